@@ -1,0 +1,155 @@
+//! Unix sockets: who may connect, and connecting.
+
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use hyper_util::rt::TokioIo;
+use tokio::net::{UnixListener, UnixStream};
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Request, Status};
+
+/// Why a socket cannot be served or reached.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The directory of the socket is missing or closed to us.
+    #[error(
+        "cannot create the socket {path}: {source}; does its directory exist, and may uid {uid} write there?"
+    )]
+    Bind {
+        /// The socket.
+        path: PathBuf,
+        /// Our effective uid.
+        uid: u32,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Something that is not a socket is in the way.
+    #[error("{path} exists and is not a socket: move it away or choose another path")]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another process is serving this socket.
+    #[error("another process already serves {path}: stop it first or choose another path")]
+    InUse {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Nobody can be reached there.
+    #[error("cannot connect to {path}: {source}")]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// The cause.
+        source: tonic::transport::Error,
+    },
+}
+
+/// Binds a unix socket, replacing a stale one.
+///
+/// The mode is 0666 when `allowed` has several uids, because the check that counts is [`PeerUids`] on every call;
+/// the directory decides who can see the socket at all. With one uid the socket is 0600 and given to that uid.
+///
+/// # Errors
+/// See [`SocketError`].
+pub fn bind(path: &Path, allowed: &PeerUids) -> Result<UnixListener, SocketError> {
+    let failed = |source| SocketError::Bind {
+        path: path.to_owned(),
+        uid: nix::unistd::geteuid().as_raw(),
+        source,
+    };
+    if let Ok(meta) = path.symlink_metadata() {
+        if !meta.file_type().is_socket() {
+            return Err(SocketError::NotASocket { path: path.to_owned() });
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(SocketError::InUse { path: path.to_owned() });
+        }
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    let mode = if allowed.0.len() == 1 { 0o600 } else { 0o666 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
+    if let [uid] = allowed.0.as_slice()
+        && *uid != nix::unistd::geteuid().as_raw()
+    {
+        std::os::unix::fs::chown(path, Some(*uid), None).map_err(failed)?;
+    }
+    Ok(listener)
+}
+
+/// The uids that may use a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerUids(Vec<u32>);
+
+impl PeerUids {
+    /// Only these uids may connect. An empty list refuses everybody.
+    #[must_use]
+    pub fn new(uids: impl IntoIterator<Item = u32>) -> Self {
+        let mut uids: Vec<u32> = uids.into_iter().collect();
+        uids.sort_unstable();
+        uids.dedup();
+        Self(uids)
+    }
+
+    /// Checks the credentials that the kernel recorded when the peer connected (`SO_PEERCRED`).
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, with the uid that was refused and those that are allowed.
+    pub fn check<T>(&self, request: &Request<T>) -> Result<u32, Status> {
+        let info = request.extensions().get::<tonic::transport::server::UdsConnectInfo>();
+        let peer = info.and_then(|info| info.peer_cred).map(|peer| peer.uid());
+        match peer {
+            Some(uid) if self.0.contains(&uid) => Ok(uid),
+            Some(uid) => Err(Status::permission_denied(format!(
+                "uid {uid} may not use this socket, only uid {:?}: run the client as that user or change the \
+                 allowed uid in the configuration",
+                self.0
+            ))),
+            None => Err(Status::permission_denied("the kernel gave no credentials for this connection")),
+        }
+    }
+}
+
+/// Connects to a service on a unix socket.
+///
+/// # Errors
+/// [`SocketError::Connect`] when nobody listens there or we may not.
+pub async fn connect(path: &Path) -> Result<Channel, SocketError> {
+    let socket = path.to_owned();
+    // The URI is required by HTTP/2 and never used to find the peer.
+    Endpoint::from_static("http://localhost")
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(16 << 20)
+        .connect_with_connector(tower::service_fn(move |_: Uri| {
+            let socket = socket.clone();
+            async move { Ok::<_, std::io::Error>(TokioIo::new(UnixStream::connect(socket).await?)) }
+        }))
+        .await
+        .map_err(|source| SocketError::Connect { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let own = PeerUids::new([nix::unistd::geteuid().as_raw()]);
+        let first = bind(&path, &own).unwrap();
+        assert!(matches!(bind(&path, &own), Err(SocketError::InUse { .. })));
+        drop(first);
+        bind(&path, &own).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_in_the_way_is_not_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        std::fs::write(&path, "precious").unwrap();
+        assert!(matches!(bind(&path, &PeerUids::new([0])), Err(SocketError::NotASocket { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+}

@@ -1,0 +1,89 @@
+//! Files: the identity the kernel gives them, and the path as the workload sees it.
+
+use crate::Text;
+
+/// A file as the kernel resolved it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct File {
+    /// Path up to the root of the mount namespace of the task, across mounts.
+    pub path: Text,
+    /// How much of `path` is true.
+    pub path_state: PathState,
+    /// Inode number; 0 when there is no inode (a failed open).
+    pub inode: u64,
+    /// Inode generation: distinguishes files that reused an inode number.
+    pub generation: u32,
+    /// Mount id (`mnt_id` of `/proc/self/mountinfo`).
+    pub mount_id: u32,
+    /// Device in the encoding of `stat.st_dev`.
+    pub device: u64,
+    /// Type and permission bits (`stat.st_mode`).
+    pub mode: u16,
+    /// Number of hard links; 0 for a deleted file or an anonymous one (memfd).
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Owning group.
+    pub gid: u32,
+    /// File system type name, `ext4` or `overlay`.
+    pub filesystem: Text,
+    /// Which overlay layer the file lives in.
+    pub layer: Layer,
+    /// Last access, nanoseconds since the epoch; 0 = not known.
+    pub access_ns: i64,
+    /// Last modification of the content, nanoseconds since the epoch; 0 = not known.
+    pub modification_ns: i64,
+    /// Last change of the inode, nanoseconds since the epoch; 0 = not known.
+    pub change_ns: i64,
+}
+
+/// How much of a path is true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum PathState {
+    /// Complete, from the kernel's own dentries.
+    #[default]
+    Resolved = 0,
+    /// From the kernel's dentries, but the leading directories did not fit.
+    TruncatedParents = 1,
+    /// The argument of a call that failed, joined to the directory it is relative to. Another thread may have
+    /// changed the argument meanwhile; no file was opened.
+    Argument = 2,
+    /// Could not be read.
+    Unreadable = 3,
+}
+
+impl PathState {
+    /// Every state, in discriminant order.
+    pub const ALL: [Self; 4] = [Self::Resolved, Self::TruncatedParents, Self::Argument, Self::Unreadable];
+
+    /// The state with this discriminant.
+    #[must_use]
+    pub fn from_u8(value: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| *state as u8 == value)
+    }
+}
+
+/// Where an overlayfs file lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Layer {
+    /// Not on overlayfs, or not known.
+    #[default]
+    None = 0,
+    /// In a lower layer: as it is in the image.
+    Lower = 1,
+    /// In the upper layer: created or changed since the container started.
+    Upper = 2,
+}
+
+impl Layer {
+    /// Every layer, in discriminant order.
+    pub const ALL: [Self; 3] = [Self::None, Self::Lower, Self::Upper];
+
+    /// The layer with this discriminant.
+    #[must_use]
+    pub fn from_u8(value: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|layer| *layer as u8 == value)
+    }
+}

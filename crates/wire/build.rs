@@ -1,0 +1,11 @@
+//! Compiles the .proto files without protoc.
+
+fn main() -> anyhow::Result<()> {
+    let root = "../../proto";
+    let files = ["analyzer", "batch", "probe", "reporter", "status"]
+        .map(|name| format!("{root}/shrike/v1/{name}.proto"));
+    println!("cargo:rerun-if-changed={root}");
+    let descriptors = protox::compile(&files, [root])?;
+    tonic_prost_build::configure().bytes(".shrike.v1.Payload.content").compile_fds(descriptors)?;
+    Ok(())
+}
