@@ -6,6 +6,10 @@ fn main() -> anyhow::Result<()> {
         .map(|name| format!("{root}/shrike/v1/{name}.proto"));
     println!("cargo:rerun-if-changed={root}");
     let descriptors = protox::compile(&files, [root])?;
-    tonic_prost_build::configure().bytes(".shrike.v1.Payload.content").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".shrike.v1.Payload.content")
+        // The same status must give the same bytes, in captures as in tests.
+        .btree_map(".")
+        .compile_fds(descriptors)?;
     Ok(())
 }

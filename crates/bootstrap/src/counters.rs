@@ -75,7 +75,11 @@ impl Registry {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries
             .iter()
-            .map(|entry| Sample { name: entry.name, labels: entry.labels.clone(), value: entry.counter.get() })
+            .map(|entry| Sample {
+                name: entry.name,
+                labels: entry.labels.clone(),
+                value: entry.counter.get(),
+            })
             .collect()
     }
 }

@@ -3,9 +3,11 @@
 //!
 //! Shared by the three services and the command line. It knows nothing of events.
 
+pub mod cause;
 pub mod config;
 pub mod counters;
 pub mod logging;
+pub mod readiness;
 pub mod shutdown;
 pub mod socket;
 

@@ -47,17 +47,14 @@ pub enum SocketError {
 
 /// Binds a unix socket, replacing a stale one.
 ///
-/// The mode is 0666 when `allowed` has several uids, because the check that counts is [`PeerUids`] on every call;
-/// the directory decides who can see the socket at all. With one uid the socket is 0600 and given to that uid.
+/// With one allowed uid the socket is 0600 and given to that uid, where we may. Otherwise its mode is 0666, because the
+/// check that counts is [`PeerUids`] on every call; the directory decides who can see the socket at all.
 ///
 /// # Errors
 /// See [`SocketError`].
 pub fn bind(path: &Path, allowed: &PeerUids) -> Result<UnixListener, SocketError> {
-    let failed = |source| SocketError::Bind {
-        path: path.to_owned(),
-        uid: nix::unistd::geteuid().as_raw(),
-        source,
-    };
+    let failed =
+        |source| SocketError::Bind { path: path.to_owned(), uid: nix::unistd::geteuid().as_raw(), source };
     if let Ok(meta) = path.symlink_metadata() {
         if !meta.file_type().is_socket() {
             return Err(SocketError::NotASocket { path: path.to_owned() });
@@ -68,14 +65,21 @@ pub fn bind(path: &Path, allowed: &PeerUids) -> Result<UnixListener, SocketError
         std::fs::remove_file(path).map_err(failed)?;
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
-    let mode = if allowed.0.len() == 1 { 0o600 } else { 0o666 };
+    let mode = if belongs_to_the_only_peer(path, allowed) { 0o600 } else { 0o666 };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
-    if let [uid] = allowed.0.as_slice()
-        && *uid != nix::unistd::geteuid().as_raw()
-    {
-        std::os::unix::fs::chown(path, Some(*uid), None).map_err(failed)?;
-    }
     Ok(listener)
+}
+
+/// Whether one uid alone is allowed and the socket is that uid's, so that the file mode can keep everybody else out.
+fn belongs_to_the_only_peer(path: &Path, allowed: &PeerUids) -> bool {
+    match allowed.0.as_slice() {
+        // Only root can give a file away.
+        [uid] => {
+            *uid == nix::unistd::geteuid().as_raw()
+                || std::os::unix::fs::chown(path, Some(*uid), None).is_ok()
+        }
+        _ => false,
+    }
 }
 
 /// The uids that may use a socket.
@@ -142,6 +146,19 @@ mod tests {
         assert!(matches!(bind(&path, &own), Err(SocketError::InUse { .. })));
         drop(first);
         bind(&path, &own).unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_a_socket_of_one_peer_is_closed_to_everybody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = nix::unistd::geteuid().as_raw();
+        let mode = |name: &str, uids: &[u32]| {
+            let path = dir.path().join(name);
+            bind(&path, &PeerUids::new(uids.iter().copied())).unwrap();
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(mode("own", &[own]), 0o600);
+        assert_eq!(mode("several", &[own, own + 1]), 0o666);
     }
 
     #[tokio::test]

@@ -75,7 +75,7 @@ impl LossCause {
 pub struct ProbeCounters {
     /// Seen by the hooks, inside the kernel's scope filter.
     pub generated: PerKind<u64>,
-    /// Put into batches for the analyzer and not lost in the probe's buffer.
+    /// Acknowledged by the analyzer. A batch that waits in the buffer is still in flight.
     pub delivered: PerKind<u64>,
     /// Dropped on purpose: the control group turned out to be outside the scope.
     pub suppressed: PerKind<u64>,

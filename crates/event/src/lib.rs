@@ -15,7 +15,7 @@ pub use accounting::{LossCause, PerKind, ProbeCounters};
 pub use credentials::Credentials;
 pub use file::{File, Layer, PathState};
 pub use process::{
-    Exec, ExecKind, Image, KnownProcess, Lineage, Namespaces, ProcessKey, Strings, Task,
+    Exec, ExecKind, Image, KnownProcess, Lineage, Namespaces, ProcessKey, Source, Strings, Task,
 };
 pub use text::Text;
 pub use workload::{Cgroup, Runtime, Workload};

@@ -54,7 +54,7 @@ pub struct Exec {
     pub script: Option<Arc<File>>,
     /// Whether it runs from an ordinary file.
     pub kind: ExecKind,
-    /// Arguments, argv[0] first, from the new memory of the process.
+    /// Arguments, `argv[0]` first, from the new memory of the process.
     pub args: Strings,
     /// Environment, `NAME=value`.
     pub envs: Strings,
@@ -119,6 +119,20 @@ pub struct Image {
     pub lineage: Lineage,
     /// Number of ancestors.
     pub depth: u32,
+    /// How this image became known.
+    pub source: Source,
+}
+
+/// How an image became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Source {
+    /// Only as the parent of something else.
+    #[default]
+    Unknown,
+    /// The probe saw its fork or exec.
+    Event,
+    /// It ran before the probe started, and was read from `/proc`.
+    Snapshot,
 }
 
 /// Whether the ancestors of an image are all there.

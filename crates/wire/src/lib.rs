@@ -7,7 +7,6 @@
 /// The generated messages and services of `proto/shrike/v1`.
 #[expect(
     missing_docs,
-    unreachable_pub,
     unused_qualifications,
     clippy::all,
     clippy::allow_attributes,
@@ -17,6 +16,14 @@
 pub mod v1 {
     tonic::include_proto!("shrike.v1");
 }
+
+#[cfg(any(test, feature = "arbitrary"))]
+pub mod arbitrary;
+pub mod batch;
+mod error;
+pub mod status;
+
+pub use error::WireError;
 
 /// Version of the meaning of the messages. Both sides of a stream must agree; they are released together.
 pub const WIRE_VERSION: u32 = 1;

@@ -1,0 +1,330 @@
+//! Columns → domain. Every dictionary is built once and shared by the events that use it.
+
+use std::sync::Arc;
+
+use event::{
+    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, Kind, KnownProcess, Layer, Namespaces,
+    Open, PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
+};
+
+use super::column::{Column, row};
+use super::{Decoded, MAX_ROWS, SECOND, kind_from_u8};
+use crate::{WireError, v1};
+
+type Result<T> = std::result::Result<T, WireError>;
+
+/// Opens the columns of a table: `name` and the table give the column, checked against the number of rows.
+macro_rules! columns {
+    ($table:ident, $rows:expr, $name:literal: $($column:ident)+) => {
+        $( let mut $column = Column::new(concat!($name, ".", stringify!($column)), &$table.$column, $rows)?; )+
+    };
+}
+
+pub(super) fn decode(batch: &v1::Batch) -> Result<Decoded> {
+    let texts = decode_texts(batch.texts.as_ref())?;
+    let cgroups = table(batch.cgroups.as_ref(), |table| decode_cgroups(table, &texts))?;
+    let credentials = table(batch.credentials.as_ref(), decode_credentials)?;
+    let namespaces = table(batch.namespaces.as_ref(), decode_namespaces)?;
+    let keys = table(batch.keys.as_ref(), decode_keys)?;
+    let parts = TaskParts { texts: &texts, cgroups, credentials, namespaces, keys: &keys };
+    let tasks = table(batch.tasks.as_ref(), |table| decode_tasks(table, &parts))?;
+    let files = table(batch.files.as_ref(), |table| decode_files(table, &texts))?;
+    let execs = table(batch.execs.as_ref(), |table| decode_execs(table, &texts, &files))?;
+    let processes = table(batch.processes.as_ref(), |table| decode_processes(table, &tasks, &keys, &execs))?;
+    let parts = EventParts { tasks: &tasks, keys: &keys, files: &files, execs: &execs };
+    let events = table(batch.events.as_ref(), |table| decode_events(table, &parts))?;
+    Ok(Decoded { seq: batch.seq, processes, events })
+}
+
+/// The number of rows of a table, if it is one that an encoder makes.
+fn row_count(table: &'static str, rows: usize) -> Result<usize> {
+    if rows > MAX_ROWS { Err(WireError::TooManyRows { table, rows }) } else { Ok(rows) }
+}
+
+/// The rows of a table; none when the table is not there.
+fn table<T, R>(table: Option<&T>, decode: impl FnOnce(&T) -> Result<Vec<R>>) -> Result<Vec<R>> {
+    table.map_or_else(|| Ok(Vec::new()), decode)
+}
+
+fn decode_texts(table: Option<&v1::TextTable>) -> Result<Vec<Text>> {
+    let (lengths, content) = table.map_or((&[][..], &[][..]), |table| (&table.lengths, &table.content));
+    row_count("texts", lengths.len())?;
+    let wrong = || WireError::Lengths {
+        column: "texts.content",
+        claimed: lengths.iter().try_fold(0_u64, |sum, length| sum.checked_add(*length)).unwrap_or(u64::MAX),
+        got: content.len(),
+    };
+    let shared = table.map_or(&[][..], |table| &table.shared);
+    let mut shared = Column::new("texts.shared", shared, lengths.len())?;
+    let mut texts = Vec::with_capacity(lengths.len() + 1);
+    texts.push(Text::default());
+    let (mut rest, mut text) = (content, Vec::new());
+    for length in lengths {
+        let split = usize::try_from(*length).ok().and_then(|length| rest.split_at_checked(length));
+        let (own, after) = split.ok_or_else(wrong)?;
+        // One byte wide, so that a batch in memory is at most some 256 times the batch on the wire.
+        let kept = usize::from(shared.narrow::<u8>()?);
+        if kept > text.len() {
+            return Err(WireError::Lengths { column: "texts.shared", claimed: kept as u64, got: text.len() });
+        }
+        text.truncate(kept);
+        text.extend_from_slice(own);
+        texts.push(Text::from(text.as_slice()));
+        rest = after;
+    }
+    if rest.is_empty() { Ok(texts) } else { Err(wrong()) }
+}
+
+fn decode_cgroups(table: &v1::CgroupTable, texts: &[Text]) -> Result<Vec<Arc<Cgroup>>> {
+    let rows = row_count("cgroups", table.id.len())?;
+    columns!(table, rows, "cgroups": id path workload name runtime pod_uid created_ns);
+    let mut cgroups = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        let path = path.entry(texts)?.clone();
+        let kind = workload.take();
+        let name_index = name.take();
+        let name = utf8("cgroups.name", texts, name_index)?;
+        let runtime = runtime.known(Runtime::from_u8)?;
+        let pod_index = pod_uid.take().checked_sub(1);
+        let pod_uid = pod_index.map(|index| utf8("cgroups.pod_uid", texts, index)).transpose()?;
+        let workload = match kind {
+            0 => Workload::Host,
+            1 => Workload::Container { id: name.into(), runtime, pod_uid: pod_uid.map(Arc::from) },
+            2 => Workload::Service { unit: name.into() },
+            other => {
+                return Err(WireError::UnknownValue { column: "cgroups.workload", value: other.into() });
+            }
+        };
+        cgroups.push(Arc::new(Cgroup { id: id.take(), path, workload, created_ns: created_ns.take() }));
+    }
+    Ok(cgroups)
+}
+
+fn utf8<'t>(column: &'static str, texts: &'t [Text], index: u32) -> Result<&'t str> {
+    let text = row(column, texts, index)?;
+    std::str::from_utf8(text.as_bytes()).ok().ok_or(WireError::NotUtf8 { column, index })
+}
+
+fn decode_credentials(table: &v1::CredentialsTable) -> Result<Vec<Credentials>> {
+    let rows = row_count("credentials", table.uid.len())?;
+    columns!(table, rows, "credentials": uid gid euid egid fsuid fsgid cap_effective cap_permitted);
+    let next = |_| Credentials {
+        uid: uid.take(),
+        gid: gid.take(),
+        euid: euid.take(),
+        egid: egid.take(),
+        fsuid: fsuid.take(),
+        fsgid: fsgid.take(),
+        cap_effective: cap_effective.take(),
+        cap_permitted: cap_permitted.take(),
+    };
+    Ok((0..rows).map(next).collect())
+}
+
+fn decode_namespaces(table: &v1::NamespacesTable) -> Result<Vec<Namespaces>> {
+    let rows = row_count("namespaces", table.mount.len())?;
+    columns!(table, rows, "namespaces": mount pid network user);
+    let next =
+        |_| Namespaces { mount: mount.take(), pid: pid.take(), network: network.take(), user: user.take() };
+    Ok((0..rows).map(next).collect())
+}
+
+fn decode_keys(table: &v1::ProcessKeyTable) -> Result<Vec<ProcessKey>> {
+    let rows = row_count("keys", table.start_ns.len())?;
+    columns!(table, rows, "keys": start_ns tgid);
+    let mut last = 0_u64;
+    let next = |_| {
+        last = last.wrapping_add_signed(start_ns.take());
+        ProcessKey { start_ns: last, tgid: tgid.take() }
+    };
+    Ok((0..rows).map(next).collect())
+}
+
+/// The dictionaries that tasks refer to.
+struct TaskParts<'a> {
+    texts: &'a [Text],
+    cgroups: Vec<Arc<Cgroup>>,
+    credentials: Vec<Credentials>,
+    namespaces: Vec<Namespaces>,
+    keys: &'a [ProcessKey],
+}
+
+fn decode_tasks(table: &v1::TaskTable, parts: &TaskParts<'_>) -> Result<Vec<Arc<Task>>> {
+    let rows = row_count("tasks", table.key.len())?;
+    columns!(table, rows, "tasks": key tid ppid comm credentials cgroup namespaces);
+    let mut tasks = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        let process = *key.entry(parts.keys)?;
+        let tid = i128::from(process.tgid) + i128::from(tid.take());
+        tasks.push(Arc::new(Task {
+            process,
+            tid: u32::try_from(tid).ok().ok_or(WireError::OutOfRange { column: "tasks.tid", value: tid })?,
+            ppid: ppid.take(),
+            comm: comm.entry(parts.texts)?.clone(),
+            credentials: *credentials.entry(&parts.credentials)?,
+            cgroup: Arc::clone(cgroup.entry(&parts.cgroups)?),
+            namespaces: *namespaces.entry(&parts.namespaces)?,
+        }));
+    }
+    Ok(tasks)
+}
+
+fn decode_files(table: &v1::FileTable, texts: &[Text]) -> Result<Vec<Arc<File>>> {
+    let rows = row_count("files", table.path.len())?;
+    columns!(table, rows, "files": path path_state inode generation mount_id device mode nlink uid gid filesystem
+        layer modification_s modification_nsec access_ns change_ns);
+    let mut files = Vec::with_capacity(rows);
+    let mut last_inode = 0_u64;
+    let (mut last_modification_s, mut last_access, mut last_change) = (0_i64, 0_i64, 0_i64);
+    for _ in 0..rows {
+        last_inode = last_inode.wrapping_add_signed(inode.take());
+        last_modification_s = last_modification_s.wrapping_add(modification_s.take());
+        last_access = last_access.wrapping_add(access_ns.take());
+        last_change = last_change.wrapping_add(change_ns.take());
+        let nsec = i64::from(modification_nsec.take());
+        files.push(Arc::new(File {
+            path: path.entry(texts)?.clone(),
+            path_state: path_state.known(PathState::from_u8)?,
+            inode: last_inode,
+            generation: generation.take(),
+            mount_id: mount_id.take(),
+            device: device.take(),
+            mode: mode.narrow()?,
+            nlink: nlink.take(),
+            uid: uid.take(),
+            gid: gid.take(),
+            filesystem: filesystem.entry(texts)?.clone(),
+            layer: layer.known(Layer::from_u8)?,
+            access_ns: last_access,
+            modification_ns: last_modification_s.wrapping_mul(SECOND).wrapping_add(nsec),
+            change_ns: last_change,
+        }));
+    }
+    Ok(files)
+}
+
+fn decode_execs(table: &v1::ExecTable, texts: &[Text], files: &[Arc<File>]) -> Result<Vec<Arc<Exec>>> {
+    let rows = row_count("execs", table.executable.len())?;
+    columns!(table, rows, "execs": executable script kind tty args envs);
+    row_count("execs.strings", table.strings.len())?;
+    let mut execs = Vec::with_capacity(rows);
+    let mut strings = StringColumn { rest: &table.strings, texts };
+    for _ in 0..rows {
+        execs.push(Arc::new(Exec {
+            executable: Arc::clone(executable.entry(files)?),
+            script: script.optional(files)?.cloned(),
+            kind: kind.known(|value| {
+                [ExecKind::File, ExecKind::Unlinked].into_iter().find(|kind| *kind as u8 == value)
+            })?,
+            tty: tty.entry(texts)?.clone(),
+            args: strings.take("execs.args", args.take())?,
+            envs: strings.take("execs.envs", envs.take())?,
+        }));
+    }
+    if strings.rest.is_empty() {
+        Ok(execs)
+    } else {
+        let got = table.strings.len();
+        let claimed = u64::try_from(got - strings.rest.len()).unwrap_or(u64::MAX);
+        Err(WireError::Lengths { column: "execs.strings", claimed, got })
+    }
+}
+
+/// The strings of all execs, one list after the other.
+struct StringColumn<'a> {
+    rest: &'a [u32],
+    texts: &'a [Text],
+}
+
+impl StringColumn<'_> {
+    /// The next list; `count` is its number of strings * 2 + truncated.
+    fn take(&mut self, column: &'static str, count: u64) -> Result<Strings> {
+        let claimed = count / 2;
+        let split = usize::try_from(claimed).ok().and_then(|count| self.rest.split_at_checked(count));
+        let (list, rest) = split.ok_or(WireError::Lengths { column, claimed, got: self.rest.len() })?;
+        self.rest = rest;
+        let items = list.iter().map(|index| row("execs.strings", self.texts, *index).cloned());
+        Ok(Strings { items: items.collect::<Result<_>>()?, truncated: count % 2 == 1 })
+    }
+}
+
+fn decode_processes(
+    table: &v1::KnownProcessTable,
+    tasks: &[Arc<Task>],
+    keys: &[ProcessKey],
+    execs: &[Arc<Exec>],
+) -> Result<Vec<KnownProcess>> {
+    let rows = row_count("processes", table.task.len())?;
+    columns!(table, rows, "processes": task parent exec_ns exec);
+    let mut processes = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        let task = Arc::clone(task.entry(tasks)?);
+        processes.push(KnownProcess {
+            parent: parent.optional(keys)?.copied(),
+            exec_ns: task.process.start_ns.wrapping_add_signed(exec_ns.take()),
+            exec: exec.optional(execs)?.cloned(),
+            task,
+        });
+    }
+    Ok(processes)
+}
+
+/// The dictionaries that events refer to.
+struct EventParts<'a> {
+    tasks: &'a [Arc<Task>],
+    keys: &'a [ProcessKey],
+    files: &'a [Arc<File>],
+    execs: &'a [Arc<Exec>],
+}
+
+fn decode_events(table: &v1::EventTable, parts: &EventParts<'_>) -> Result<Vec<Event>> {
+    let rows = row_count("events", table.kind.len())?;
+    let kinds = count_kinds(&table.kind)?;
+    columns!(table, rows, "events": time task);
+    columns!(table, kinds.get(Kind::Exec), "events": exec);
+    columns!(table, kinds.get(Kind::Fork), "events": fork_parent);
+    columns!(table, kinds.get(Kind::Exit), "events": exit);
+    columns!(table, kinds.get(Kind::Open), "events": open_file open_flags open_mode open_retval);
+    let mut events = Vec::with_capacity(rows);
+    let mut boot_ns = 0_u64;
+    for kind in &table.kind {
+        boot_ns = boot_ns.wrapping_add_signed(time.take());
+        let task = Arc::clone(task.entry(parts.tasks)?);
+        let what = match known_kind(*kind)? {
+            Kind::Exec => What::Exec(Arc::clone(exec.entry(parts.execs)?)),
+            Kind::Fork => What::Fork { parent: *fork_parent.entry(parts.keys)? },
+            Kind::Exit => What::Exit(exit_status(exit.take())?),
+            Kind::Open => What::Open(Open {
+                file: Arc::clone(open_file.entry(parts.files)?),
+                flags: open_flags.take(),
+                mode: open_mode.take(),
+                retval: open_retval.take(),
+            }),
+        };
+        events.push(Event { boot_ns, task, what });
+    }
+    Ok(events)
+}
+
+fn count_kinds(kinds: &[u8]) -> Result<event::PerKind<usize>> {
+    let mut counts = event::PerKind::default();
+    for kind in kinds {
+        *counts.get_mut(known_kind(*kind)?) += 1;
+    }
+    Ok(counts)
+}
+
+fn known_kind(value: u8) -> Result<Kind> {
+    kind_from_u8(value).ok_or(WireError::UnknownValue { column: "events.kind", value: value.into() })
+}
+
+fn exit_status(packed: u32) -> Result<ExitStatus> {
+    let wrong = || WireError::OutOfRange { column: "events.exit", value: packed.into() };
+    let value = u8::try_from(packed / 4).ok().ok_or_else(wrong)?;
+    match packed % 4 {
+        0 => Ok(ExitStatus::Exited(value)),
+        1 => Ok(ExitStatus::Signaled(value)),
+        2 => Ok(ExitStatus::CoreDumped(value)),
+        _ => Err(wrong()),
+    }
+}

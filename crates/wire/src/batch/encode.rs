@@ -1,0 +1,365 @@
+//! Domain → columns. Each distinct part is written once and referred to by its row.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use event::{
+    Cgroup, Credentials, Event, Exec, ExitStatus, File, KnownProcess, Namespaces, ProcessKey, Runtime,
+    Strings, Task, What, Workload,
+};
+use foldhash::fast::RandomState;
+
+use super::SECOND;
+use super::column::drop_if_zero;
+use crate::v1;
+
+/// Collects the columns of one batch. Borrows what it encodes: nothing is copied before its column is written.
+#[derive(Default)]
+pub(super) struct Encoder<'a> {
+    texts: Dictionary<&'a [u8]>,
+    cgroups: Shared<'a, Cgroup>,
+    credentials: Dictionary<Credentials>,
+    namespaces: Dictionary<Namespaces>,
+    keys: Dictionary<ProcessKey>,
+    task_rows: HashMap<*const Task, u32, RandomState>,
+    tasks: Dictionary<TaskRow>,
+    files: Shared<'a, File>,
+    execs: Shared<'a, Exec>,
+
+    text_table: v1::TextTable,
+    cgroup_table: v1::CgroupTable,
+    credentials_table: v1::CredentialsTable,
+    namespaces_table: v1::NamespacesTable,
+    key_table: v1::ProcessKeyTable,
+    task_table: v1::TaskTable,
+    file_table: v1::FileTable,
+    exec_table: v1::ExecTable,
+    process_table: v1::KnownProcessTable,
+    event_table: v1::EventTable,
+
+    last_start_ns: u64,
+    last_inode: u64,
+    last_text: &'a [u8],
+    last_modification_s: i64,
+    last_access_ns: i64,
+    last_change_ns: i64,
+    last_boot_ns: u64,
+}
+
+/// A task with its parts already replaced by rows: cheap to hash, unlike the task itself.
+#[derive(PartialEq, Eq, Hash)]
+struct TaskRow {
+    key: u32,
+    tid: u32,
+    ppid: u32,
+    comm: u32,
+    credentials: u32,
+    cgroup: u32,
+    namespaces: u32,
+}
+
+impl<'a> Encoder<'a> {
+    /// Adds a process that runs already.
+    pub(super) fn process(&mut self, process: &'a KnownProcess) {
+        let start_ns = process.task.process.start_ns;
+        let task = self.task(&process.task);
+        let parent = process.parent.map_or(0, |key| self.key(key) + 1);
+        let exec = process.exec.as_ref().map_or(0, |exec| self.exec(exec) + 1);
+        let table = &mut self.process_table;
+        table.task.push(task);
+        table.parent.push(parent);
+        table.exec_ns.push(delta(process.exec_ns, start_ns));
+        table.exec.push(exec);
+    }
+
+    /// Adds an event.
+    pub(super) fn event(&mut self, event: &'a Event) {
+        let task = self.task(&event.task);
+        match &event.what {
+            What::Exec(exec) => {
+                let exec = self.exec(exec);
+                self.event_table.exec.push(exec);
+            }
+            What::Fork { parent } => {
+                let parent = self.key(*parent);
+                self.event_table.fork_parent.push(parent);
+            }
+            What::Exit(status) => {
+                let (value, cause) = match *status {
+                    ExitStatus::Exited(code) => (code, 0),
+                    ExitStatus::Signaled(signal) => (signal, 1),
+                    ExitStatus::CoreDumped(signal) => (signal, 2),
+                };
+                self.event_table.exit.push(u32::from(value) * 4 + cause);
+            }
+            What::Open(open) => {
+                let file = self.file(&open.file);
+                let table = &mut self.event_table;
+                table.open_file.push(file);
+                table.open_flags.push(open.flags);
+                table.open_mode.push(open.mode);
+                table.open_retval.push(open.retval);
+            }
+        }
+        let table = &mut self.event_table;
+        table.kind.push(event.kind() as u8);
+        table.time.push(delta(event.boot_ns, self.last_boot_ns));
+        table.task.push(task);
+        self.last_boot_ns = event.boot_ns;
+    }
+
+    fn text(&mut self, text: &'a [u8]) -> u32 {
+        if text.is_empty() {
+            return 0;
+        }
+        let (row, is_new) = self.texts.row(text);
+        if is_new {
+            let shared = shared_start(self.last_text, text);
+            let (_, rest) = text.split_at_checked(usize::from(shared)).unwrap_or((&[], text));
+            self.text_table.shared.push(shared.into());
+            self.text_table.lengths.push(u64::try_from(rest.len()).unwrap_or(u64::MAX));
+            self.text_table.content.extend_from_slice(rest);
+            self.last_text = text;
+        }
+        row + 1
+    }
+
+    fn cgroup(&mut self, cgroup: &'a Arc<Cgroup>) -> u32 {
+        let (row, is_new) = self.cgroups.row(cgroup);
+        if is_new {
+            let path = self.text(cgroup.path.as_bytes());
+            let (workload, name, runtime, pod_uid) = match &cgroup.workload {
+                Workload::Host => (0, "", Runtime::Unknown, None),
+                Workload::Container { id, runtime, pod_uid } => (1, &**id, *runtime, pod_uid.as_deref()),
+                Workload::Service { unit } => (2, &**unit, Runtime::Unknown, None),
+            };
+            let name = self.text(name.as_bytes());
+            let pod_uid = pod_uid.map_or(0, |uid| self.text(uid.as_bytes()) + 1);
+            let table = &mut self.cgroup_table;
+            table.id.push(cgroup.id);
+            table.path.push(path);
+            table.workload.push(workload);
+            table.name.push(name);
+            table.runtime.push(runtime as u32);
+            table.pod_uid.push(pod_uid);
+            table.created_ns.push(cgroup.created_ns);
+        }
+        row
+    }
+
+    fn credentials(&mut self, credentials: Credentials) -> u32 {
+        let (row, is_new) = self.credentials.row(credentials);
+        if is_new {
+            let table = &mut self.credentials_table;
+            table.uid.push(credentials.uid);
+            table.gid.push(credentials.gid);
+            table.euid.push(credentials.euid);
+            table.egid.push(credentials.egid);
+            table.fsuid.push(credentials.fsuid);
+            table.fsgid.push(credentials.fsgid);
+            table.cap_effective.push(credentials.cap_effective);
+            table.cap_permitted.push(credentials.cap_permitted);
+        }
+        row
+    }
+
+    fn namespaces(&mut self, namespaces: Namespaces) -> u32 {
+        let (row, is_new) = self.namespaces.row(namespaces);
+        if is_new {
+            let table = &mut self.namespaces_table;
+            table.mount.push(namespaces.mount);
+            table.pid.push(namespaces.pid);
+            table.network.push(namespaces.network);
+            table.user.push(namespaces.user);
+        }
+        row
+    }
+
+    fn key(&mut self, key: ProcessKey) -> u32 {
+        let (row, is_new) = self.keys.row(key);
+        if is_new {
+            self.key_table.start_ns.push(delta(key.start_ns, self.last_start_ns));
+            self.key_table.tgid.push(key.tgid);
+            self.last_start_ns = key.start_ns;
+        }
+        row
+    }
+
+    fn task(&mut self, task: &'a Arc<Task>) -> u32 {
+        if let Some(row) = self.task_rows.get(&Arc::as_ptr(task)) {
+            return *row;
+        }
+        let parts = TaskRow {
+            key: self.key(task.process),
+            tid: task.tid,
+            ppid: task.ppid,
+            comm: self.text(task.comm.as_bytes()),
+            credentials: self.credentials(task.credentials),
+            cgroup: self.cgroup(&task.cgroup),
+            namespaces: self.namespaces(task.namespaces),
+        };
+        let table = &mut self.task_table;
+        let next = (parts.key, parts.comm, parts.credentials, parts.cgroup, parts.namespaces);
+        let (row, is_new) = self.tasks.row(parts);
+        if is_new {
+            let (key, comm, credentials, cgroup, namespaces) = next;
+            table.key.push(key);
+            table.tid.push(i64::from(task.tid) - i64::from(task.process.tgid));
+            table.ppid.push(task.ppid);
+            table.comm.push(comm);
+            table.credentials.push(credentials);
+            table.cgroup.push(cgroup);
+            table.namespaces.push(namespaces);
+        }
+        self.task_rows.insert(Arc::as_ptr(task), row);
+        row
+    }
+
+    fn file(&mut self, file: &'a Arc<File>) -> u32 {
+        let (row, is_new) = self.files.row(file);
+        if is_new {
+            let path = self.text(file.path.as_bytes());
+            let filesystem = self.text(file.filesystem.as_bytes());
+            let table = &mut self.file_table;
+            table.path.push(path);
+            table.path_state.push(file.path_state as u32);
+            table.inode.push(delta(file.inode, self.last_inode));
+            table.generation.push(file.generation);
+            table.mount_id.push(file.mount_id);
+            table.device.push(file.device);
+            table.mode.push(u32::from(file.mode));
+            table.nlink.push(file.nlink);
+            table.uid.push(file.uid);
+            table.gid.push(file.gid);
+            table.filesystem.push(filesystem);
+            table.layer.push(file.layer as u32);
+            let seconds = file.modification_ns.div_euclid(SECOND);
+            // A remainder of 10^9 fits.
+            let nsec = u32::try_from(file.modification_ns.rem_euclid(SECOND)).unwrap_or_default();
+            table.modification_s.push(seconds.wrapping_sub(self.last_modification_s));
+            table.modification_nsec.push(nsec);
+            table.access_ns.push(file.access_ns.wrapping_sub(self.last_access_ns));
+            table.change_ns.push(file.change_ns.wrapping_sub(self.last_change_ns));
+            self.last_inode = file.inode;
+            self.last_modification_s = seconds;
+            self.last_access_ns = file.access_ns;
+            self.last_change_ns = file.change_ns;
+        }
+        row
+    }
+
+    fn exec(&mut self, exec: &'a Arc<Exec>) -> u32 {
+        let (row, is_new) = self.execs.row(exec);
+        if is_new {
+            let executable = self.file(&exec.executable);
+            let script = exec.script.as_ref().map_or(0, |script| self.file(script) + 1);
+            let tty = self.text(exec.tty.as_bytes());
+            let args = self.strings(&exec.args);
+            let envs = self.strings(&exec.envs);
+            let table = &mut self.exec_table;
+            table.executable.push(executable);
+            table.script.push(script);
+            table.kind.push(exec.kind as u32);
+            table.tty.push(tty);
+            table.args.push(args);
+            table.envs.push(envs);
+        }
+        row
+    }
+
+    /// Appends the strings and returns the value of the column that counts them.
+    fn strings(&mut self, strings: &'a Strings) -> u64 {
+        for item in &strings.items {
+            let text = self.text(item.as_bytes());
+            self.exec_table.strings.push(text);
+        }
+        u64::try_from(strings.items.len()).unwrap_or(u64::MAX / 2) * 2 + u64::from(strings.truncated)
+    }
+
+    /// The finished batch. Columns that are 0 in every row are left out, except the one that counts the rows.
+    pub(super) fn finish(mut self, seq: u64) -> v1::Batch {
+        macro_rules! trim {
+            ($($table:ident: $($column:ident)+;)+) => { $($( drop_if_zero(&mut self.$table.$column); )+)+ };
+        }
+        trim! {
+            cgroup_table: path workload name runtime pod_uid created_ns;
+            credentials_table: gid euid egid fsuid fsgid cap_effective cap_permitted;
+            namespaces_table: pid network user;
+            key_table: tgid;
+            task_table: tid ppid comm credentials cgroup namespaces;
+            file_table: path_state inode generation mount_id device mode nlink uid gid filesystem layer
+                modification_s modification_nsec access_ns change_ns;
+            exec_table: script kind tty args envs;
+            process_table: parent exec_ns exec;
+            event_table: time task exec fork_parent exit open_file open_flags open_mode open_retval;
+        }
+        v1::Batch {
+            seq,
+            texts: Some(self.text_table),
+            cgroups: Some(self.cgroup_table),
+            credentials: Some(self.credentials_table),
+            namespaces: Some(self.namespaces_table),
+            keys: Some(self.key_table),
+            tasks: Some(self.task_table),
+            files: Some(self.file_table),
+            execs: Some(self.exec_table),
+            processes: Some(self.process_table),
+            events: Some(self.event_table),
+        }
+    }
+}
+
+/// `value - base` modulo 2^64, as the signed number that is nearest to 0.
+/// How many bytes `text` begins with that `before` begins with too; at most what one byte says.
+fn shared_start(before: &[u8], text: &[u8]) -> u8 {
+    let same = before.iter().zip(text).take_while(|(before, text)| before == text).count();
+    u8::try_from(same).unwrap_or(u8::MAX)
+}
+
+fn delta(value: u64, base: u64) -> i64 {
+    value.wrapping_sub(base).cast_signed()
+}
+
+/// Rows by value.
+struct Dictionary<K>(HashMap<K, u32, RandomState>);
+
+impl<K> Default for Dictionary<K> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
+impl<K: Hash + Eq> Dictionary<K> {
+    /// The row of `key`, and whether it is new.
+    fn row(&mut self, key: K) -> (u32, bool) {
+        // A batch cannot hold 2^32 rows: it would not fit any message long before.
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        let row = *self.0.entry(key).or_insert(next);
+        (row, row == next)
+    }
+}
+
+/// Rows by value, found without hashing the value when the same allocation comes again.
+struct Shared<'a, T> {
+    by_pointer: HashMap<*const T, u32, RandomState>,
+    by_value: Dictionary<&'a T>,
+}
+
+impl<T> Default for Shared<'_, T> {
+    fn default() -> Self {
+        Self { by_pointer: HashMap::default(), by_value: Dictionary::default() }
+    }
+}
+
+impl<'a, T: Hash + Eq> Shared<'a, T> {
+    fn row(&mut self, item: &'a Arc<T>) -> (u32, bool) {
+        // The batch's events are borrowed, so an address cannot be reused while the encoder lives.
+        if let Some(row) = self.by_pointer.get(&Arc::as_ptr(item)) {
+            return (*row, false);
+        }
+        let (row, is_new) = self.by_value.row(&**item);
+        self.by_pointer.insert(Arc::as_ptr(item), row);
+        (row, is_new)
+    }
+}

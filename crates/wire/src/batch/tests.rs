@@ -1,0 +1,234 @@
+use std::sync::Arc;
+
+use event::{Event, Exec, ExitStatus, File, Kind, Open, ProcessKey, Strings, Task, Text, What};
+use proptest::prelude::*;
+use prost::Message;
+
+use super::*;
+use crate::arbitrary;
+
+fn sample() -> Vec<Event> {
+    let task = Arc::new(Task {
+        process: ProcessKey { start_ns: 7, tgid: 10 },
+        tid: 10,
+        comm: Text::from("sh"),
+        ..Task::default()
+    });
+    let file = Arc::new(File { path: Text::from("/etc/passwd"), inode: 5, ..File::default() });
+    let exec = Arc::new(Exec {
+        executable: Arc::new(File { path: Text::from("/bin/sh"), ..File::default() }),
+        args: Strings { items: vec![Text::from("sh"), Text::from("-c")], truncated: true },
+        ..Exec::default()
+    });
+    let open = |retval| What::Open(Open { file: Arc::clone(&file), flags: 1, mode: 0, retval });
+    let whats = [
+        What::Fork { parent: ProcessKey { start_ns: 3, tgid: 9 } },
+        What::Exec(exec),
+        open(3),
+        open(-13),
+        What::Exit(ExitStatus::Signaled(9)),
+    ];
+    (100..).zip(whats).map(|(boot_ns, what)| Event { boot_ns, task: Arc::clone(&task), what }).collect()
+}
+
+/// Encodes the sample, changes the batch, and gives what decoding says.
+fn refused(change: impl FnOnce(&mut v1::Batch)) -> String {
+    let mut batch = encode(1, &[], &sample());
+    change(&mut batch);
+    decode(&batch).unwrap_err().to_string()
+}
+
+proptest! {
+    #[test]
+    fn decoding_gives_back_exactly_what_was_encoded((processes, events) in arbitrary::stream(), seq: u64) {
+        let bytes = encode(seq, &processes, &events).encode_to_vec();
+        let batch = v1::Batch::decode(bytes.as_slice()).unwrap();
+        prop_assert_eq!(decode(&batch), Ok(Decoded { seq, processes, events }));
+    }
+
+    #[test]
+    fn counting_kinds_agrees_with_decoding((processes, events) in arbitrary::stream()) {
+        let counts = kinds(&encode(0, &processes, &events));
+        for kind in Kind::ALL {
+            let expected = events.iter().filter(|event| event.kind() == kind).count() as u64;
+            prop_assert_eq!(counts.get(kind), expected);
+        }
+    }
+
+    #[test]
+    fn a_batch_is_never_larger_than_its_estimate((processes, events) in arbitrary::stream()) {
+        let estimate: usize =
+            processes.iter().map(process_bytes).sum::<usize>() + events.iter().map(event_bytes).sum::<usize>();
+        // The frame of the batch itself: its number and the headers of ten tables.
+        prop_assert!(encode(u64::MAX, &processes, &events).encoded_len() <= estimate + 600);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        if let Ok(batch) = v1::Batch::decode(bytes.as_slice()) {
+            let counts = kinds(&batch);
+            if let Ok(decoded) = decode(&batch) {
+                prop_assert_eq!(counts.total(), decoded.events.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_batch_never_panics(
+        (processes, events) in arbitrary::stream(),
+        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = encode(1, &processes, &events).encode_to_vec();
+        for (position, byte) in damage {
+            let position = position.index(bytes.len());
+            bytes[position] = byte;
+        }
+        if let Ok(batch) = v1::Batch::decode(bytes.as_slice()) {
+            // Either is fine: the damage may have hit a value that any number fits.
+            drop(decode(&batch));
+        }
+    }
+}
+
+#[test]
+fn parts_that_are_equal_are_written_once_and_come_out_shared() {
+    let twice: Vec<Event> = sample().into_iter().chain(sample()).collect();
+    let batch = encode(1, &[], &twice);
+    assert_eq!(batch.tasks.as_ref().unwrap().key.len(), 1);
+    assert_eq!(batch.files.as_ref().unwrap().path.len(), 2);
+    assert_eq!(batch.execs.as_ref().unwrap().executable.len(), 1);
+    let events = decode(&batch).unwrap().events;
+    assert!(Arc::ptr_eq(&events[0].task, &events[9].task));
+    let (What::Open(first), What::Open(last)) = (&events[2].what, &events[8].what) else {
+        panic!("{events:?}");
+    };
+    assert!(Arc::ptr_eq(&first.file, &last.file));
+}
+
+#[test]
+fn an_empty_batch_holds_nothing_and_an_empty_message_decodes_to_it() {
+    assert_eq!(decode(&encode(7, &[], &[])), Ok(Decoded { seq: 7, ..Decoded::default() }));
+    assert_eq!(decode(&v1::Batch::default()), Ok(Decoded::default()));
+}
+
+#[test]
+fn a_reference_outside_its_dictionary_is_refused_with_both_numbers() {
+    let text = refused(|batch| batch.events.as_mut().unwrap().open_file = vec![1, 77]);
+    assert_eq!(text, "column events.open_file refers to row 77 of a dictionary with 2 rows");
+}
+
+#[test]
+fn columns_of_different_lengths_are_refused() {
+    let text = refused(|batch| batch.events.as_mut().unwrap().open_flags = vec![1, 1, 1]);
+    assert_eq!(text, "column events.open_flags has 3 values for 2 rows");
+    let text = refused(|batch| batch.tasks.as_mut().unwrap().comm.push(1));
+    assert_eq!(text, "column tasks.comm has 2 values for 1 rows");
+}
+
+#[test]
+fn a_table_that_would_take_far_more_memory_than_its_bytes_is_refused() {
+    let text = refused(|batch| batch.tasks.as_mut().unwrap().key = vec![0; MAX_ROWS + 1]);
+    assert_eq!(text, "table tasks has 262145 rows, more than the 262144 a batch may have");
+}
+
+#[test]
+fn an_unknown_kind_is_refused() {
+    let text = refused(|batch| batch.events.as_mut().unwrap().kind[0] = 9);
+    assert_eq!(text, "column events.kind holds 9, which means nothing in wire version 1");
+}
+
+#[test]
+fn an_exit_that_is_neither_code_nor_signal_is_refused() {
+    let text = refused(|batch| batch.events.as_mut().unwrap().exit = vec![3]);
+    assert_eq!(text, "column events.exit holds 3, which is out of range");
+    let text = refused(|batch| batch.events.as_mut().unwrap().exit = vec![256 * 4]);
+    assert_eq!(text, "column events.exit holds 1024, which is out of range");
+}
+
+#[test]
+fn a_count_of_strings_that_is_not_there_is_refused_before_anything_is_allocated() {
+    let text = refused(|batch| batch.execs.as_mut().unwrap().args = vec![u64::MAX]);
+    assert_eq!(text, "the lengths in execs.args add up to 9223372036854775807, but there are 2");
+}
+
+#[test]
+fn strings_that_belong_to_no_exec_are_refused() {
+    let text = refused(|batch| batch.execs.as_mut().unwrap().args = vec![2]);
+    assert_eq!(text, "the lengths in execs.strings add up to 1, but there are 2");
+}
+
+#[test]
+fn text_lengths_that_overflow_are_refused() {
+    let text = refused(|batch| {
+        let texts = batch.texts.as_mut().unwrap();
+        (texts.lengths, texts.shared) = (vec![u64::MAX, 1], Vec::new());
+    });
+    assert!(text.starts_with("the lengths in texts.content add up to 18446744073709551615"), "{text}");
+}
+
+#[test]
+fn a_text_that_shares_more_than_the_text_before_has_is_refused() {
+    let text = refused(|batch| *batch.texts.as_mut().unwrap().shared.last_mut().unwrap() = 200);
+    assert!(text.starts_with("the lengths in texts.shared add up to 200"), "{text}");
+    let text = refused(|batch| *batch.texts.as_mut().unwrap().shared.last_mut().unwrap() = 256);
+    assert_eq!(text, "column texts.shared holds 256, which is out of range");
+}
+
+#[test]
+fn paths_that_begin_alike_are_written_once_and_come_back_whole() {
+    let texts: Vec<Text> =
+        (0..50).map(|n| Text::from(format!("{}/{n}", "/long/directory".repeat(30)))).collect();
+    let open = |path: &Text| Event {
+        boot_ns: 0,
+        task: Arc::default(),
+        what: What::Open(Open {
+            file: Arc::new(File { path: path.clone(), modification_ns: -1, ..File::default() }),
+            flags: 0,
+            mode: 0,
+            retval: 3,
+        }),
+    };
+    let events: Vec<Event> = texts.iter().map(open).collect();
+    let batch = encode(1, &[], &events);
+    let content = batch.texts.as_ref().unwrap().content.len();
+    // 255 of some 450 bytes are shared by every text but the first.
+    assert!(content < 50 * 210, "{content}");
+    assert_eq!(decode(&batch).unwrap().events, events);
+}
+
+#[test]
+fn text_that_no_length_covers_is_refused() {
+    let text = refused(|batch| batch.texts.as_mut().unwrap().content.push(0));
+    assert!(text.starts_with("the lengths in texts.content add up to"), "{text}");
+}
+
+#[test]
+fn a_thread_id_outside_32_bits_is_refused() {
+    let text = refused(|batch| batch.tasks.as_mut().unwrap().tid = vec![i64::MAX]);
+    assert_eq!(text, "column tasks.tid holds 9223372036854775817, which is out of range");
+    let text = refused(|batch| batch.tasks.as_mut().unwrap().tid = vec![-11]);
+    assert_eq!(text, "column tasks.tid holds -1, which is out of range");
+}
+
+#[test]
+fn a_container_id_that_is_not_utf8_is_refused() {
+    let text = refused(|batch| {
+        batch.texts.as_mut().unwrap().content[0] = 0xff;
+        batch.cgroups.as_mut().unwrap().name = vec![1];
+    });
+    assert_eq!(text, "column cgroups.name refers to text 1, which is not UTF-8");
+}
+
+#[test]
+fn a_mode_wider_than_16_bits_is_refused() {
+    let text = refused(|batch| batch.files.as_mut().unwrap().mode = vec![1, 1 << 16]);
+    assert_eq!(text, "column files.mode holds 65536, which is out of range");
+}
+
+#[test]
+fn splitting_keeps_every_item_in_order_and_every_part_within_the_bound() {
+    let items = [3_usize, 3, 5, 11, 1, 1];
+    let parts: Vec<&[usize]> = split(&items, 8, |item| *item).collect();
+    assert_eq!(parts, [&[3, 3][..], &[5], &[11], &[1, 1]]);
+    assert_eq!(split(&items[..0], 8, |item| *item).count(), 0);
+}
