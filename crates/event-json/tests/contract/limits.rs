@@ -1,0 +1,126 @@
+//! What the writer does with lineages that do not fit.
+
+use std::sync::Arc;
+
+use event::{Exec, File, Image, Strings, Text, What};
+use event_json::{MAX_DOCUMENT_BYTES, Writer};
+use serde_json::Value;
+
+use crate::build::*;
+use crate::check::{document, parse};
+
+/// The worst a kernel lets a program be: every byte needs six in JSON, in every place that has a limit.
+fn worst(number: u32) -> Exec {
+    let path = |directory: &str| {
+        let path = format!("/{directory}/{}", "\u{1}".repeat(4085));
+        Arc::new(File { path: path.into(), ..file("") })
+    };
+    let items: Vec<Text> = (0..200).map(|_| Text::from("\u{2}".repeat(300))).collect();
+    let strings = Strings { items, truncated: false };
+    Exec {
+        executable: path("bin"),
+        script: Some(path("app")),
+        args: strings.clone(),
+        envs: strings,
+        tty: format!("pts{number}").into(),
+        ..Exec::default()
+    }
+}
+
+fn lineage(depth: u32, program: impl Fn(u32) -> Exec) -> Arc<Image> {
+    let mut image_ = image(task(100, 1, "first", 0), program(0), None);
+    for number in 1..=depth {
+        image_ = image(task(100 + number, 99 + number, "next", 0), program(number), Some(&image_));
+    }
+    image_
+}
+
+fn ancestors(document: &Value) -> &Vec<Value> {
+    document["process"]["ancestors"].as_array().unwrap()
+}
+
+#[test]
+fn a_lineage_of_the_largest_programs_stays_within_the_limit() {
+    for depth in 0..6 {
+        let leaf = lineage(
+            depth,
+            |number| if number + 1 < depth { exec("/bin/sh", &["sh"]) } else { worst(number) },
+        );
+        let small_leaf =
+            lineage(depth, |number| if number == depth { exec("/bin/ls", &["ls"]) } else { worst(number) });
+        for image in [leaf, small_leaf] {
+            let mut out = Vec::new();
+            writer().write(&mut out, &exec_event(&image), &image);
+            parse(&out);
+            assert!(out.len() <= MAX_DOCUMENT_BYTES, "{} bytes at depth {depth}", out.len());
+        }
+    }
+}
+
+#[test]
+fn a_large_lineage_loses_arguments_first_and_says_so() {
+    let argument = "x".repeat(250);
+    let program = |_| exec("/bin/sh", &vec![argument.as_str(); 128]);
+    let leaf = lineage(30, program);
+    let document = document(&mut writer(), &exec_event(&leaf), &leaf);
+    assert_eq!(ancestors(&document).len(), 30, "every ancestor is there");
+    let cut = ancestors(&document).iter().position(|ancestor| ancestor.get("args").is_none()).unwrap();
+    for ancestor in &ancestors(&document)[cut..] {
+        assert_eq!(ancestor.get("argv0"), None);
+        assert_eq!(ancestor.get("envs"), None);
+        assert_eq!(ancestor["args_truncated"], true);
+        assert_eq!(ancestor["envs_truncated"], true);
+        assert_eq!(ancestor["executable"]["path"], "/bin/sh");
+    }
+}
+
+#[test]
+fn an_endless_lineage_ends() {
+    let leaf = lineage(5_000, |_| exec("/bin/sh", &["sh"]));
+    let mut out = Vec::new();
+    writer().write(&mut out, &exec_event(&leaf), &leaf);
+    assert!(out.len() <= MAX_DOCUMENT_BYTES, "{} bytes", out.len());
+    assert!(ancestors(&parse(&out)).len() > 300);
+}
+
+#[test]
+fn forks_without_exec_name_their_arguments_once_in_the_oldest() {
+    let shell = image(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-i"]), None);
+    let first = fork(task(101, 100, "sh", 0), &shell);
+    let second = fork(task(102, 101, "sh", 0), &first);
+    let leaf = fork(task(103, 102, "sh", 0), &second);
+    let document = document(&mut writer(), &event(&leaf, What::Fork { parent: second.key }), &leaf);
+    assert_eq!(document["process"]["argv0"], "sh", "the acting process keeps its own");
+    let argv0s: Vec<bool> =
+        ancestors(&document).iter().map(|ancestor| ancestor.get("argv0").is_some()).collect();
+    assert_eq!(argv0s, [false, false, true]);
+    assert_eq!(document["process"]["parent"], ancestors(&document)[0]);
+}
+
+#[test]
+fn all_events_of_one_image_and_its_forks_share_one_cached_part() {
+    let shell = image(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-i"]), None);
+    let mut writer = writer();
+    let mut out = Vec::new();
+    for number in 0..10 {
+        let child = fork(task(200 + number, 100, "sh", 0), &shell);
+        writer.write(&mut out, &event(&child, What::Fork { parent: shell.key }), &child);
+        let ended = Arc::new(Image { exit_ns: 77, ..Image::clone(&child) });
+        writer.write(&mut out, &event(&child, What::Exit(event::ExitStatus::Exited(0))), &ended);
+    }
+    // The first event finds nothing; the parent is written twice. The others find credentials and tail.
+    assert_eq!((writer.cache().misses, writer.cache().hits), (3, 1 + 19 * 2));
+}
+
+#[test]
+fn a_writer_without_a_cache_writes_the_same() {
+    let leaf = lineage(4, |_| exec("/bin/sh", &["sh"]));
+    let mut without = Writer::new(&host()).with_names(names()).with_cache_bytes(0);
+    for _ in 0..2 {
+        assert_eq!(
+            document(&mut without, &exec_event(&leaf), &leaf),
+            document(&mut writer(), &exec_event(&leaf), &leaf)
+        );
+    }
+    assert_eq!(without.cache().entries, 0);
+}
