@@ -1,0 +1,88 @@
+#!/bin/bash
+# Checks the files of this folder with the tools that will read them: kubernetes-validate and systemd-analyze.
+#
+# Prints one `ok`, `FAILED` or `skipped` line for each file; the exit code is 1 when one failed. The example
+# configurations are loaded by the tests of the services themselves.
+
+set -uo pipefail
+cd "$(dirname "$0")" || exit
+
+readonly VALIDATOR=kubernetes-validate==1.37.0
+venv=$(cd .. && pwd)/.cache/venv
+passed=0 failed=0 skipped=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+ok() { echo "deploy: $1 ... ok"; passed=$((passed + 1)); }
+skip() { echo "deploy: $1 ... skipped: $2"; skipped=$((skipped + 1)); }
+fail() {
+    echo "deploy: $1 ... FAILED"
+    sed 's/^/    | /' "$work/log"
+    failed=$((failed + 1))
+}
+
+# Installs the validator once; prints why when it cannot.
+kubernetes_validate() {
+    [ -x "$venv/bin/kubernetes-validate" ] && return
+    command -v python3 >/dev/null || { echo "python3 is not installed"; return 1; }
+    rm -rf "$venv"
+    python3 -m venv "$venv" >"$work/log" 2>&1 || { echo "python3 -m venv failed: $(tail -1 "$work/log")"; return 1; }
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$VALIDATOR" >"$work/log" 2>&1 ||
+        { echo "pip install $VALIDATOR failed: $(tail -1 "$work/log")"; return 1; }
+}
+
+check_kubernetes() {
+    local reason file
+    # kustomization.yaml is read by kubectl and never reaches a cluster.
+    local files=()
+    for file in kubernetes/*.yaml; do
+        [ "$file" = kubernetes/kustomization.yaml ] || files+=("$file")
+    done
+    if ! reason=$(kubernetes_validate); then
+        for file in "${files[@]}"; do skip "$file" "$reason"; done
+        return
+    fi
+    for file in "${files[@]}"; do
+        if "$venv/bin/kubernetes-validate" --strict --quiet "$file" >"$work/log" 2>&1; then ok "$file"; else fail "$file"; fi
+    done
+    # What kustomization.yaml names must be there.
+    : >"$work/log"
+    while read -r file; do
+        [ -f "kubernetes/$file" ] || echo "kustomization.yaml names $file, which does not exist" >>"$work/log"
+    done < <(sed -n 's/^ *- \(.*\.\(yaml\|toml\)\)$/\1/p' kubernetes/kustomization.yaml)
+    if [ -s "$work/log" ]; then fail kubernetes/kustomization.yaml; else ok kubernetes/kustomization.yaml; fi
+}
+
+check_systemd() {
+    local unit version root=$work/root
+    if ! command -v systemd-analyze >/dev/null; then
+        for unit in systemd/*.service systemd/*.target; do skip "$unit" "systemd-analyze is not installed"; done
+        return
+    fi
+    version=$(systemd-analyze --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+    if [ "$version" -lt 250 ]; then
+        for unit in systemd/*.service systemd/*.target; do skip "$unit" "systemd $version cannot verify below a root, 250 can"; done
+        return
+    fi
+    # A machine where Shrike is installed: the system's own units, ours, and programs where ours look for them.
+    mkdir -p "$root/etc/systemd/system" "$root/usr/local/bin" "$root/usr/lib/systemd"
+    cp -r /usr/lib/systemd/system "$root/usr/lib/systemd/"
+    cp systemd/*.service systemd/*.target "$root/etc/systemd/system/"
+    for unit in shrike-probe shrike-analyzer shrike-reporter; do
+        printf '#!/bin/sh\n' >"$root/usr/local/bin/$unit"
+        chmod +x "$root/usr/local/bin/$unit"
+    done
+    for unit in systemd/*.service systemd/*.target; do
+        systemd-analyze verify --man=no --root="$root" "$(basename "$unit")" >"$work/all" 2>&1
+        local code=$?
+        # An unknown setting is only a warning to systemd. What it says of the system's own units is not ours.
+        grep -i shrike "$work/all" >"$work/log"
+        if [ "$code" != 0 ]; then cp "$work/all" "$work/log"; fi
+        if [ -s "$work/log" ] || [ "$code" != 0 ]; then fail "$unit"; else ok "$unit"; fi
+    done
+}
+
+check_kubernetes
+check_systemd
+echo "deployment files: $passed passed, $failed failed, $skipped skipped"
+exit $((failed > 0))
