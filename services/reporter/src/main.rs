@@ -1,0 +1,59 @@
+//! `shrike-reporter`: reads the configuration and runs the reporter until it is told to stop.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use bootstrap::{cause, logging, readiness, shutdown};
+use clap::Parser;
+use reporter::Reporter;
+
+use cli::Cli;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", cause::told(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    logging::init("reporter");
+    if nix::unistd::geteuid().is_root() && !cli.allow_root {
+        tracing::warn!(
+            "running as root, which the reporter never needs: give it its own user, or --allow-root"
+        );
+    }
+    // Polled once, which installs the handlers, before the socket exists: a signal after that must not just kill.
+    let mut stop = std::pin::pin!(shutdown::requested());
+    tokio::select! {
+        biased;
+        _ = &mut stop => return Ok(()),
+        () = std::future::ready(()) => {}
+    }
+    let config = cli.load()?;
+    let socket = config.socket.clone();
+    let reporter = Reporter::start(config)?;
+    tracing::info!(socket = %socket.display(), version = bootstrap::VERSION, "ready");
+    readiness::ready();
+    let left = reporter
+        .serve(async {
+            let reason = stop.await.unwrap_or("no signal handler");
+            tracing::info!(reason, "stopping: delivering what is left");
+        })
+        .await?;
+    for left in left.iter().filter(|left| left.payloads > 0) {
+        tracing::error!(
+            destination = left.destination,
+            payloads = left.payloads,
+            "dropped undelivered payloads"
+        );
+    }
+    tracing::info!("stopped");
+    Ok(())
+}

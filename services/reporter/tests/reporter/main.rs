@@ -1,0 +1,10 @@
+//! The reporter between real sockets: gRPC in front, HTTP to a mock intake behind.
+
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod socket;

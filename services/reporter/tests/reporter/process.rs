@@ -1,0 +1,105 @@
+//! `shrike-reporter` as a process: options, readiness, signals, what it prints.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
+
+use crate::harness::{DEADLINE, KEY, client, intake, numbers, payloads};
+use mock_intake::{Fault, Plan};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use wire::v1;
+
+/// A started reporter; its socket exists.
+struct Process {
+    dir: TempDir,
+    child: Child,
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shrike-reporter"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).env("SHRIKE_LOG", "trace");
+    command
+}
+
+async fn start(config: &str, options: &[&str]) -> Process {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), KEY).unwrap();
+    std::fs::write(dir.path().join("reporter.toml"), config).unwrap();
+    let ready = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+    let mut command = command();
+    command
+        .args(["--config", "reporter.toml", "--socket", "reporter.sock"])
+        .args(options)
+        .current_dir(dir.path())
+        .env("NOTIFY_SOCKET", dir.path().join("notify"));
+    let child = command.spawn().unwrap();
+    ready.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut message = [0; 16];
+    let length = tokio::task::block_in_place(|| ready.recv(&mut message)).unwrap();
+    assert_eq!(message[..length].trim_ascii_end(), b"READY=1");
+    assert!(dir.path().join("reporter.sock").exists());
+    Process { dir, child }
+}
+
+impl Process {
+    async fn submit(&self, n: u64) {
+        let mut client = client(&self.dir.path().join("reporter.sock")).await;
+        client.submit(v1::SubmitRequest { payloads: payloads(0..n) }).await.unwrap();
+    }
+
+    /// SIGTERM, and everything it printed.
+    async fn terminate(self) -> (bool, String, String) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.unwrap();
+        assert!(status.success());
+        let output = tokio::time::timeout(DEADLINE, self.child.wait_with_output()).await.unwrap().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_delivers_what_was_accepted() {
+    let intake = intake().await;
+    let process = start("[stdout]\n", &["--intake-url", &intake.url(), "--api-key-file", "key"]).await;
+    process.submit(5).await;
+    let (is_success, stdout, stderr) = process.terminate().await;
+    assert!(is_success, "{stderr}");
+    assert_eq!(numbers(&intake.received()), [0, 1, 2, 3, 4]);
+    assert_eq!(stdout, "{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n");
+    assert!(!stderr.contains(KEY), "the API key is in the log:\n{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drain_is_bounded_and_what_is_left_is_said() {
+    let intake = intake().await;
+    intake.fail(Plan::always(Fault::status(500)));
+    let options = ["--intake-url", &intake.url(), "--api-key-file", "key"];
+    let process = start("drain_timeout = '100ms'\n[intake]\nsender_backoff_base = '10ms'\n", &options).await;
+    process.submit(3).await;
+    let (is_success, _, stderr) = process.terminate().await;
+    assert!(is_success, "{stderr}");
+    assert!(stderr.contains("dropped undelivered payloads") && stderr.contains("payloads=3"), "{stderr}");
+    assert!(stderr.contains("status_5xx") && !stderr.contains(KEY), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_in_the_configuration_is_an_exit_code_and_a_message() {
+    let dir = tempfile::tempdir().unwrap();
+    for (config, expected) in [
+        ("[intake]\nsocket = 'x'\n", "unknown field `socket`"),
+        ("queue_max_bytes = 'many'\n", "queue_max_bytes"),
+        ("", "no output is configured"),
+        ("[intake]\nurl = 'http://127.0.0.1:9'\n", "api_key_file"),
+        ("[intake]\nurl = 'http://127.0.0.1:9'\napi_key = 'hunter2'\n", "put the key in a file"),
+        ("[intake]\nurl = 'http://127.0.0.1:9'\napi_key_env = 'SHRIKE_NO_SUCH_KEY'\n", "SHRIKE_NO_SUCH_KEY"),
+    ] {
+        std::fs::write(dir.path().join("reporter.toml"), config).unwrap();
+        let mut command = command();
+        command.args(["--config", "reporter.toml"]).current_dir(dir.path());
+        let output = tokio::time::timeout(DEADLINE, command.output()).await.unwrap().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(expected) && !stderr.contains("hunter2"), "{expected}: {stderr}");
+    }
+}

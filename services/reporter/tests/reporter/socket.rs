@@ -1,0 +1,210 @@
+//! The socket, and what bad clients can do to it; files as outputs.
+
+use std::num::NonZeroU32;
+
+use crate::harness::{DEADLINE, Harness, client, config, count, intake, numbers, payload, payloads};
+use mock_intake::{Fault, Plan};
+use reporter::Reporter;
+use reporter::config::{Config, FileConfig, LineFormat};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tonic::Code;
+use wire::v1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_uid_that_is_not_allowed_is_refused_with_its_number_and_counted() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
+        config.allowed_uids = vec![3_000_000, 3_000_001];
+    })
+    .await;
+    let status = reporter.client.submit(v1::SubmitRequest { payloads: payloads(0..1) }).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert!(status.message().contains("3000000"), "{status}");
+    let status = reporter.client.get_status(v1::StatusRequest {}).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert_eq!(reporter.count("reporter_submit_denied_total", ""), 2);
+    assert_eq!(reporter.count("reporter_submit_payloads_total", ""), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_bytes_end_their_own_connection_only() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
+        config.intake.as_mut().unwrap().batch_max_size = 1;
+    })
+    .await;
+    let socket = reporter.dir.path().join("reporter.sock");
+    for length in [0, 1, 24, 1000, 100_000] {
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        let bytes: Vec<u8> = (0..length).map(|_| rand::random()).collect();
+        // The other side may close while we still write.
+        drop(stream.write_all(&bytes).await);
+        drop(stream.shutdown().await);
+        let mut answer = Vec::new();
+        drop(tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await.unwrap());
+    }
+    reporter.submit(payloads(0..1)).await;
+    let received = intake.wait_for(DEADLINE, |received| received.len() == 1).await.unwrap();
+    assert_eq!(numbers(&received), [0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_the_whole_request_and_loses_nothing_it_accepted() {
+    let intake = intake().await;
+    intake.fail(Plan::always(Fault::status(503)));
+    let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
+        config.queue_max_bytes = 32 << 20;
+    })
+    .await;
+    let large = |n: u64| v1::Payload {
+        content: format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(900_000)).into(),
+        ..payload(n)
+    };
+    let mut accepted = 0;
+    let status = loop {
+        let pair = vec![large(accepted), large(accepted + 1)];
+        match reporter.client.submit(v1::SubmitRequest { payloads: pair }).await {
+            Ok(_) => accepted += 2,
+            Err(status) => break status,
+        }
+        assert!(accepted < 100, "the queue has no bound");
+    };
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(reporter.count("reporter_submit_refused_total", ""), 2);
+    let metrics = reporter.client.get_status(v1::StatusRequest {}).await.unwrap().into_inner().metrics;
+    let held = metrics.iter().find(|metric| metric.name == "reporter_queue_bytes").unwrap().value;
+    assert!(held > 30_000_000 && held <= 32 << 20, "{held}");
+
+    intake.fail(Plan::default());
+    let (counters, _) = reporter.stop().await;
+    assert_eq!(numbers(&intake.received()), (0..accepted).collect::<Vec<_>>());
+    assert_eq!(count(&counters, "reporter_destination_delivered_total", ""), accepted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_over_the_limit_is_an_error_and_the_service_goes_on() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
+    let huge = v1::Payload { content: vec![b' '; reporter::MAX_REQUEST_BYTES].into(), ..payload(0) };
+    let status = reporter.client.submit(v1::SubmitRequest { payloads: vec![huge] }).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    let long = v1::Payload { content: vec![b'1'; reporter::MAX_CONTENT_BYTES + 1].into(), ..payload(0) };
+    reporter.submit(vec![long, payload(7)]).await;
+    let (counters, _) = reporter.stop().await;
+    assert_eq!(numbers(&intake.received()), [7]);
+    assert_eq!(count(&counters, "reporter_submit_dropped_total", "too_large"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_tells_the_service_its_version_and_every_counter() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
+    reporter.submit(payloads(0..3)).await;
+    let status = reporter.client.get_status(v1::StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!((status.service.as_str(), status.version.as_str()), ("reporter", bootstrap::VERSION));
+    let value = |name: &str| status.metrics.iter().find(|metric| metric.name == name).unwrap().value;
+    assert_eq!(value("reporter_submit_payloads_total"), 3);
+    assert_eq!(value("reporter_destination_payloads_total"), 3);
+    assert_eq!(status.metrics.len(), reporter.counters.samples().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_socket_is_gone_after_the_end() {
+    let intake = intake().await;
+    let (dir, config) = config(&intake.url());
+    let socket = config.socket.clone();
+    assert!(!socket.exists());
+    let reporter = Reporter::start(config).unwrap();
+    assert!(socket.exists());
+    reporter.serve(async {}).await.unwrap();
+    assert!(!socket.exists());
+    drop(dir);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_gets_every_payload_beside_the_intake_and_is_rotated() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
+        let path = config.socket.with_file_name("events.json");
+        let (max_bytes, max_files) = (80, NonZeroU32::new(100).unwrap());
+        config.file = Some(FileConfig { path, max_bytes, max_files, format: LineFormat::Event });
+    })
+    .await;
+    let dir = reporter.dir.path().to_owned();
+    reporter.submit(payloads(0..30)).await;
+    reporter.submit(payloads(30..50)).await;
+    let keep = std::mem::replace(&mut reporter.dir, tempfile::tempdir().unwrap());
+    let (counters, left) = reporter.stop().await;
+    assert_eq!(
+        left.iter().map(|left| (left.destination, left.payloads)).collect::<Vec<_>>(),
+        [("intake", 0), ("file", 0)]
+    );
+    assert_eq!(count(&counters, "reporter_destination_delivered_total", "file"), 50);
+    assert_eq!(numbers(&intake.received()).len(), 50);
+    let mut rotated: Vec<_> =
+        (1..).map(|n| dir.join(format!("events.json.{n}"))).take_while(|p| p.exists()).collect();
+    assert!(rotated.len() > 3);
+    rotated.reverse();
+    rotated.push(dir.join("events.json"));
+    let text: String = rotated.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let expected: String = (0..50).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    assert_eq!(text, expected);
+    drop(keep);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_intake_format_holds_the_tags() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
+        config.intake = None;
+        let path = config.socket.with_file_name("events.json");
+        let max_files = NonZeroU32::MIN;
+        config.file = Some(FileConfig { path, max_bytes: 1 << 20, max_files, format: LineFormat::Intake });
+    })
+    .await;
+    reporter.submit(payloads(0..1)).await;
+    reporter.wait_for_count("reporter_destination_delivered_total", "file", 1).await;
+    let text = std::fs::read_to_string(reporter.dir.path().join("events.json")).unwrap();
+    let entry: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(entry["message"], r#"{"n":0}"#);
+    assert_eq!(entry["ddtags"], "image_name:shop,image_tag:1.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_starts_when_an_output_cannot_be_used() {
+    let (dir, mut base) = config("http://127.0.0.1:9");
+    base.file = Some(FileConfig {
+        path: "/proc/nowhere/events.json".into(),
+        max_bytes: 1,
+        max_files: NonZeroU32::MIN,
+        format: LineFormat::Event,
+    });
+    let error = Reporter::start(base.clone()).unwrap_err().to_string();
+    assert!(error.contains("/proc/nowhere/events.json"), "{error}");
+    base.file = None;
+    base.intake.as_mut().unwrap().api_key_file = Some("/proc/nowhere/key".into());
+    let error = Reporter::start(base.clone()).unwrap_err().to_string();
+    assert!(error.contains("/proc/nowhere/key"), "{error}");
+    base.socket = "/proc/nowhere/reporter.sock".into();
+    base.intake = None;
+    base.stdout = Some(reporter::config::StdoutConfig::default());
+    let error = Reporter::start(base).unwrap_err().to_string();
+    assert!(error.contains("/proc/nowhere/reporter.sock"), "{error}");
+    drop(dir);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clients_submit_side_by_side() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
+    let mut other = client(&reporter.dir.path().join("reporter.sock")).await;
+    let from_other = other.submit(v1::SubmitRequest { payloads: payloads(0..100) });
+    let (_, reply) = tokio::join!(reporter.submit(payloads(100..200)), from_other);
+    assert_eq!(reply.unwrap().into_inner().accepted, 100);
+    drop(other);
+    reporter.stop().await;
+    let mut numbers = numbers(&intake.received());
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..200).collect::<Vec<_>>());
+}
