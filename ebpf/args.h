@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Arguments and environment of a new image, from the memory that the kernel has just filled (mm->arg_start and the
+ * like), in chunks that do not cross a page: a page that is not in memory costs only itself.
+ */
+#pragma once
+
+static long send_chunk(__u32 index, struct scratch **cell)
+{
+	struct scratch *scratch = *cell;
+	struct exec_strings_event *event = (void *)scratch->record;
+	struct strings_walk *walk = &scratch->strings;
+	__u64 left = walk->end - walk->next;
+	__u32 len = STRINGS_CHUNK_BYTES - (walk->next & (STRINGS_CHUNK_BYTES - 1));
+
+	if (walk->next >= walk->end)
+		return 1;
+	if (len > left)
+		len = left;
+	/* The compiler knows that this cannot be and would drop the check; the verifier of 6.1 does not. */
+	barrier_var(len);
+	if (len > STRINGS_CHUNK_BYTES)
+		return 1;
+	if (bpf_probe_read_user(event + 1, len, (void *)walk->next)) {
+		walk->flags |= STRINGS_UNREADABLE;
+		return 1;
+	}
+	fill_header(&event->header, EVENT_EXEC_STRINGS, sizeof(*event) + len);
+	event->exec_id = walk->exec_id;
+	event->len = len;
+	event->list = walk->list;
+	event->pad = 0;
+	if (send(never_drop, EVENT_EXEC_STRINGS, event, sizeof(*event) + len)) {
+		walk->flags |= STRINGS_LOST;
+		return 1;
+	}
+	walk->next += len;
+	walk->sent += len;
+	return 0;
+}
+
+/* Sends one list ahead of its exec record; what could not be sent is told by the flags. */
+static __always_inline __u32 send_strings(struct scratch *scratch, __u64 exec_id, enum strings_list list, __u64 start,
+					  __u64 end, __u8 *flags)
+{
+	struct strings_walk *walk = &scratch->strings;
+
+	if (start >= end)
+		return 0;
+	walk->exec_id = exec_id;
+	walk->next = start;
+	walk->end = end;
+	walk->sent = 0;
+	walk->flags = 0;
+	walk->list = list;
+	if (end - start > STRINGS_MAX_BYTES) {
+		walk->end = start + STRINGS_MAX_BYTES;
+		walk->flags = STRINGS_TRUNCATED;
+	}
+	/* One more than full pages, because the first one is rarely full. */
+	bpf_loop(STRINGS_MAX_BYTES / STRINGS_CHUNK_BYTES + 1, send_chunk, &scratch, 0);
+	*flags = walk->flags;
+	return walk->sent;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 */
+/*
+ * The layout of the records that leave the kernel. This file is the truth: crates/event-abi/src/generated.rs is made
+ * from it (`cargo run -p xtask -- codegen`), and CI compares.
+ *
+ * Rules: only fixed-width integers and byte arrays; padding is a named field; one struct per kind of record, each
+ * beginning with `struct event_header`; numbers are never reused. Variable parts follow the struct in the order and
+ * with the lengths that the struct states, without gaps.
+ *
+ * A path is written leaf first, every component followed by '/': "/usr/bin/env" is "env/bin/usr/".
+ */
+#pragma once
+
+#include "ints.h"
+
+/* Kinds of records. 1 to 4 are the kinds of events, the others serve the probe. */
+enum event_kind {
+	EVENT_EXEC = 1,
+	EVENT_FORK = 2,
+	EVENT_EXIT = 3,
+	EVENT_OPEN = 4,
+	EVENT_CGROUP_MADE = 5,
+	EVENT_CGROUP_GONE = 6,
+	EVENT_EXEC_STRINGS = 7,
+	EVENT_KNOWN = 8,
+	EVENT_KINDS = 9, /* one more than the last: size of tables indexed by kind */
+};
+
+/* Why the kernel side lost a record. */
+enum loss_cause {
+	LOSS_RING_FULL = 0,
+	LOSS_KERNEL_BUSY = 1,
+	LOSS_CAUSES = 2,
+};
+
+/* The rings, for tables indexed by ring. */
+enum ring {
+	RING_NEVER_DROP = 0,
+	RING_BULK = 1,
+	RINGS = 2,
+};
+
+/* How much of a path is true; the numbers of event::PathState. */
+enum path_state {
+	PATH_RESOLVED = 0,
+	PATH_TRUNCATED_PARENTS = 1,
+	PATH_ARGUMENT = 2,
+	PATH_UNREADABLE = 3,
+};
+
+/* Bits of file_info.flags. */
+enum file_flag {
+	FILE_PRESENT = 1,      /* the struct describes a file; otherwise it is all zero */
+	FILE_NO_ROOT = 2,      /* the path does not begin at a root: an object without a place in the tree (memfd) */
+	FILE_UPPER = 4,        /* on overlayfs, in the upper layer */
+	FILE_LOWER = 8,        /* on overlayfs, only in a lower layer */
+	FILE_UNLINKED = 16,    /* its directory entry was removed */
+	FILE_ARGUMENT_CUT = 32, /* the argument was longer than what is here */
+};
+
+/* Bits of exec_event.args_flags and envs_flags. */
+enum strings_flag {
+	STRINGS_TRUNCATED = 1,  /* longer than STRINGS_MAX_BYTES */
+	STRINGS_UNREADABLE = 2, /* a page of it was not in memory */
+	STRINGS_LOST = 4,       /* a chunk found no room in the ring */
+};
+
+/* Which list a chunk of an exec belongs to. */
+enum strings_list {
+	STRINGS_ARGS = 0,
+	STRINGS_ENVS = 1,
+};
+
+/* What the scope map says of a cgroup. */
+enum scope_decision {
+	SCOPE_IGNORE = 1,
+	SCOPE_WATCH = 2,
+};
+
+/* What an undecided cgroup means. */
+enum scope_mode {
+	SCOPE_CONTAINERS = 0, /* watch, until user space has decided */
+	SCOPE_CGROUP = 1,     /* ignore */
+	SCOPE_HOST = 2,       /* everything is in scope, no cgroup is looked at */
+};
+
+enum limits {
+	COMM_BYTES = 16,
+	FILESYSTEM_BYTES = 16,
+	TTY_BYTES = 32,
+	PATH_MAX_BYTES = 4096,      /* path and argument, each */
+	STRINGS_MAX_BYTES = 65536,  /* args and envs of an exec, each */
+	STRINGS_CHUNK_BYTES = 4096, /* of them in one record */
+	SCOPE_CACHE_SLOTS = 1024,   /* a power of two */
+};
+
+struct event_header {
+	__u64 boot_ns; /* CLOCK_BOOTTIME */
+	__u32 size;    /* of the whole record */
+	__u16 kind;    /* enum event_kind */
+	__u16 cpu;
+};
+
+/* The acting task. */
+struct task_context {
+	__u64 start_ns; /* of the thread group leader, CLOCK_BOOTTIME */
+	__u64 cgroup_id; /* kernfs id; bit 63: of a v1 hierarchy, whose number is in bits 48 to 62 */
+	__u64 cap_effective;
+	__u64 cap_permitted;
+	__u32 tgid;
+	__u32 tid;
+	__u32 ppid; /* tgid of real_parent */
+	__u32 uid;
+	__u32 gid;
+	__u32 euid;
+	__u32 egid;
+	__u32 fsuid;
+	__u32 fsgid;
+	__u32 mnt_ns; /* inode numbers of namespaces; 0 = not known */
+	__u32 pid_ns;
+	__u32 net_ns;
+	__u32 user_ns;
+	__u32 pad;
+	__u8 comm[COMM_BYTES];
+};
+
+struct file_info {
+	__u64 inode;
+	__s64 access_ns; /* since the epoch */
+	__s64 modification_ns;
+	__s64 change_ns;
+	__u64 magic;  /* s_magic */
+	__u32 device; /* the kernel's dev_t: major << 20 | minor */
+	__u32 generation;
+	__u32 mount_id;
+	__u32 nlink;
+	__u32 uid;
+	__u32 gid;
+	__u16 mode;
+	__u8 flags;      /* enum file_flag */
+	__u8 path_state; /* enum path_state */
+	__u16 path_len;     /* bytes of path that follow */
+	__u16 argument_len; /* bytes of an argument, that follow the path; relative to that path, or absolute */
+	__u8 filesystem[FILESYSTEM_BYTES]; /* s_type->name */
+};
+
+/* Followed by: path and argument of `executable`, path and argument of `script`. */
+struct exec_event {
+	struct event_header header;
+	struct task_context task;
+	__u64 exec_id;         /* the same in the chunks that precede it */
+	__u64 parent_start_ns; /* of the parent process; with task.ppid its key */
+	__u32 args_len;        /* sent in chunks */
+	__u32 envs_len;
+	__u8 args_flags; /* enum strings_flag */
+	__u8 envs_flags;
+	__u16 pad;
+	__u32 pad2;
+	__u8 tty[TTY_BYTES];
+	struct file_info executable;
+	struct file_info script; /* FILE_PRESENT only if started through #! */
+};
+
+/* Followed by `len` bytes, which continue the list; sent before the exec_event with the same id, on the same CPU. */
+struct exec_strings_event {
+	struct event_header header;
+	__u64 exec_id;
+	__u32 len;
+	__u16 list; /* enum strings_list */
+	__u16 pad;
+};
+
+/* The task is the child. */
+struct fork_event {
+	struct event_header header;
+	struct task_context task;
+	__u64 parent_start_ns;
+};
+
+struct exit_event {
+	struct event_header header;
+	struct task_context task;
+	__s32 code; /* as wait(2) reports it */
+	__u32 pad;
+};
+
+/* Followed by: path and argument of `file`. */
+struct open_event {
+	struct event_header header;
+	struct task_context task;
+	__u32 flags;
+	__u32 mode;
+	__s32 retval;
+	__u32 pad;
+	struct file_info file;
+};
+
+/* EVENT_CGROUP_MADE and EVENT_CGROUP_GONE. Followed by `path_len` bytes, a path from the root of the hierarchy. */
+struct cgroup_event {
+	struct event_header header;
+	__u64 id;        /* as task_context.cgroup_id */
+	__u64 parent_id; /* 0 = it is the root */
+	__u32 hierarchy; /* 0 = cgroup v2 */
+	__u32 path_len;
+};
+
+/* A process that was found by the iterator. Followed by: path and argument of `executable`. */
+struct known_event {
+	struct event_header header;
+	struct task_context task;
+	__u64 parent_start_ns;
+	__u8 tty[TTY_BYTES];
+	struct file_info executable; /* FILE_PRESENT unless it has no memory any more */
+};
+
+/* One CPU's counters, in the map `counters`. */
+struct cpu_counters {
+	__u64 generated[EVENT_KINDS];
+	__u64 lost[LOSS_CAUSES * EVENT_KINDS]; /* cause * EVENT_KINDS + kind */
+	__u64 sent_bytes[RINGS];
+};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * tp_btf/sched_process_exec: runs in the task after its new image is in place, before that runs. Everything is read
+ * from there: the file from mm->exe_file, arguments and environment from the new memory, which no other thread can
+ * reach any more (exec has ended them; a process that shares the memory got none of the new one).
+ *
+ * A script has been closed by now. The kernel closes files when it returns to user space, so its struct file is still
+ * in the list of that work, complete with dentry and inode.
+ *
+ * Misses: exec that fails.
+ */
+#pragma once
+
+/* Set in f_flags of files that were opened to be executed. */
+#define FMODE_EXEC 0x20
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+
+/* Files that wait to be closed are few; more work than this is not looked at. */
+#define CLOSING_STEPS 64
+
+static __always_inline __u64 work_offset_in_file(void)
+{
+	if (bpf_core_field_exists(struct file, f_task_work))
+		return bpf_core_field_offset(struct file, f_task_work);
+	if (bpf_core_field_exists(struct file___rcuhead, f_rcuhead))
+		return bpf_core_field_offset(struct file___rcuhead, f_rcuhead);
+	return bpf_core_field_offset(struct file___fu_rcuhead, f_u.fu_rcuhead);
+}
+
+/* The work may be of another kind. It is a file if what would be its dentry and inode agree with each other. */
+static __always_inline bool is_closing_executable(struct scratch *scratch, __u64 file)
+{
+	struct first_bytes *block = &scratch->file;
+	__u64 dentry = 0, inode = 0, inode_of_dentry = 0;
+	__u32 flags = 0;
+	__u16 mode = 0;
+
+	if (bpf_probe_read_kernel(block, sizeof(*block), (void *)file))
+		return false;
+	READ_PART(flags, block, file, struct file, f_flags);
+	READ_PART(inode, block, file, struct file, f_inode);
+	READ_PART(dentry, block, file, struct file, f_path.dentry);
+	if (!(flags & FMODE_EXEC))
+		return false;
+	bpf_probe_read_kernel(&mode, sizeof(mode), (void *)inode + bpf_core_field_offset(struct inode, i_mode));
+	bpf_probe_read_kernel(&inode_of_dentry, sizeof(inode_of_dentry),
+			      (void *)dentry + bpf_core_field_offset(struct dentry, d_inode));
+	return inode && inode == inode_of_dentry && (mode & S_IFMT) == S_IFREG;
+}
+
+/* The newest work is first, and a script may be interpreted by a script: the one that was asked for is the last. */
+static long closing_step(__u32 index, struct scratch **cell)
+{
+	struct scratch *scratch = *cell;
+	struct closing_walk *walk = &scratch->closing;
+	__u64 file = walk->work - work_offset_in_file();
+
+	if (!walk->work)
+		return 1;
+	if (is_closing_executable(scratch, file))
+		walk->file = file;
+	if (bpf_probe_read_kernel(&walk->work, sizeof(walk->work),
+				  (void *)walk->work + bpf_core_field_offset(struct callback_head, next)))
+		return 1;
+	return 0;
+}
+
+static __always_inline __u32 fill_script(struct scratch *scratch, __u32 position, struct exec_event *event,
+					 struct task_struct *task, struct linux_binprm *bprm)
+{
+	struct closing_walk *walk = &scratch->closing;
+	long length;
+
+	if (bprm->filename == bprm->interp)
+		return position;
+	/* Kept open when the interpreter gets the script as a descriptor (binfmt_misc). */
+	walk->file = (__u64)bprm->executable;
+	walk->work = (__u64)task->task_works;
+	if (!walk->file)
+		bpf_loop(CLOSING_STEPS, closing_step, &scratch, 0);
+	if (walk->file)
+		return fill_file(scratch, position, &event->script, (void *)walk->file, task, 0, false);
+
+	/* Only the name is left, in the kernel's copy, relative to the working directory. */
+	event->script.flags = FILE_PRESENT;
+	position = walk_path(scratch, position, (__u64)task->fs->pwd.mnt, task->fs->pwd.dentry, task,
+			     &event->script, false);
+	event->script.path_state = PATH_ARGUMENT;
+	length = bpf_probe_read_kernel_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
+					   bprm->filename);
+	if (length > 1) {
+		event->script.argument_len = length - 1;
+		position += length - 1;
+	}
+	return position;
+}
+
+static __always_inline void report_exec(struct scratch *scratch, struct task_struct *task, struct linux_binprm *bprm,
+					__u64 cgroup)
+{
+	struct exec_event *event = (void *)scratch->record;
+	struct mm_struct *mm = task->mm;
+	__u64 exec_id = bpf_ktime_get_boot_ns();
+	__u8 args_flags = 0, envs_flags = 0;
+	__u32 args_len, envs_len, size = sizeof(*event);
+
+	args_len = send_strings(scratch, exec_id, STRINGS_ARGS, mm->arg_start, mm->arg_end, &args_flags);
+	envs_len = send_strings(scratch, exec_id, STRINGS_ENVS, mm->env_start, mm->env_end, &envs_flags);
+
+	__builtin_memset(event, 0, sizeof(*event));
+	fill_task(&event->task, task, cgroup);
+	event->exec_id = exec_id;
+	event->parent_start_ns = parent_start_of(task);
+	event->args_len = args_len;
+	event->envs_len = envs_len;
+	event->args_flags = args_flags;
+	event->envs_flags = envs_flags;
+	fill_tty(event->tty, task);
+	size = fill_file(scratch, size, &event->executable, mm->exe_file, task, 0, true);
+	size = fill_script(scratch, size, event, task, bprm);
+	fill_header(&event->header, EVENT_EXEC, size);
+	send(never_drop, EVENT_EXEC, event, size & (RECORD_BYTES - 1));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct scratch *scratch;
+	__u64 cgroup;
+
+	if (!in_scope(task, &cgroup))
+		return 0;
+	count_generated(EVENT_EXEC);
+	scratch = take_scratch(EVENT_EXEC);
+	if (!scratch)
+		return 0;
+	report_exec(scratch, task, bprm, cgroup);
+	give_back(scratch);
+	return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which tasks are watched. User space decides per cgroup; a descendant of a watched cgroup is watched from its first
+ * instruction on, because the decision is inherited here.
+ */
+#pragma once
+
+#define CGROUP_V1 (1ULL << 63)
+
+const volatile __u32 scope_mode = SCOPE_CGROUP;
+
+/* Bit n: the n-th controller of V1_CONTROLLERS is in a v1 hierarchy. 0 on hosts with cgroup v2 only. */
+const volatile __u32 v1_controllers = 0;
+
+/* Cgroup id to enum scope_decision. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u32);
+} decisions SEC(".maps");
+
+/*
+ * The last decision per slot: id << 1 | watched. User space writes an entry with each decision; the programs add only
+ * "ignore" in a scope of one cgroup, where nobody decides anything later.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCOPE_CACHE_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} decided SEC(".maps");
+
+static __always_inline __u64 id_of_v1(struct cgroup *cgroup)
+{
+	return CGROUP_V1 | ((__u64)(cgroup->root->hierarchy_id & 0x7fff) << 48) | (cgroup->kn->id & ((1ULL << 48) - 1));
+}
+
+/* The cgroup of one controller. The index is known only to the running kernel, hence the arithmetic. */
+static __always_inline struct cgroup *cgroup_of(struct css_set *set, __u64 controller)
+{
+	void *slot = (void *)set + bpf_core_field_offset(struct css_set, subsys) + controller * sizeof(void *);
+	struct cgroup_subsys_state *state = *(struct cgroup_subsys_state **)slot;
+
+	return state->cgroup;
+}
+
+#define TRY_V1(bit, name)                                                                                       \
+	if (mask & (1 << (bit)) && bpf_core_enum_value_exists(enum cgroup_subsys_id, name)) {                   \
+		cgroup = cgroup_of(set, bpf_core_enum_value(enum cgroup_subsys_id, name));                      \
+		if (cgroup->level)                                                                              \
+			return id_of_v1(cgroup);                                                                \
+	}
+
+/*
+ * The cgroup that stands for a task: that of cgroup v2, unless it is the root and a v1 hierarchy says more, as on
+ * hybrid hosts. The order of the controllers is that of services/probe/src/bpf/scope.rs.
+ */
+static __always_inline __u64 cgroup_id(struct task_struct *task)
+{
+	struct css_set *set = task->cgroups;
+	struct cgroup *cgroup = set->dfl_cgrp;
+	__u32 mask = v1_controllers;
+
+	if (mask && !cgroup->level) {
+		TRY_V1(0, pids_cgrp_id)
+		TRY_V1(1, memory_cgrp_id)
+		TRY_V1(2, cpu_cgrp_id)
+		TRY_V1(3, devices_cgrp_id)
+		TRY_V1(4, cpuset_cgrp_id)
+		TRY_V1(5, freezer_cgrp_id)
+		cgroup = set->dfl_cgrp;
+	}
+	return cgroup->kn->id;
+}
+
+static __always_inline __u32 cache_slot(__u64 id)
+{
+	return (id ^ (id >> 48)) & (SCOPE_CACHE_SLOTS - 1);
+}
+
+static __always_inline bool is_watched(__u64 id)
+{
+	__u32 slot = cache_slot(id), *decision;
+	__u64 *cached = bpf_map_lookup_elem(&decided, &slot);
+
+	if (cached && *cached >> 1 == (id & ~CGROUP_V1))
+		return *cached & 1;
+	decision = bpf_map_lookup_elem(&decisions, &id);
+	if (decision)
+		return *decision == SCOPE_WATCH;
+	if (scope_mode == SCOPE_CONTAINERS)
+		return true;
+	if (cached)
+		*cached = id << 1;
+	return false;
+}
+
+/* Whether the task is watched; its cgroup goes to *id in any case. */
+static __always_inline bool in_scope(struct task_struct *task, __u64 *id)
+{
+	*id = cgroup_id(task);
+	return scope_mode == SCOPE_HOST || is_watched(*id);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * iter/task: runs once per task when user space reads the iterator, and writes one record per process in scope. Its
+ * program can be preempted, so it has memory of its own instead of a CPU's; only one snapshot is taken at a time.
+ *
+ * Misses: arguments and environment, which are in another process's memory; user space reads them from /proc.
+ */
+#pragma once
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} snapshot_scratch SEC(".maps");
+
+SEC("iter/task")
+int on_task(struct bpf_iter__task *context)
+{
+	struct seq_file *seq = context->meta->seq;
+	struct task_struct *task = context->task;
+	struct known_event *event;
+	struct scratch *scratch;
+	__u32 zero = 0, size = sizeof(*event);
+	struct file *executable;
+	__u64 cgroup;
+
+	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD || !task->signal->live.counter)
+		return 0;
+	scratch = bpf_map_lookup_elem(&snapshot_scratch, &zero);
+	if (!scratch || !in_scope(task, &cgroup))
+		return 0;
+	event = (void *)scratch->record;
+	__builtin_memset(event, 0, sizeof(*event));
+	fill_task(&event->task, task, cgroup);
+	event->parent_start_ns = parent_start_of(task);
+	fill_tty(event->tty, task);
+	executable = task->mm->exe_file;
+	if (executable)
+		size = fill_file(scratch, size, &event->executable, executable, task, 0, true);
+	fill_header(&event->header, EVENT_KNOWN, size);
+	bpf_seq_write(seq, event, size & (RECORD_BYTES - 1));
+	return 0;
+}

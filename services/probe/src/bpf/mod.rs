@@ -1,0 +1,20 @@
+//! The kernel side as the probe sees it: programs that are loaded, rings that are drained, counters, scope.
+//!
+//! The only place of the workspace with unsafe code. It knows records as bytes and nothing of what they mean; that
+//! is `decode`. Invariant: whatever is loaded or attached here is gone when the [`Sensor`] is dropped; nothing is
+//! pinned.
+#![expect(unsafe_code, reason = "the rings are memory shared with the kernel")]
+
+mod counters;
+mod loader;
+mod ring;
+mod scope;
+mod sensor;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use counters::KernelCounters;
+pub use loader::{HookReport, HookTrial, LoadError, try_hooks};
+pub use scope::{Hierarchy, v1_hierarchies};
+pub use sensor::{Scope, Sensor, SensorConfig, SensorError};

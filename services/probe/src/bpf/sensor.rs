@@ -1,0 +1,196 @@
+//! One loaded set of programs with its rings and maps.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use aya::Ebpf;
+use aya::programs::Program;
+use event::Kind;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use super::counters::{Counters, KernelCounters};
+use super::loader::{self, HookReport, LoadError};
+use super::ring::Ring;
+use super::scope::Decisions;
+use super::snapshot;
+
+/// Which processes are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Those in cgroups that [`Sensor::decide`] did not exclude: a new cgroup is watched until then.
+    Containers,
+    /// Those in one cgroup and its descendants.
+    Cgroup {
+        /// Ids of the cgroup (first) and of the descendants it has already. Later ones are added in the kernel.
+        ids: Vec<u64>,
+    },
+    /// All.
+    Host,
+}
+
+/// What to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SensorConfig {
+    /// Which processes are watched.
+    pub scope: Scope,
+    /// Size of the ring for the process lifecycle; rounded up to a power of two of pages.
+    pub never_drop_bytes: usize,
+    /// Size of the ring for files; rounded up to a power of two of pages.
+    pub bulk_bytes: usize,
+    /// The kinds to watch; hooks of others are not loaded.
+    pub kinds: Vec<Kind>,
+}
+
+/// Why the kernel side could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SensorError {
+    /// Nothing could be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A ring could not be mapped or polled.
+    #[error("cannot use the ring {ring}")]
+    Ring {
+        /// Name of its map.
+        ring: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: nix::Error,
+    },
+    /// The scope map refused a decision.
+    #[error("cannot write the decision for cgroup {cgroup} to the scope map")]
+    Scope {
+        /// The cgroup.
+        cgroup: u64,
+        /// What the kernel said.
+        #[source]
+        source: aya::maps::MapError,
+    },
+    /// The process iterator is not available or failed.
+    #[error("cannot list the processes in scope: {what}")]
+    Snapshot {
+        /// Which step failed.
+        what: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// The loaded programs. Dropping it detaches them.
+pub struct Sensor {
+    ebpf: Ebpf,
+    hooks: Vec<HookReport>,
+    bulk: Ring,
+    never_drop: Ring,
+    counters: Counters,
+    decisions: Decisions,
+    ready: Epoll,
+}
+
+impl Sensor {
+    /// Loads and attaches every hook of the configured kinds that this kernel allows. Look at [`Sensor::hooks`] for
+    /// those it does not.
+    ///
+    /// # Errors
+    /// When the object itself cannot be used: no BTF, no permission, no memory.
+    pub fn load(config: &SensorConfig) -> Result<Self, SensorError> {
+        let mut ebpf = loader::open(config)?;
+        let bulk = Ring::new(loader::take_map(&mut ebpf, "bulk")?, "bulk")?;
+        let never_drop = Ring::new(loader::take_map(&mut ebpf, "never_drop")?, "never_drop")?;
+        let counters = Counters::new(loader::take_map(&mut ebpf, "counters")?)?;
+        let mut decisions = Decisions::new(
+            loader::take_map(&mut ebpf, "decisions")?,
+            loader::take_map(&mut ebpf, "decided")?,
+        )?;
+        if let Scope::Cgroup { ids } = &config.scope {
+            for id in ids {
+                decisions.decide(*id, true)?;
+            }
+        }
+        let ready = watch(&[&bulk, &never_drop])?;
+        let hooks = loader::attach(&mut ebpf, &config.kinds)?;
+        Ok(Self { ebpf, hooks, bulk, never_drop, counters, decisions, ready })
+    }
+
+    /// Detaches every hook: nothing new is generated. What the rings hold and the counters stay readable.
+    pub fn detach(&mut self) {
+        for (name, program) in self.ebpf.programs_mut() {
+            let Program::BtfTracePoint(program) = program else { continue };
+            // Programs of kinds that were not asked for, or that the kernel refused, are not loaded.
+            if let Err(error) = program.unload() {
+                tracing::debug!(name, %error, "not detached");
+            }
+        }
+    }
+
+    /// What became of each hook.
+    #[must_use]
+    pub fn hooks(&self) -> &[HookReport] {
+        &self.hooks
+    }
+
+    /// Gives every record that is in the rings now to `each` and returns how many they were. The bulk ring comes
+    /// first: what happened to a process before it opened a file is then never drained after the file.
+    pub fn drain(&mut self, each: &mut dyn FnMut(&[u8])) -> usize {
+        // Clears the readiness; that nothing was ready is the usual answer and needs no handling.
+        let mut events = [EpollEvent::empty(); 2];
+        self.ready.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        self.bulk.drain(each) + self.never_drop.drain(each)
+    }
+
+    /// Becomes readable when a ring is filled to its mark. Records below the mark make no noise, so also drain on a
+    /// timer.
+    #[must_use]
+    pub fn ready_fd(&self) -> BorrowedFd<'_> {
+        self.ready.0.as_fd()
+    }
+
+    /// The counters of the programs since they were loaded.
+    #[must_use]
+    pub fn counters(&self) -> KernelCounters {
+        self.counters.read(&self.ebpf)
+    }
+
+    /// Writes what was found out about a cgroup: whether its processes are watched from now on.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn decide(&mut self, cgroup: u64, watch: bool) -> Result<(), SensorError> {
+        self.decisions.decide(cgroup, watch)
+    }
+
+    /// Forgets a cgroup that is gone.
+    pub fn forget(&mut self, cgroup: u64) {
+        self.decisions.forget(cgroup);
+    }
+
+    /// One record per process in scope, as bytes for the decoder.
+    ///
+    /// # Errors
+    /// When the iterator could not be loaded, or failed.
+    pub fn snapshot(&mut self) -> Result<Vec<Vec<u8>>, SensorError> {
+        snapshot::take(&mut self.ebpf)
+    }
+}
+
+impl std::fmt::Debug for Sensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sensor").field("hooks", &self.hooks).finish_non_exhaustive()
+    }
+}
+
+impl AsFd for Sensor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ready_fd()
+    }
+}
+
+/// One descriptor for all rings, edge triggered: only a wake-up of the kernel side makes it readable.
+fn watch(rings: &[&Ring]) -> Result<Epoll, SensorError> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
+        .map_err(|source| SensorError::Ring { ring: "epoll", source })?;
+    for (token, ring) in (0_u64..).zip(rings) {
+        let interest = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token);
+        epoll.add(ring.fd(), interest).map_err(|source| SensorError::Ring { ring: ring.name(), source })?;
+    }
+    Ok(epoll)
+}

@@ -1,0 +1,59 @@
+//! What the hooks add to a system call; prints numbers, asserts nothing.
+
+use std::path::Path;
+use std::time::Instant;
+
+use nix::libc;
+
+use super::*;
+
+const CALLS: u32 = 500;
+const ROUNDS: usize = 400;
+
+/// Best of many short rounds, because everything that disturbs only adds.
+pub(super) fn measure(directory: &Path) {
+    let best = |work: &dyn Fn()| {
+        (0..ROUNDS)
+            .map(|_| {
+                let begin = Instant::now();
+                for _ in 0..CALLS {
+                    work();
+                }
+                begin.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)
+            })
+            .fold(f64::MAX, f64::min)
+    };
+    let getpid = best(&|| {
+        // SAFETY: getpid cannot fail and touches nothing.
+        unsafe { libc::syscall(libc::SYS_getpid) };
+    });
+    let open = best(&|| {
+        // SAFETY: the path is constant; the descriptor is closed at once.
+        unsafe { libc::close(libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY)) };
+    });
+    std::fs::write(directory.join("cost"), format!("getpid {getpid:.0} ns, open+close {open:.0} ns"))
+        .unwrap();
+}
+
+#[test]
+#[ignore = "takes seconds and only prints"]
+fn cost_of_the_hooks() {
+    if !can_load() {
+        return;
+    }
+    let read = |path: &Path| std::fs::read_to_string(path.join("cost")).unwrap();
+    let run = |procs: &Path| {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(spawn(procs, directory.path(), "cost").wait().unwrap().success());
+        read(directory.path())
+    };
+    for _ in 0..3 {
+        let other = OwnCgroup::new("cost-outside").unwrap();
+        println!("nothing attached: {}", run(&other.procs()));
+        let mut watch = Watch::new("cost-inside");
+        println!("out of scope:     {}", run(&other.procs()));
+        let procs = watch.cgroup.procs();
+        assert!(watch.run_in(&procs, "cost").success());
+        println!("in scope:         {}  {:?}", read(&watch.path("")), watch.sensor.counters());
+    }
+}

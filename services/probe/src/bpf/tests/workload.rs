@@ -1,0 +1,281 @@
+//! What the watched copy of the test program does.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use nix::libc;
+
+pub(super) const COUNT: usize = 2000;
+pub(super) const PROCESSES: usize = 150;
+pub(super) const THREADS: usize = 8;
+pub(super) const FLIPS: usize = 10_000;
+/// Longest list of arguments that is reported whole, with the name of the program and all zero bytes.
+pub(super) const WHOLE_ARGUMENTS: usize = 65_536 - "/bin/true\0".len() - 1;
+
+#[test]
+#[ignore = "the other tests run it"]
+fn run() {
+    let Some(what) = std::env::var_os("SHRIKE_WORKLOAD") else { return };
+    let directory = PathBuf::from(std::env::var_os("SHRIKE_DIRECTORY").unwrap());
+    // Made before it is watched, so that the tests know every open.
+    std::fs::write(directory.join("file"), b"x").unwrap();
+    if let Some(table) = std::env::var_os("SHRIKE_TABLE") {
+        take_table(table == "wide");
+    }
+    std::fs::write(std::env::var_os("SHRIKE_PROCS").unwrap(), "0").unwrap();
+    match what.to_str().unwrap() {
+        "nothing" => (),
+        "wait" => loop {
+            std::thread::park();
+        },
+        "counts" => counts(&directory),
+        "opens" => opens(&directory.join("file"), COUNT),
+        "threads" => threads(&directory),
+        "thread-race" => thread_race(),
+        "arguments" => arguments(),
+        "deep" => deep(&directory),
+        "openat2" => openat2(&directory),
+        "relative" => relative(&directory),
+        "times" => times(&directory),
+        "flip" => flip(&directory),
+        "scripts" => scripts(&directory),
+        "compat" => compat(&directory),
+        "deleted" => deleted(&directory),
+        "cost" => super::cost::measure(&directory),
+        other => panic!("{other}"),
+    }
+    // SAFETY: ends the process at once, so that nothing of the test harness is watched.
+    unsafe { libc::_exit(0) }
+}
+
+/// Goes on in a child whose table of descriptors is the small one inside the kernel's structure, or a larger one.
+///
+/// A table keeps its size for as long as its process lives, so this one's is not known.
+fn take_table(is_wide: bool) {
+    // SAFETY: nothing uses the descriptors beyond the standard ones any more.
+    unsafe { libc::close_range(3, u32::MAX, 0) };
+    // SAFETY: only this thread goes on, in the child; the others hold no lock while the harness waits for this test.
+    if let nix::unistd::ForkResult::Parent { child } = unsafe { nix::unistd::fork() }.unwrap() {
+        let is_done =
+            matches!(nix::sys::wait::waitpid(child, None).unwrap(), nix::sys::wait::WaitStatus::Exited(_, 0));
+        // SAFETY: ends the process at once, so that nothing of the test harness is watched.
+        unsafe { libc::_exit(i32::from(!is_done)) }
+    }
+    if is_wide {
+        // SAFETY: both numbers are free or standard.
+        assert_eq!(unsafe { libc::dup2(0, 200) }, 200);
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    assert_eq!(status.contains("FDSize:\t64\n"), !is_wide, "{status}");
+}
+
+fn opens(path: &Path, count: usize) {
+    for _ in 0..count {
+        File::open(path).unwrap();
+    }
+}
+
+fn counts(directory: &Path) {
+    for _ in 0..COUNT {
+        // SAFETY: the child only ends itself, which is allowed after a fork of a process with threads.
+        match unsafe { nix::unistd::fork() }.unwrap() {
+            // SAFETY: as above.
+            nix::unistd::ForkResult::Child => unsafe { libc::_exit(3) },
+            nix::unistd::ForkResult::Parent { child } => drop(nix::sys::wait::waitpid(child, None).unwrap()),
+        }
+        assert!(Command::new("/bin/true").status().unwrap().success());
+    }
+    opens(&directory.join("file"), COUNT);
+    for _ in 0..COUNT {
+        File::open(directory.join("missing")).unwrap_err();
+    }
+}
+
+fn threads(directory: &Path) {
+    for _ in 0..PROCESSES {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "bpf::tests::workload::run", "--ignored", "--nocapture", "--test-threads=1"])
+            .env("SHRIKE_WORKLOAD", "thread-race")
+            .env("SHRIKE_DIRECTORY", directory)
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(5));
+    }
+}
+
+/// The test harness runs this in a second thread; the first one, the leader, is sent out by a signal handler.
+fn thread_race() {
+    static BARRIER: Barrier = Barrier::new(THREADS + 2);
+    extern "C" fn leave_as_leader(_: libc::c_int) {
+        BARRIER.wait();
+        // SAFETY: ends this thread only.
+        unsafe { libc::syscall(libc::SYS_exit, 5) };
+    }
+    for _ in 0..THREADS {
+        std::thread::spawn(|| {
+            BARRIER.wait();
+            // SAFETY: ends this thread only.
+            unsafe { libc::syscall(libc::SYS_exit, 5) };
+        });
+    }
+    let handler = leave_as_leader as extern "C" fn(libc::c_int);
+    // SAFETY: the handler waits and ends its thread; what it interrupts never goes on, so no lock is taken twice.
+    unsafe {
+        libc::signal(libc::SIGUSR1, handler as libc::sighandler_t);
+        libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::getpid(), libc::SIGUSR1);
+    }
+    BARRIER.wait();
+    // SAFETY: ends this thread only.
+    unsafe { libc::syscall(libc::SYS_exit, 5) };
+}
+
+fn arguments() {
+    for length in [WHOLE_ARGUMENTS, WHOLE_ARGUMENTS + 1] {
+        Command::new("/bin/true").arg("y".repeat(length)).env_clear().env("A", "b").status().unwrap();
+    }
+}
+
+/// Sixty names of sixty bytes fit, a hundred do not; made one by one, because no call takes such a path.
+fn deep(directory: &Path) {
+    std::env::set_current_dir(directory).unwrap();
+    let name = "d".repeat(60);
+    for depth in 1..=100 {
+        std::fs::create_dir(&name).unwrap();
+        std::env::set_current_dir(&name).unwrap();
+        if depth == 60 || depth == 100 {
+            File::create("leaf").unwrap();
+        }
+    }
+    for depth in (1..=100).rev() {
+        if depth == 60 || depth == 100 {
+            std::fs::remove_file("leaf").unwrap();
+        }
+        std::env::set_current_dir("..").unwrap();
+        std::fs::remove_dir(&name).unwrap();
+    }
+}
+
+fn c_path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap()
+}
+
+fn openat2(directory: &Path) {
+    let path = c_path(&directory.join("made"));
+    let how: [u64; 3] = [(libc::O_CREAT | libc::O_RDWR | libc::O_EXCL | libc::O_CLOEXEC) as u64, 0o640, 0];
+    // SAFETY: path and structure live through the call, and the size is that of the structure.
+    let result = unsafe { libc::syscall(libc::SYS_openat2, libc::AT_FDCWD, path.as_ptr(), how.as_ptr(), 24) };
+    assert!(result >= 0);
+}
+
+fn relative(directory: &Path) {
+    std::fs::create_dir(directory.join("inner")).unwrap();
+    let inner = File::open(directory.join("inner")).unwrap();
+    // SAFETY: the path lives through the call.
+    let result = unsafe { libc::openat(inner.as_raw_fd(), c"../missing/name".as_ptr(), libc::O_WRONLY) };
+    assert_eq!(result, -1);
+}
+
+/// Opens through a path of which another thread changes the last letter, and notes which file each open got.
+fn flip(directory: &Path) {
+    static LETTER_CHANGES: AtomicBool = AtomicBool::new(true);
+    for name in ["flip-a", "flip-b"] {
+        File::create(directory.join(name)).unwrap();
+    }
+    let bytes = c_path(&directory.join("flip-a")).into_bytes_with_nul();
+    let path: &'static [AtomicU8] = bytes.into_iter().map(AtomicU8::new).collect::<Vec<_>>().leak();
+    let letter = &path[path.len() - 2];
+    let flipper = std::thread::spawn(move || {
+        while LETTER_CHANGES.load(Ordering::Relaxed) {
+            letter.fetch_xor(b'a' ^ b'b', Ordering::Relaxed);
+        }
+    });
+    let mut opened = Vec::new();
+    for _ in 0..FLIPS {
+        // SAFETY: the bytes end with a zero that never changes, and live as long as the process.
+        let fd = unsafe { libc::openat(libc::AT_FDCWD, path.as_ptr().cast(), libc::O_RDONLY) };
+        assert!(fd >= 0);
+        let target = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+        opened.push(*target.as_os_str().as_bytes().last().unwrap());
+        // SAFETY: it was opened above and is used by nobody else.
+        unsafe { libc::close(fd) };
+    }
+    LETTER_CHANGES.store(false, Ordering::Relaxed);
+    flipper.join().unwrap();
+    std::fs::write(directory.join("opened"), opened).unwrap();
+}
+
+fn scripts(directory: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let make = |name: &str, text: String| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    let inner = make("inner.sh", "#!/bin/sh\nexit 0\n".to_owned());
+    let outer = make("outer.sh", format!("#!{}\n", inner.display()));
+    for script in [&inner, &outer] {
+        assert!(Command::new(script).status().unwrap().success());
+    }
+    std::os::unix::fs::symlink(&inner, directory.join("link")).unwrap();
+    std::env::set_current_dir(directory).unwrap();
+    assert!(Command::new("./link").status().unwrap().success());
+}
+
+/// open(2) of 32-bit programs, from a 64-bit one.
+fn compat(directory: &Path) {
+    let path = c_path(&directory.join("file")).into_bytes_with_nul();
+    // SAFETY: a new mapping; then bytes are copied into it, which it has room for.
+    let low = unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT;
+        let low = libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        assert_ne!(low, libc::MAP_FAILED);
+        std::ptr::copy_nonoverlapping(path.as_ptr(), low.cast(), path.len());
+        low as u64
+    };
+    let result: i64;
+    // SAFETY: the call reads the path; rbx belongs to the compiler and is put back.
+    unsafe {
+        std::arch::asm!(
+            "xchg rbx, {path}",
+            "int 0x80",
+            "xchg rbx, {path}",
+            path = inout(reg) low => _,
+            inout("rax") 5_i64 => result,
+            in("rcx") 0_u64,
+            in("rdx") 0_u64,
+        );
+    }
+    std::fs::write(directory.join("result"), result.to_string()).unwrap();
+}
+
+fn deleted(directory: &Path) {
+    let path = directory.join("gone");
+    let file = File::create(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
+    // SAFETY: the name lives through the call.
+    let memory = unsafe { libc::memfd_create(c"secret".as_ptr(), 0) };
+    File::open(format!("/proc/self/fd/{memory}")).unwrap();
+    let (reader, _writer) = nix::unistd::pipe().unwrap();
+    File::open(format!("/proc/self/fd/{}", reader.as_raw_fd())).unwrap();
+    File::open("/proc/self/ns/net").unwrap();
+}
+
+/// Opens a file whose times were asked for before and after they changed, as `ls` and backups do all the time.
+fn times(directory: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = directory.join("timed");
+    std::fs::write(&path, b"x").unwrap();
+    std::fs::metadata(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::metadata(&path).unwrap();
+    File::open(&path).unwrap();
+}

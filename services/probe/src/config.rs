@@ -1,0 +1,378 @@
+//! What `probe.toml` may say, and which part of the machine is watched.
+//!
+//! Types refuse what makes no sense, so the rest of the probe never checks a setting again.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use event::{Cgroup, Kind, Workload};
+use serde::Deserialize;
+
+/// Settings of the probe (`probe.toml`). Everything has a default; an unknown key is an error.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The unix socket for the analyzer. Its directory must exist. Default `/run/shrike/probe.sock`.
+    pub socket: PathBuf,
+    /// The only uid that may connect: that of the analyzer. Default: the uid of the probe itself.
+    pub allow_uid: Option<u32>,
+    /// Which processes are watched: `containers` (default), `services` (containers and systemd services),
+    /// `cgroup=/path`, or `host` (everything; costs what the machine does).
+    pub scope: ScopeRule,
+    /// Which kinds of events. Default all; without fork and exec the ancestors of a process are not known.
+    pub kinds: Kinds,
+    /// Memory between the kernel and the probe.
+    pub rings: RingConfig,
+    /// Memory between the probe and the analyzer.
+    pub buffer: BufferConfig,
+    /// How events travel together.
+    pub batch: BatchConfig,
+    /// What is kept for analyzers that connect later.
+    pub table: TableConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            socket: PathBuf::from("/run/shrike/probe.sock"),
+            allow_uid: None,
+            scope: ScopeRule::default(),
+            kinds: Kinds::default(),
+            rings: RingConfig::default(),
+            buffer: BufferConfig::default(),
+            batch: BatchConfig::default(),
+            table: TableConfig::default(),
+        }
+    }
+}
+
+/// Sizes of the kernel rings (`[rings]`), in bytes; powers of two.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RingConfig {
+    /// Ring of process starts and ends. Larger: survives longer fork storms. Default 8 MiB.
+    pub never_drop_bytes: RingBytes,
+    /// Ring of file events. Larger: survives longer bursts while the probe is not scheduled. Default 16 MiB.
+    pub bulk_bytes: RingBytes,
+}
+
+impl Default for RingConfig {
+    fn default() -> Self {
+        Self { never_drop_bytes: RingBytes(8 << 20), bulk_bytes: RingBytes(16 << 20) }
+    }
+}
+
+/// The buffer for an absent or slow analyzer (`[buffer]`).
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BufferConfig {
+    /// Bytes of encoded batches that wait for the analyzer; over it the oldest are dropped and counted.
+    /// Default 64 MiB; 0 is refused.
+    pub bytes: NonZeroUsize,
+}
+
+impl Default for BufferConfig {
+    fn default() -> Self {
+        Self { bytes: non_zero(64 << 20) }
+    }
+}
+
+/// When a batch is complete (`[batch]`): at whichever limit comes first.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchConfig {
+    /// Events in one batch. Larger: fewer bytes per event. Default 1024; 0 is refused.
+    pub events: NonZeroUsize,
+    /// Time the first event of a batch may wait. Larger: fewer bytes per event, later detection. Default 20ms.
+    #[serde(with = "humantime_serde")]
+    pub age: Duration,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self { events: non_zero(1024), age: Duration::from_millis(20) }
+    }
+}
+
+/// The table of living processes (`[table]`).
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TableConfig {
+    /// Processes kept; one more is counted and not kept. Default 65536; 0 is refused.
+    pub processes: NonZeroUsize,
+    /// Bytes they may take; over it new entries are kept without arguments and environment. Default 64 MiB.
+    pub bytes: NonZeroUsize,
+}
+
+impl Default for TableConfig {
+    fn default() -> Self {
+        Self { processes: non_zero(65_536), bytes: non_zero(64 << 20) }
+    }
+}
+
+fn non_zero(value: usize) -> NonZeroUsize {
+    NonZeroUsize::new(value).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Why a setting is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// The kernel accepts only such sizes.
+    #[error(
+        "{0} bytes is not a size for a kernel ring: use a power of two from 65536 to 1073741824, like {1}"
+    )]
+    Ring(u64, u64),
+    /// Nobody knows that scope.
+    #[error("unknown scope {0:?}: use containers, services, cgroup=/path or host")]
+    Scope(String),
+    /// A control group path starts at the root of its hierarchy.
+    #[error("the scope {0:?} needs an absolute control group path, like cgroup=/system.slice/nginx.service")]
+    RelativePath(String),
+    /// Nobody knows that kind.
+    #[error("unknown event kind {0:?}: use some of exec, fork, exit, open")]
+    Kind(String),
+    /// Then there is nothing to do.
+    #[error("no event kind is chosen: leave `kinds` out for all of them")]
+    NoKind,
+}
+
+/// The size of a kernel ring: a power of two, at least 64 KiB (one page everywhere), at most 1 GiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct RingBytes(usize);
+
+impl RingBytes {
+    /// The number of bytes.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for RingBytes {
+    type Error = SettingError;
+
+    fn try_from(bytes: u64) -> Result<Self, SettingError> {
+        let limits = 1 << 16..=1 << 30;
+        let near = bytes.clamp(*limits.start(), *limits.end()).next_power_of_two();
+        match usize::try_from(bytes) {
+            Ok(size) if bytes.is_power_of_two() && limits.contains(&bytes) => Ok(Self(size)),
+            _ => Err(SettingError::Ring(bytes, near)),
+        }
+    }
+}
+
+/// The kinds of events to report.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct Kinds(Vec<Kind>);
+
+impl Kinds {
+    /// The kinds, without repetition.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Kind] {
+        &self.0
+    }
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self(Kind::ALL.to_vec())
+    }
+}
+
+impl TryFrom<Vec<String>> for Kinds {
+    type Error = SettingError;
+
+    fn try_from(names: Vec<String>) -> Result<Self, SettingError> {
+        let mut kinds = Vec::new();
+        for name in names {
+            let Some(kind) = Kind::from_name(&name) else { return Err(SettingError::Kind(name)) };
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        if kinds.is_empty() { Err(SettingError::NoKind) } else { Ok(Self(kinds)) }
+    }
+}
+
+/// Which control groups are watched.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub enum ScopeRule {
+    /// Containers.
+    #[default]
+    Containers,
+    /// Containers and systemd services.
+    Services,
+    /// One control group and all below it.
+    Cgroup(String),
+    /// Everything.
+    Host,
+}
+
+impl ScopeRule {
+    /// Whether the processes of this control group are watched. One whose path is not known is: the kernel's filter
+    /// let it through, and an event is never dropped on a guess.
+    #[must_use]
+    pub fn includes(&self, cgroup: &Cgroup) -> bool {
+        if cgroup.path.is_empty() {
+            return true;
+        }
+        match self {
+            Self::Containers => matches!(cgroup.workload, Workload::Container { .. }),
+            Self::Services => !matches!(cgroup.workload, Workload::Host),
+            Self::Cgroup(root) => is_below(&cgroup.path.to_lossy(), root),
+            Self::Host => true,
+        }
+    }
+
+    /// Whether the kernel's filter must be told about control groups as they appear, and whether also about those
+    /// that are not watched.
+    #[must_use]
+    pub fn decision(&self, cgroup: &Cgroup) -> Option<bool> {
+        let watched = self.includes(cgroup);
+        match self {
+            Self::Containers | Self::Services => Some(watched),
+            Self::Cgroup(_) => watched.then_some(true),
+            Self::Host => None,
+        }
+    }
+}
+
+fn is_below(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || root == "/")
+}
+
+impl FromStr for ScopeRule {
+    type Err = SettingError;
+
+    fn from_str(text: &str) -> Result<Self, SettingError> {
+        match text {
+            "containers" => Ok(Self::Containers),
+            "services" => Ok(Self::Services),
+            "host" => Ok(Self::Host),
+            _ => {
+                let path =
+                    text.strip_prefix("cgroup=").ok_or_else(|| SettingError::Scope(text.to_owned()))?;
+                if !path.starts_with('/') || path.split('/').any(|segment| segment == "..") {
+                    return Err(SettingError::RelativePath(text.to_owned()));
+                }
+                let trimmed = path.trim_end_matches('/');
+                Ok(Self::Cgroup(if trimmed.is_empty() { "/" } else { trimmed }.to_owned()))
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for ScopeRule {
+    type Error = SettingError;
+
+    fn try_from(text: String) -> Result<Self, SettingError> {
+        text.parse()
+    }
+}
+
+impl std::fmt::Display for ScopeRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Containers => f.write_str("containers"),
+            Self::Services => f.write_str("services"),
+            Self::Cgroup(path) => write!(f, "cgroup={path}"),
+            Self::Host => f.write_str("host"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event::Text;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("probe.toml");
+        std::fs::write(&path, text).unwrap();
+        bootstrap::config::load(Some(&path)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        let config = load("").unwrap();
+        assert_eq!(config.socket, Config::default().socket);
+        assert_eq!(config.scope, ScopeRule::Containers);
+        assert_eq!(config.kinds.as_slice(), Kind::ALL);
+        assert_eq!(config.batch.age, Duration::from_millis(20));
+    }
+
+    #[test]
+    fn every_setting_can_be_set() {
+        let config = load(
+            "socket = '/tmp/p'\nallow_uid = 7\nscope = 'cgroup=/a/b/'\nkinds = ['open', 'open', 'exec']\n\
+             [rings]\nnever_drop_bytes = 1048576\nbulk_bytes = 2097152\n[buffer]\nbytes = 5\n\
+             [batch]\nevents = 3\nage = '1s'\n[table]\nprocesses = 9\nbytes = 8\n",
+        )
+        .unwrap();
+        assert_eq!(config.allow_uid, Some(7));
+        assert_eq!(config.scope, ScopeRule::Cgroup("/a/b".to_owned()));
+        assert_eq!(config.kinds.as_slice(), [Kind::Open, Kind::Exec]);
+        assert_eq!(config.rings.bulk_bytes.get(), 2 << 20);
+        assert_eq!(config.batch.age, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_what_to_do() {
+        for (text, expect) in [
+            ("sockt = '/x'", "sockt"),
+            ("scope = 'everything'", "containers, services"),
+            ("scope = 'cgroup=a'", "absolute"),
+            ("scope = 'cgroup=/a/../b'", "absolute"),
+            ("kinds = ['exec', 'dns']", "dns"),
+            ("kinds = []", "leave `kinds` out"),
+            ("[rings]\nbulk_bytes = 1000000", "like 1048576"),
+            ("[rings]\nbulk_bytes = 4096", "like 65536"),
+            ("[buffer]\nbytes = 0", "nonzero"),
+            ("[batch]\nage = 'soon'", "age"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(expect), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_read_as_it_is_written() {
+        for text in ["containers", "services", "cgroup=/a/b", "cgroup=/", "host"] {
+            assert_eq!(text.parse::<ScopeRule>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn each_scope_includes_what_it_says() {
+        let cgroup = |path: &str| Cgroup {
+            path: Text::from(path),
+            workload: crate::workload::workload(path),
+            ..Cgroup::default()
+        };
+        let id = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970";
+        let container = cgroup(&format!("/docker/{id}"));
+        let service = cgroup("/system.slice/nginx.service");
+        let other = cgroup("/user.slice");
+        let check = |scope: &str, expect: [bool; 3]| {
+            let scope: ScopeRule = scope.parse().unwrap();
+            assert_eq!(
+                [&container, &service, &other].map(|cgroup| scope.includes(cgroup)),
+                expect,
+                "{scope}"
+            );
+            assert!(scope.includes(&Cgroup::default()), "an unknown control group is never dropped");
+        };
+        check("containers", [true, false, false]);
+        check("services", [true, true, false]);
+        check("host", [true, true, true]);
+        check("cgroup=/docker", [true, false, false]);
+        check("cgroup=/dock", [false, false, false]);
+        check("cgroup=/", [true, true, true]);
+    }
+}

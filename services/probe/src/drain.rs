@@ -1,0 +1,274 @@
+//! The way of a record through the probe: drain, classify, order, batch.
+//!
+//! No thread and no clock of its own: `service.rs` calls [`Drain::step`] with the time. Invariant: each event that
+//! the source gave is passed to the outbox, counted as suppressed, or still held here; a step never blocks.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use event::{Cgroup, Event, KnownProcess, LossCause, PerKind, ProbeCounters, Task};
+
+use crate::batcher::Batcher;
+use crate::config::ScopeRule;
+use crate::decode::Decoded;
+use crate::metrics::Metrics;
+use crate::order::{self, Order};
+use crate::outbox::Outbox;
+use crate::source::{Drained, Source};
+use crate::workload::Workloads;
+
+/// Pause between two warnings about the same thing.
+const WARN_PAUSE_NS: u64 = 60_000_000_000;
+
+/// Tasks that are kept to be shared by events; more than the decoder shares.
+const MAX_SHARED_TASKS: usize = 512;
+
+/// The state between the rings and the outbox.
+pub struct Drain<S> {
+    source: S,
+    scope: ScopeRule,
+    workloads: Workloads,
+    order: Order,
+    batcher: Batcher,
+    outbox: Arc<Outbox>,
+    metrics: Metrics,
+    decoded: Vec<Decoded>,
+    events: Vec<Event>,
+    /// Tasks of the decoder by their address, with what they became. Holding the first keeps its address its own.
+    tasks: HashMap<usize, (Arc<Task>, Arc<Task>)>,
+    suppressed: PerKind<u64>,
+    undecodable: PerKind<u64>,
+    next_warning_ns: u64,
+}
+
+/// What a [`Drain`] is made of.
+pub struct DrainParts<S> {
+    /// Where records come from.
+    pub source: S,
+    /// Which control groups are watched.
+    pub scope: ScopeRule,
+    /// What is known of control groups.
+    pub workloads: Workloads,
+    /// Where complete batches go.
+    pub batcher: Batcher,
+    /// Who keeps them.
+    pub outbox: Arc<Outbox>,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+impl<S: Source> Drain<S> {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: DrainParts<S>) -> Self {
+        Self {
+            source: parts.source,
+            scope: parts.scope,
+            workloads: parts.workloads,
+            order: Order::default(),
+            batcher: parts.batcher,
+            outbox: parts.outbox,
+            metrics: parts.metrics,
+            decoded: Vec::new(),
+            events: Vec::new(),
+            tasks: HashMap::new(),
+            suppressed: PerKind::default(),
+            undecodable: PerKind::default(),
+            next_warning_ns: 0,
+        }
+    }
+
+    /// The source.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The counters of the probe.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Takes what waits, passes on what is complete. Returns the number of records taken.
+    pub fn step(&mut self, now_ns: u64) -> usize {
+        self.advance(now_ns, order::cut(now_ns))
+    }
+
+    /// When [`Self::step`] must run again even if nothing new comes; `None` when nothing is held.
+    #[must_use]
+    pub fn deadline_ns(&self) -> Option<u64> {
+        let ordered = self.order.oldest_ns().map(|oldest| oldest.saturating_add(order::SLACK_NS));
+        [ordered, self.batcher.deadline_ns()].into_iter().flatten().min()
+    }
+
+    /// Detaches the hooks: nothing new is generated.
+    pub fn stop(&mut self) {
+        self.source.stop();
+    }
+
+    /// After [`Self::stop`]: passes on all that is left.
+    pub fn finish(&mut self, now_ns: u64) {
+        while self.advance(now_ns, u64::MAX) > 0 {}
+        if let Some(complete) = self.batcher.take() {
+            self.outbox.push(complete);
+        }
+    }
+
+    /// What became of every event. The kernel is asked last, so what is in flight is never negative.
+    pub fn counters(&mut self) -> ProbeCounters {
+        let (delivered, buffer_full) = self.outbox.account();
+        let kernel = self.source.counts();
+        self.metrics.cgroups.set(self.workloads.len() as u64);
+        self.metrics.cgroups_refused.set(self.workloads.refused);
+        self.metrics.cgroup_scans.set(self.workloads.scans);
+        self.metrics.late.set(self.order.late);
+        self.metrics.kernel_lost_other.set(kernel.lost_other);
+        self.metrics.kernel_missed_runs.set(kernel.missed_runs);
+        self.metrics.scope_undecided.set(kernel.undecided);
+        let lost = LossCause::ALL.map(|cause| match cause {
+            LossCause::RingFull => kernel.ring_full,
+            LossCause::KernelBusy => kernel.kernel_busy,
+            LossCause::Undecodable => self.undecodable,
+            LossCause::BufferFull => buffer_full,
+        });
+        ProbeCounters { generated: kernel.generated, delivered, suppressed: self.suppressed, lost }
+    }
+
+    /// Decides about every control group that exists. Called once, after the hooks are active.
+    pub fn decide_existing(&mut self) {
+        for cgroup in self.workloads.scan() {
+            self.decide(&cgroup);
+        }
+    }
+
+    /// The processes in scope among those that were running, with what `complete` adds to each.
+    pub fn known_in_scope(
+        &mut self,
+        snapshot: Vec<Decoded>,
+        now_ns: u64,
+        complete: &mut dyn FnMut(&mut KnownProcess),
+    ) -> Vec<KnownProcess> {
+        let mut known = Vec::new();
+        for decoded in snapshot {
+            let Decoded::Known(mut process) = decoded else { continue };
+            let cgroup = self.resolve(process.task.cgroup.id, now_ns);
+            if self.scope.includes(&cgroup) {
+                Arc::make_mut(&mut process.task).cgroup = cgroup;
+                complete(&mut process);
+                known.push(process);
+            }
+        }
+        let keys: HashSet<_> = known.iter().map(|process| process.task.process).collect();
+        for process in &mut known {
+            process.parent = process.parent.filter(|parent| keys.contains(parent));
+        }
+        known
+    }
+
+    fn advance(&mut self, now_ns: u64, cut_ns: u64) -> usize {
+        let mut decoded = std::mem::take(&mut self.decoded);
+        let drained = self.source.drain(&mut decoded);
+        self.metrics.drains.inc();
+        self.metrics.records.add(drained.records as u64);
+        self.count_undecodable(&drained, now_ns);
+        for record in decoded.drain(..) {
+            match record {
+                Decoded::Event(event) => self.events.push(event),
+                Decoded::CgroupMade { id, hierarchy, path, boot_ns, .. } => {
+                    if let Some(cgroup) = self.workloads.made(id, hierarchy, &path, boot_ns) {
+                        self.decide(&cgroup);
+                    }
+                }
+                Decoded::CgroupGone { id, hierarchy } => self.workloads.gone(id, hierarchy, now_ns),
+                // The snapshot is taken before the loop starts.
+                Decoded::Known(_) => {}
+            }
+        }
+        self.decoded = decoded;
+        let mut ready = Vec::new();
+        self.order.sort(&mut self.events, cut_ns, &mut |event| ready.push(event));
+        for event in ready {
+            self.pass(event, now_ns);
+        }
+        if let Some(complete) = self.batcher.due(now_ns) {
+            self.outbox.push(complete);
+        }
+        for id in self.workloads.forget(now_ns) {
+            self.source.forget(id);
+        }
+        drained.records
+    }
+
+    fn pass(&mut self, mut event: Event, now_ns: u64) {
+        let cgroup = self.resolve(event.task.cgroup.id, now_ns);
+        if !self.scope.includes(&cgroup) {
+            *self.suppressed.get_mut(event.kind()) += 1;
+            return;
+        }
+        event.task = self.with_cgroup(&event.task, cgroup);
+        if let Some(complete) = self.batcher.push(event) {
+            self.outbox.push(complete);
+        }
+    }
+
+    /// The task with its control group. The decoder shares one task between the events of a process, and this keeps
+    /// them sharing one.
+    fn with_cgroup(&mut self, task: &Arc<Task>, cgroup: Arc<Cgroup>) -> Arc<Task> {
+        let address = Arc::as_ptr(task).addr();
+        if let Some((_, after)) = self.tasks.get(&address)
+            && Arc::ptr_eq(&after.cgroup, &cgroup)
+        {
+            return Arc::clone(after);
+        }
+        if self.tasks.len() >= MAX_SHARED_TASKS {
+            self.tasks.clear();
+        }
+        let after = Arc::new(Task { cgroup, ..Task::clone(task) });
+        self.tasks.insert(address, (Arc::clone(task), Arc::clone(&after)));
+        after
+    }
+
+    /// The control group with this id. One that no record told of is looked for on disk, at most once a second;
+    /// one that cannot be found has an empty path.
+    fn resolve(&mut self, id: u64, now_ns: u64) -> Arc<Cgroup> {
+        if let Some(known) = self.workloads.get(id) {
+            return Arc::clone(known);
+        }
+        if self.workloads.may_scan(now_ns) {
+            for cgroup in self.workloads.scan() {
+                self.decide(&cgroup);
+            }
+            if let Some(found) = self.workloads.get(id) {
+                return Arc::clone(found);
+            }
+        }
+        self.metrics.cgroups_unresolved.inc();
+        Arc::new(Cgroup { id, ..Cgroup::default() })
+    }
+
+    fn decide(&mut self, cgroup: &Cgroup) {
+        if let Some(watch) = self.scope.decision(cgroup) {
+            self.source.decide(cgroup.id, watch);
+        }
+    }
+
+    fn count_undecodable(&mut self, drained: &Drained, now_ns: u64) {
+        if drained.damaged == 0 {
+            return;
+        }
+        self.metrics.undecodable.add(drained.damaged as u64);
+        for kind in event::Kind::ALL {
+            *self.undecodable.get_mut(kind) += drained.undecodable.get(kind);
+        }
+        if now_ns >= self.next_warning_ns {
+            self.next_warning_ns = now_ns.saturating_add(WARN_PAUSE_NS);
+            let records = drained.damaged;
+            tracing::warn!(
+                records,
+                "records could not be decoded: probe and BPF object come from different builds?"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

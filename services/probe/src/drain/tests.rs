@@ -1,0 +1,211 @@
+use std::path::Path;
+
+use event::{Kind, Text};
+
+use super::*;
+use crate::buffer::Buffer;
+use crate::made::{FakeSource, exit, fork, known, open, task_in};
+use crate::outbox::Next;
+use crate::table::Table;
+use crate::workload::Hierarchy;
+
+const ID: &str = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970";
+const LATER: u64 = 1_000_000_000;
+
+struct Bench {
+    source: FakeSource,
+    outbox: Arc<Outbox>,
+    drain: Drain<FakeSource>,
+}
+
+fn bench(scope: &str) -> Bench {
+    let metrics = Metrics::default();
+    let outbox = Arc::new(Outbox::new(Buffer::new(1 << 20, Table::new(100, 1 << 20)), metrics.clone()));
+    let source = FakeSource::default();
+    let nowhere = Hierarchy { number: 0, mount: "/nowhere/at/all".into(), root: "/".to_owned() };
+    let drain = Drain::new(DrainParts {
+        source: source.clone(),
+        scope: scope.parse().unwrap(),
+        workloads: Workloads::new(vec![nowhere], 100, 0),
+        batcher: Batcher::new(100, 20_000_000),
+        outbox: Arc::clone(&outbox),
+        metrics,
+    });
+    Bench { source, outbox, drain }
+}
+
+fn made(id: u64, path: &str) -> Decoded {
+    Decoded::CgroupMade { id, parent_id: 0, hierarchy: 0, path: Text::from(path), boot_ns: 1 }
+}
+
+fn in_cgroup(event: Event, cgroup: u64) -> Event {
+    Event { task: task_in(event.task.process.tgid, cgroup), ..event }
+}
+
+/// Everything that is in the outbox, as it would be sent.
+fn sent(bench: &Bench) -> Vec<Event> {
+    let (session, _) = bench.outbox.connect();
+    let mut events = Vec::new();
+    while let Next::Send(batch) = bench.outbox.next(session) {
+        events.extend(wire::batch::decode(&batch).unwrap().events);
+        bench.outbox.ack(session, batch.seq).unwrap();
+    }
+    events
+}
+
+#[test]
+fn events_of_containers_pass_with_their_workload_and_others_are_counted_as_suppressed() {
+    let mut bench = bench("containers");
+    bench.source.tell(made(7, &format!("/docker/{ID}")));
+    bench.source.tell(made(8, "/system.slice/nginx.service"));
+    bench.source.see(in_cgroup(open(1, 10), 7));
+    bench.source.see(in_cgroup(open(2, 11), 8));
+    bench.source.see(in_cgroup(exit(2, 12), 8));
+    bench.drain.step(LATER);
+    assert_eq!(bench.source.decisions(), [(7, true), (8, false)]);
+    let events = sent(&bench);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].task.cgroup.workload.container_id().map(|id| &**id), Some(ID));
+    let counters = bench.drain.counters();
+    assert_eq!((counters.suppressed.get(Kind::Open), counters.suppressed.get(Kind::Exit)), (1, 1));
+    assert!(Kind::ALL.into_iter().all(|kind| counters.in_flight(kind) == 0));
+}
+
+#[test]
+fn services_are_watched_when_asked_for() {
+    let mut bench = bench("services");
+    bench.source.tell(made(8, "/system.slice/nginx.service"));
+    bench.source.tell(made(9, "/user.slice"));
+    bench.drain.step(LATER);
+    assert_eq!(bench.source.decisions(), [(8, true), (9, false)]);
+}
+
+#[test]
+fn the_host_scope_decides_nothing_and_a_cgroup_scope_only_what_is_below() {
+    let mut host = bench("host");
+    host.source.tell(made(8, "/user.slice"));
+    host.drain.step(LATER);
+    assert_eq!(host.source.decisions(), []);
+    let mut below = bench("cgroup=/a");
+    below.source.tell(made(8, "/a/b"));
+    below.source.tell(made(9, "/b"));
+    below.drain.step(LATER);
+    assert_eq!(below.source.decisions(), [(8, true)]);
+}
+
+#[test]
+fn an_event_of_a_control_group_nobody_knows_is_delivered_without_a_path() {
+    let mut bench = bench("containers");
+    bench.source.see(in_cgroup(open(1, 10), 77));
+    bench.drain.step(LATER);
+    let events = sent(&bench);
+    assert_eq!((events[0].task.cgroup.id, events[0].task.cgroup.path.is_empty()), (77, true));
+    assert_eq!(bench.drain.metrics().cgroups_unresolved.get(), 1);
+}
+
+#[test]
+fn a_control_group_that_no_record_told_of_is_found_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let group = dir.path().join(format!("docker-{ID}.scope"));
+    std::fs::create_dir(&group).unwrap();
+    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&group).unwrap());
+    let mut bench = bench("containers");
+    bench.drain.workloads = Workloads::new(
+        vec![Hierarchy { number: 0, mount: dir.path().to_owned(), root: "/".to_owned() }],
+        100,
+        0,
+    );
+    bench.source.see(in_cgroup(open(1, 10), id));
+    bench.drain.step(LATER);
+    assert_eq!(sent(&bench)[0].task.cgroup.workload.container_id().map(|id| &**id), Some(ID));
+    assert!(bench.source.decisions().contains(&(id, true)), "the kernel is told");
+}
+
+#[test]
+fn a_removed_control_group_is_forgotten_by_the_filter_after_its_last_events() {
+    let mut bench = bench("containers");
+    bench.source.tell(made(7, &format!("/docker/{ID}")));
+    bench.source.tell(Decoded::CgroupGone { id: 7, hierarchy: 0 });
+    bench.source.see(in_cgroup(exit(1, 10), 7));
+    bench.drain.step(LATER);
+    assert_eq!(sent(&bench)[0].task.cgroup.workload.container_id().map(|id| &**id), Some(ID));
+    assert_eq!(bench.source.forgotten(), [] as [u64; 0]);
+    bench.drain.step(10 * LATER);
+    assert_eq!(bench.source.forgotten(), [7]);
+}
+
+#[test]
+fn events_newer_than_the_slack_wait_and_the_deadline_says_until_when() {
+    let mut bench = bench("host");
+    bench.source.see(open(1, LATER - 1));
+    bench.drain.step(LATER);
+    assert_eq!(bench.drain.deadline_ns(), Some(LATER - 1 + order::SLACK_NS));
+    assert_eq!(sent(&bench).len(), 0);
+    bench.drain.step(LATER + order::SLACK_NS);
+    assert_eq!(bench.drain.deadline_ns(), Some(LATER - 1 + 20_000_000), "now the batch waits to be full");
+    bench.drain.step(LATER + 20_000_000);
+    assert_eq!((sent(&bench).len(), bench.drain.deadline_ns()), (1, None));
+}
+
+#[test]
+fn at_the_end_everything_that_was_seen_is_accounted_for() {
+    let mut bench = bench("containers");
+    bench.source.tell(made(7, &format!("/docker/{ID}")));
+    bench.source.tell(made(8, "/user.slice"));
+    for number in 0..250_u64 {
+        let tgid = u32::try_from(number % 50).unwrap();
+        let cgroup = 7 + u64::from(number % 5 == 0);
+        let event = match number % 3 {
+            0 => open(tgid, LATER + number),
+            1 => exit(tgid, LATER + number),
+            _ => fork(tgid, 1, LATER + number),
+        };
+        bench.source.see(in_cgroup(event, cgroup));
+        if number % 7 == 0 {
+            bench.source.see_and_lose(Kind::Open);
+        }
+        if number % 11 == 0 {
+            bench.source.see_and_damage(Kind::Exec);
+        }
+        if number % 40 == 0 {
+            bench.drain.step(LATER + number);
+        }
+    }
+    bench.drain.stop();
+    bench.drain.finish(LATER);
+    let delivered = sent(&bench).len();
+    assert_eq!(delivered, 200);
+    let counters = bench.drain.counters();
+    for kind in Kind::ALL {
+        assert_eq!(counters.in_flight(kind), 0, "{}", kind.name());
+    }
+    let lost = |cause: LossCause| counters.lost[cause as usize].total();
+    assert_eq!((counters.generated.total(), counters.suppressed.total()), (250 + 36 + 23, 50));
+    assert_eq!(
+        (lost(LossCause::RingFull), lost(LossCause::Undecodable), lost(LossCause::BufferFull)),
+        (36, 23, 0)
+    );
+}
+
+#[test]
+fn only_running_processes_in_scope_are_known_and_parents_outside_are_not_named() {
+    let mut bench = bench("containers");
+    bench.drain.workloads.made(7, 0, &Text::from(format!("/docker/{ID}")), 1);
+    bench.drain.workloads.made(8, 0, &Text::from("/init.scope"), 1);
+    let process = |tgid, parent, cgroup| {
+        let task = task_in(tgid, cgroup);
+        Decoded::Known(KnownProcess { task, ..known(tgid, parent, "/bin/a") })
+    };
+    let snapshot = vec![process(1, None, 8), process(2, Some(1), 7), process(3, Some(2), 7)];
+    let mut completed = Vec::new();
+    let known =
+        bench.drain.known_in_scope(snapshot, 0, &mut |process| completed.push(process.task.process.tgid));
+    let got: Vec<_> = known
+        .iter()
+        .map(|process| (process.task.process.tgid, process.parent.map(|parent| parent.tgid)))
+        .collect();
+    assert_eq!(got, [(2, None), (3, Some(2))]);
+    assert_eq!(completed, [2, 3], "nothing is read of a process outside the scope");
+    assert!(known.iter().all(|process| process.task.cgroup.path == Text::from(format!("/docker/{ID}"))));
+    assert!(!Path::new("/nowhere/at/all").exists());
+}

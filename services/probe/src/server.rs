@@ -1,0 +1,277 @@
+//! Serves the stream to the analyzer on the unix socket.
+//!
+//! Only the configured uid may use it, which the kernel vouches for. One analyzer at a time: a new connection takes
+//! over from an older one, because an analyzer that restarts must not wait for its dead predecessor, and both are
+//! the same user. Order in a stream: hello, status, the known processes, waiting batches, live batches; a status
+//! comes every second in between.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootstrap::socket::PeerUids;
+use event::{Host, KnownProcess};
+use prost::Message;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tonic::{Request, Response, Status, Streaming};
+use wire::v1;
+use wire::v1::from_analyzer::Message as Said;
+use wire::v1::from_probe::Message as Saying;
+
+use crate::metrics::Metrics;
+use crate::outbox::{Next, Outbox, Session};
+
+/// Most that one message may have; batches are made far smaller.
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// Messages from an analyzer are a hello and acknowledgements.
+const MAX_REQUEST_BYTES: usize = 64 << 10;
+
+/// Windows for HTTP/2, so that a batch does not wait for a window update.
+const WINDOW_BYTES: u32 = 4 << 20;
+
+/// Messages that wait inside one connection, beside what HTTP/2 holds.
+const CHANNEL_MESSAGES: usize = 4;
+
+/// Time for an analyzer to say hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Estimated bytes of known processes in one message.
+const PROCESSES_BYTES: usize = 1 << 20;
+
+/// Why serving ended early.
+#[derive(Debug, thiserror::Error)]
+#[error("the server on the socket stopped: {0}")]
+pub struct ServeError(#[from] tonic::transport::Error);
+
+/// The newest status, and whether it is the last one before the probe ends.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// The message.
+    pub status: v1::ProbeStatus,
+    /// True for the last: all that was left has been sent, the stream ends after it.
+    pub is_last: bool,
+}
+
+/// What a server needs to know.
+#[derive(Debug)]
+pub struct ServerParts {
+    /// Who may connect.
+    pub uids: PeerUids,
+    /// What to say of this machine.
+    pub host: Host,
+    /// Another number for each start of a probe.
+    pub session: u64,
+    /// The batches.
+    pub outbox: Arc<Outbox>,
+    /// The newest status.
+    pub status: watch::Receiver<Published>,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// Serves until `stop` resolves; streams that are open then end by themselves after the last status.
+///
+/// # Errors
+/// When the socket breaks.
+pub async fn serve(
+    listener: UnixListener,
+    parts: ServerParts,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let service = v1::probe_server::ProbeServer::new(Server { shared: Arc::new(parts) })
+        .max_decoding_message_size(MAX_REQUEST_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    tonic::transport::Server::builder()
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        // Finds out that an analyzer hangs, so that its batches can be dropped in favour of newer ones.
+        .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .add_service(service)
+        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop)
+        .await?;
+    Ok(())
+}
+
+struct Server {
+    shared: Arc<ServerParts>,
+}
+
+#[tonic::async_trait]
+impl v1::probe_server::Probe for Server {
+    type StreamStream = Pin<Box<dyn Stream<Item = Result<v1::FromProbe, Status>> + Send>>;
+
+    async fn stream(
+        &self,
+        request: Request<Streaming<v1::FromAnalyzer>>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        let uid = self.shared.uids.check(&request).inspect_err(|refusal| {
+            self.shared.metrics.refused_uid.inc();
+            tracing::warn!(reason = refusal.message(), "refused a connection");
+        })?;
+        let (sender, receiver) = mpsc::channel(CHANNEL_MESSAGES);
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let outcome = converse(&shared, request.into_inner(), &sender).await;
+            match &outcome {
+                Ok(()) => tracing::info!(uid, "the analyzer disconnected"),
+                Err(status) => {
+                    tracing::warn!(uid, reason = status.message(), "the connection of the analyzer ended")
+                }
+            }
+            if let Err(status) = outcome {
+                // Nobody may be left to read it.
+                sender.send(Err(status)).await.ok();
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+/// Everything that is said on one connection.
+async fn converse(
+    shared: &ServerParts,
+    mut incoming: Streaming<v1::FromAnalyzer>,
+    sender: &mpsc::Sender<Result<v1::FromProbe, Status>>,
+) -> Result<(), Status> {
+    let version = hello(&mut incoming).await.inspect_err(|_| shared.metrics.refused_protocol.inc())?;
+    let (session, processes) = shared.outbox.connect();
+    shared.metrics.sessions.inc();
+    tracing::info!(version, processes = processes.len(), "an analyzer connected");
+    let _end = EndOfSession { outbox: &shared.outbox, session };
+    tokio::select! {
+        read = acknowledgements(shared, session, &mut incoming) => read,
+        written = messages(shared, session, processes, sender) => written,
+    }
+}
+
+/// Tells the outbox that a session is over, however it ends.
+struct EndOfSession<'a> {
+    outbox: &'a Outbox,
+    session: Session,
+}
+
+impl Drop for EndOfSession<'_> {
+    fn drop(&mut self) {
+        self.outbox.disconnect(self.session);
+    }
+}
+
+/// Waits for the hello; gives the version of the analyzer.
+async fn hello(incoming: &mut Streaming<v1::FromAnalyzer>) -> Result<String, Status> {
+    let first = tokio::time::timeout(HELLO_TIMEOUT, incoming.message())
+        .await
+        .map_err(|_elapsed| Status::deadline_exceeded("no hello within 5 s"))??;
+    match first.and_then(|first| first.message) {
+        Some(Said::Hello(hello)) if hello.wire_version == wire::WIRE_VERSION => Ok(hello.version),
+        Some(Said::Hello(hello)) => Err(Status::failed_precondition(format!(
+            "the analyzer (version {}) speaks wire version {}, this probe (version {}) speaks {}: install the same \
+             release of both",
+            hello.version,
+            hello.wire_version,
+            bootstrap::VERSION,
+            wire::WIRE_VERSION
+        ))),
+        Some(Said::Ack(_)) | None => Err(Status::invalid_argument("the first message must be a hello")),
+    }
+}
+
+async fn acknowledgements(
+    shared: &ServerParts,
+    session: Session,
+    incoming: &mut Streaming<v1::FromAnalyzer>,
+) -> Result<(), Status> {
+    while let Some(said) = incoming.message().await? {
+        match said.message {
+            Some(Said::Ack(ack)) => {
+                shared.outbox.ack(session, ack.seq).map_err(|error| {
+                    shared.metrics.refused_protocol.inc();
+                    Status::invalid_argument(error.to_string())
+                })?;
+            }
+            Some(Said::Hello(_)) | None => {
+                shared.metrics.refused_protocol.inc();
+                return Err(Status::invalid_argument("only acknowledgements may follow the hello"));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn messages(
+    shared: &ServerParts,
+    session: Session,
+    processes: Vec<KnownProcess>,
+    sender: &mpsc::Sender<Result<v1::FromProbe, Status>>,
+) -> Result<(), Status> {
+    let send = |message| async move {
+        let message = v1::FromProbe { message: Some(message) };
+        sender.send(Ok(message)).await.map_err(|_closed| Status::cancelled("the analyzer is gone"))
+    };
+    let mut hello = wire::status::hello(&shared.host, bootstrap::VERSION);
+    hello.session = shared.session;
+    send(Saying::Hello(hello)).await?;
+    let mut news = shared.status.clone();
+    let first = news.borrow_and_update().clone();
+    send(Saying::Status(first.status)).await?;
+    for batch in known_batches(&processes) {
+        send(Saying::Batch(batch)).await?;
+    }
+    drop(processes);
+    let mut is_last = first.is_last;
+    let mut has_news = false;
+    while !is_last {
+        let changed = shared.outbox.changed();
+        // Waiting for news takes them for seen, hence the flag.
+        if std::mem::take(&mut has_news) || news.has_changed().unwrap_or(false) {
+            let published = news.borrow_and_update().clone();
+            is_last = published.is_last;
+            send(Saying::Status(published.status)).await?;
+            continue;
+        }
+        match shared.outbox.next(session) {
+            Next::Send(batch) => send(Saying::Batch(*batch)).await?,
+            Next::Replaced => return Err(Status::aborted("a newer connection of the analyzer took over")),
+            Next::Wait => tokio::select! {
+                () = changed => {}
+                news = news.changed() => {
+                    news.map_err(|_closed| Status::unavailable("the probe is ending"))?;
+                    has_news = true;
+                }
+            },
+        }
+    }
+    Ok(())
+}
+
+/// The known processes in messages that are small enough. They carry no number, so an analyzer need not
+/// acknowledge them and never takes them for a batch that it has. There is always one, so that the analyzer knows
+/// that it has all.
+fn known_batches(processes: &[KnownProcess]) -> Vec<v1::Batch> {
+    let mut batches = Vec::new();
+    let mut rest = processes;
+    loop {
+        let mut bytes = 0;
+        let fits = rest.iter().take_while(|process| {
+            let first = bytes == 0;
+            bytes +=
+                size_of::<KnownProcess>() + process.exec.as_deref().map_or(0, crate::batcher::exec_bytes);
+            first || bytes <= PROCESSES_BYTES
+        });
+        let (now, later) = rest.split_at_checked(fits.count()).unwrap_or((rest, &[]));
+        let batch = wire::batch::encode(0, now, &[]);
+        debug_assert!(batch.encoded_len() < MAX_MESSAGE_BYTES, "the estimate is far below the limit");
+        batches.push(batch);
+        if later.is_empty() {
+            return batches;
+        }
+        rest = later;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,323 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use bootstrap::socket::connect;
+use event::Kind;
+use tonic::Code;
+use wire::v1::probe_client::ProbeClient;
+
+use super::*;
+use crate::batcher::Batcher;
+use crate::buffer::Buffer;
+use crate::drain::{Drain, DrainParts};
+use crate::drainer::Drainer;
+use crate::made::{FakeSource, exit, fork, known, open};
+use crate::table::Table;
+use crate::workload::Workloads;
+
+/// A probe without a kernel, serving on a socket in a directory of its own.
+struct Probe {
+    _directory: tempfile::TempDir,
+    socket: PathBuf,
+    outbox: Arc<Outbox>,
+    metrics: Metrics,
+    publish: Option<watch::Sender<Published>>,
+}
+
+fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+fn probe(buffer_bytes: usize, uid: u32) -> Probe {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("probe.sock");
+    let listener = bootstrap::socket::bind(&socket, &PeerUids::new([own_uid()])).unwrap();
+    let metrics = Metrics::default();
+    let outbox =
+        Arc::new(Outbox::new(Buffer::new(buffer_bytes, Table::new(5_000, 8 << 20)), metrics.clone()));
+    outbox.know(vec![known(1, None, "/bin/init")]);
+    let (publish, status) = watch::channel(Published::default());
+    let parts = ServerParts {
+        uids: PeerUids::new([uid]),
+        host: Host { hostname: "here".to_owned(), ..Host::default() },
+        session: 5,
+        outbox: Arc::clone(&outbox),
+        status,
+        metrics: metrics.clone(),
+    };
+    tokio::spawn(serve(listener, parts, std::future::pending()));
+    Probe { _directory: directory, socket, outbox, metrics, publish: Some(publish) }
+}
+
+impl Probe {
+    fn push(&self, events: Vec<event::Event>) {
+        let mut batcher = Batcher::new(usize::MAX, 0);
+        events.into_iter().for_each(|event| assert!(batcher.push(event).is_none()));
+        self.outbox.push(batcher.take().unwrap());
+    }
+
+    async fn settle(&self) {
+        let outbox = Arc::clone(&self.outbox);
+        tokio::task::spawn_blocking(move || outbox.wait_until_settled(Duration::from_secs(20)))
+            .await
+            .unwrap();
+    }
+}
+
+/// The other side.
+struct Analyzer {
+    say: mpsc::Sender<v1::FromAnalyzer>,
+    heard: Streaming<v1::FromProbe>,
+}
+
+impl Analyzer {
+    async fn connect(socket: &std::path::Path) -> Self {
+        Self::connect_with(socket, Self::hello(wire::WIRE_VERSION)).await.unwrap()
+    }
+
+    async fn connect_with(socket: &std::path::Path, first: v1::FromAnalyzer) -> Result<Self, Status> {
+        let (say, said) = mpsc::channel(64);
+        say.send(first).await.unwrap();
+        let mut client = ProbeClient::new(connect(socket).await.unwrap());
+        let heard = client.stream(ReceiverStream::new(said)).await?.into_inner();
+        Ok(Self { say, heard })
+    }
+
+    fn hello(wire_version: u32) -> v1::FromAnalyzer {
+        let hello = v1::AnalyzerHello { wire_version, version: "9.9".to_owned() };
+        v1::FromAnalyzer { message: Some(Said::Hello(hello)) }
+    }
+
+    async fn ack(&self, seq: u64) {
+        self.say.send(v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq })) }).await.unwrap();
+    }
+
+    async fn hear(&mut self) -> Result<Option<Saying>, Status> {
+        Ok(self.heard.message().await?.and_then(|message| message.message))
+    }
+
+    /// The next batch; status messages in between are skipped.
+    async fn batch(&mut self) -> v1::Batch {
+        loop {
+            match self.hear().await.unwrap().unwrap() {
+                Saying::Batch(batch) => return batch,
+                Saying::Hello(_) | Saying::Status(_) => {}
+            }
+        }
+    }
+
+    /// The error that ends the stream.
+    async fn end(&mut self) -> Status {
+        loop {
+            if let Err(status) = self.hear().await {
+                return status;
+            }
+        }
+    }
+}
+
+fn tgids(batch: &v1::Batch) -> Vec<u32> {
+    let decoded = wire::batch::decode(batch).unwrap();
+    decoded.processes.iter().map(|process| process.task.process.tgid).collect()
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_hello_status_and_the_known_processes() {
+    let probe = probe(1 << 20, own_uid());
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    let Some(Saying::Hello(hello)) = analyzer.hear().await.unwrap() else { panic!("hello is first") };
+    assert_eq!((hello.wire_version, hello.session), (wire::WIRE_VERSION, 5));
+    assert_eq!(hello.host.unwrap().hostname, "here");
+    assert!(matches!(analyzer.hear().await.unwrap(), Some(Saying::Status(_))));
+    let processes = analyzer.batch().await;
+    assert_eq!((processes.seq, tgids(&processes)), (0, vec![1]));
+    probe.push(vec![open(1, 5)]);
+    let batch = analyzer.batch().await;
+    assert_eq!(wire::batch::decode(&batch).unwrap().events[0].boot_ns, 5);
+    analyzer.ack(batch.seq).await;
+    probe.settle().await;
+    assert_eq!(probe.outbox.account().0.get(Kind::Open), 1);
+}
+
+#[tokio::test]
+async fn after_a_reconnect_come_the_processes_and_then_what_was_not_acknowledged() {
+    let probe = probe(1 << 20, own_uid());
+    probe.push(vec![fork(2, 1, 5)]);
+    probe.push(vec![exit(2, 6), fork(3, 1, 7)]);
+    let mut first = Analyzer::connect(&probe.socket).await;
+    assert_eq!(tgids(&first.batch().await), [1]);
+    assert_eq!((first.batch().await.seq, first.batch().await.seq), (1, 2));
+    first.ack(1).await;
+    while probe.outbox.account().0.get(Kind::Fork) == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(first);
+    let mut second = Analyzer::connect(&probe.socket).await;
+    let processes = tgids(&second.batch().await);
+    assert_eq!(second.batch().await.seq, 2);
+    second.ack(2).await;
+    probe.settle().await;
+    assert_eq!(processes, [1, 2], "as of the first batch that is sent again");
+    let mut third = Analyzer::connect(&probe.socket).await;
+    assert_eq!(tgids(&third.batch().await), [1, 3]);
+}
+
+#[tokio::test]
+async fn a_newer_connection_takes_over() {
+    let probe = probe(1 << 20, own_uid());
+    let mut old = Analyzer::connect(&probe.socket).await;
+    old.batch().await;
+    let mut new = Analyzer::connect(&probe.socket).await;
+    new.batch().await;
+    assert_eq!(old.end().await.code(), Code::Aborted);
+    probe.push(vec![open(1, 5)]);
+    let batch = new.batch().await;
+    new.ack(batch.seq).await;
+    probe.settle().await;
+    assert_eq!(probe.outbox.account().0.get(Kind::Open), 1);
+    assert_eq!((probe.metrics.sessions.get(), probe.metrics.replaced.get()), (2, 1));
+}
+
+#[tokio::test]
+async fn an_analyzer_of_another_wire_version_is_told_which_release_to_install() {
+    let probe = probe(1 << 20, own_uid());
+    let mut analyzer = Analyzer::connect_with(&probe.socket, Analyzer::hello(77)).await.unwrap();
+    let status = analyzer.end().await;
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("77") && status.message().contains("same release"), "{status}");
+    assert_eq!(probe.metrics.refused_protocol.get(), 1);
+}
+
+#[tokio::test]
+async fn what_does_not_follow_the_protocol_ends_only_its_own_stream() {
+    let probe = probe(1 << 20, own_uid());
+    let ack = |seq| v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq })) };
+    let mut no_hello = Analyzer::connect_with(&probe.socket, ack(0)).await.unwrap();
+    assert_eq!(no_hello.end().await.code(), Code::InvalidArgument);
+    let mut from_the_future = Analyzer::connect(&probe.socket).await;
+    from_the_future.batch().await;
+    from_the_future.ack(9).await;
+    let status = from_the_future.end().await;
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("batch 9"), "{status}");
+    let mut twice = Analyzer::connect(&probe.socket).await;
+    twice.batch().await;
+    twice.say.send(Analyzer::hello(wire::WIRE_VERSION)).await.unwrap();
+    assert_eq!(twice.end().await.code(), Code::InvalidArgument);
+    Analyzer::connect(&probe.socket).await.batch().await;
+}
+
+#[tokio::test]
+async fn another_uid_is_refused_with_what_to_do_and_counted() {
+    let probe = probe(1 << 20, own_uid() + 1);
+    let refusal =
+        Analyzer::connect_with(&probe.socket, Analyzer::hello(wire::WIRE_VERSION)).await.err().unwrap();
+    assert_eq!(refusal.code(), Code::PermissionDenied);
+    assert!(refusal.message().contains("allowed uid"), "{refusal}");
+    assert_eq!((probe.metrics.refused_uid.get(), probe.metrics.sessions.get()), (1, 0));
+}
+
+#[tokio::test]
+async fn random_bytes_on_the_socket_do_no_harm() {
+    let probe = probe(1 << 20, own_uid());
+    let mut state = 1_u64;
+    for length in [1_usize, 3, 24, 100, 5_000] {
+        let mut noise = std::os::unix::net::UnixStream::connect(&probe.socket).unwrap();
+        let bytes: Vec<u8> = (0..length)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                u8::try_from(state >> 56).unwrap()
+            })
+            .collect();
+        noise.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        // The probe may have hung up already.
+        noise.write_all(&bytes).ok();
+    }
+    Analyzer::connect(&probe.socket).await.batch().await;
+}
+
+#[tokio::test]
+async fn an_analyzer_that_does_not_answer_costs_counted_events_and_nothing_else() {
+    let probe = probe(20_000, own_uid());
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    analyzer.batch().await;
+    for time in 0..2_000 {
+        probe.push(vec![open(1, time), fork(2, 1, time), exit(2, time)]);
+    }
+    let (delivered, lost) = probe.outbox.account();
+    assert_eq!(delivered.total(), 0);
+    assert!(lost.get(Kind::Open) > 1_000, "{lost:?}");
+    let mut got = 0;
+    while got + probe.outbox.account().1.get(Kind::Open) < 2_000 {
+        let batch = analyzer.batch().await;
+        got += wire::batch::kinds(&batch).get(Kind::Open);
+        analyzer.ack(batch.seq).await;
+    }
+    probe.settle().await;
+    let (delivered, lost) = probe.outbox.account();
+    assert_eq!(delivered.get(Kind::Open), got);
+    for kind in [Kind::Open, Kind::Fork, Kind::Exit] {
+        assert_eq!(delivered.get(kind) + lost.get(kind), 2_000, "{}", kind.name());
+    }
+}
+
+#[tokio::test]
+async fn many_processes_come_in_several_messages_and_all_of_them() {
+    let probe = probe(1 << 20, own_uid());
+    probe.outbox.know((2..4_000).map(|tgid| known(tgid, Some(1), &"/long".repeat(60))).collect());
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    probe.push(vec![open(1, 5)]);
+    let (mut messages, mut processes) = (0, Vec::new());
+    loop {
+        let batch = analyzer.batch().await;
+        if batch.seq > 0 {
+            break;
+        }
+        messages += 1;
+        processes.extend(tgids(&batch));
+    }
+    assert!(messages > 1, "{messages}");
+    assert_eq!(processes, (1..4_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_last_status_accounts_for_every_event_and_the_stream_ends_well() {
+    let mut probe = probe(1 << 20, own_uid());
+    let source = FakeSource::default();
+    let drain = Drain::new(DrainParts {
+        source: source.clone(),
+        scope: "host".parse().unwrap(),
+        workloads: Workloads::new(Vec::new(), 10, 0),
+        batcher: Batcher::new(64, 20_000_000),
+        outbox: Arc::clone(&probe.outbox),
+        metrics: probe.metrics.clone(),
+    });
+    let publish = probe.publish.take().unwrap();
+    let drainer = Drainer::new(drain, Arc::clone(&probe.outbox), "host".to_owned(), publish);
+    let (stopped, stop) = std::io::pipe().unwrap();
+    let thread = std::thread::spawn(move || drainer.run(&stopped));
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    let now = crate::host::boot_ns();
+    for number in 0..1_000 {
+        source.see(open(1, now + number));
+        source.see(exit(2, now + number));
+    }
+    let (mut stop, mut got, mut last) = (Some(stop), 0, v1::ProbeStatus::default());
+    while let Some(heard) = analyzer.hear().await.unwrap() {
+        match heard {
+            Saying::Batch(batch) => {
+                got += wire::batch::kinds(&batch).total();
+                analyzer.ack(batch.seq).await;
+                // Stopped in the middle of the work: the rest must come all the same.
+                drop(stop.take());
+            }
+            Saying::Status(status) => last = status,
+            Saying::Hello(_) => {}
+        }
+    }
+    thread.join().unwrap();
+    let counters = wire::status::counters(&last).unwrap();
+    assert_eq!((got, counters.generated.total(), counters.delivered.total()), (2_000, 2_000, 2_000));
+    assert!(Kind::ALL.into_iter().all(|kind| counters.in_flight(kind) == 0));
+    assert_eq!(last.scope, "host");
+}
