@@ -1,0 +1,119 @@
+//! The gRPC service on the unix socket.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use actix::{MailboxError, Recipient};
+use bootstrap::socket::PeerUids;
+use tokio::sync::Mutex;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status};
+use wire::v1;
+use wire::v1::analyzer_server::Analyzer;
+
+use super::filter::Filter;
+use super::subscriptions::Subscribe;
+use crate::ingest::StartRecord;
+use crate::metrics::Metrics;
+use crate::outbox::Reporter;
+use crate::status::StatusBoard;
+
+/// How long the reporter may take to say how it is; after that its last answer is shown.
+const REPORTER_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What the API answers from.
+pub struct ApiParts {
+    /// Who may call.
+    pub allowed: PeerUids,
+    /// Takes subscribers.
+    pub subscriptions: Recipient<Subscribe>,
+    /// Takes recorders.
+    pub pipeline: Recipient<StartRecord>,
+    /// What is known of the neighbours.
+    pub board: StatusBoard,
+    /// Asked how it is when somebody asks us.
+    pub reporter: Reporter,
+    /// The counters.
+    pub metrics: Metrics,
+}
+
+/// The service.
+pub struct Api {
+    parts: ApiParts,
+    reporter: Mutex<Reporter>,
+    started: Instant,
+}
+
+type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl Api {
+    /// The service with these parts.
+    #[must_use]
+    pub fn new(parts: ApiParts) -> Self {
+        let reporter = Mutex::new(parts.reporter.clone());
+        Self { parts, reporter, started: Instant::now() }
+    }
+
+    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let checked = self.parts.allowed.check(request);
+        if checked.is_err() {
+            self.parts.metrics.api.refused.inc();
+        }
+        checked.map(drop)
+    }
+
+    /// Brings what is known of the reporter up to date.
+    async fn ask_reporter(&self) {
+        let mut reporter = self.reporter.lock().await;
+        match tokio::time::timeout(REPORTER_TIMEOUT, reporter.status()).await {
+            Ok(Ok(status)) => {
+                self.parts.board.reporter_reached();
+                self.parts.board.reporter_reported(status);
+            }
+            Ok(Err(error)) => self.parts.board.reporter_failed(&error),
+            Err(_elapsed) => tracing::debug!("the reporter did not say how it is in time"),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Analyzer for Api {
+    type SubscribeStream = BoxStream<v1::EventMessage>;
+    type RecordStream = BoxStream<v1::FromProbe>;
+
+    async fn subscribe(
+        &self,
+        request: Request<v1::SubscribeRequest>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        self.check(&request)?;
+        let request = request.into_inner();
+        let filter =
+            Filter::from_request(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let subscribe = Subscribe { filter, with_json: request.with_json };
+        let receiver = self.parts.subscriptions.send(subscribe).await.map_err(ended)?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok))))
+    }
+
+    async fn record(
+        &self,
+        request: Request<v1::RecordRequest>,
+    ) -> Result<Response<Self::RecordStream>, Status> {
+        self.check(&request)?;
+        let receiver = self.parts.pipeline.send(StartRecord).await.map_err(ended)?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<v1::StatusRequest>,
+    ) -> Result<Response<v1::AnalyzerStatus>, Status> {
+        self.check(&request)?;
+        self.ask_reporter().await;
+        Ok(Response::new(self.parts.board.answer(&self.parts.metrics.registry, self.started)))
+    }
+}
+
+fn ended(error: MailboxError) -> Status {
+    Status::unavailable(format!("the analyzer is ending: {error}"))
+}

@@ -1,0 +1,173 @@
+//! The actor that shows events to subscribers. A slow one misses events and is told how many; nobody waits for it.
+
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message, MessageResult};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use wire::v1;
+
+use super::describe;
+use super::filter::Filter;
+use crate::ingest::Published;
+use crate::labels::Directory;
+use crate::metrics::ApiMetrics;
+
+/// Show these events to whoever wants them.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Publish(pub Arc<Published>);
+
+/// Somebody wants events.
+#[derive(Debug, Message)]
+#[rtype(result = "Subscription")]
+pub struct Subscribe {
+    /// Which.
+    pub filter: Filter,
+    /// With their JSON.
+    pub with_json: bool,
+}
+
+/// The receiving end of a subscription.
+pub type Subscription = mpsc::Receiver<v1::EventMessage>;
+
+#[derive(Debug)]
+struct Subscriber {
+    filter: Filter,
+    with_json: bool,
+    sender: mpsc::Sender<v1::EventMessage>,
+    dropped: u64,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct SubscriptionManager {
+    subscribers: Vec<Subscriber>,
+    capacity: usize,
+    directory: Directory,
+    metrics: ApiMetrics,
+}
+
+impl SubscriptionManager {
+    /// Nobody yet; each may be `capacity` events behind.
+    #[must_use]
+    pub fn new(capacity: usize, directory: Directory, metrics: ApiMetrics) -> Self {
+        Self { subscribers: Vec::new(), capacity, directory, metrics }
+    }
+
+    fn publish(&mut self, published: &Published) {
+        for event in &published.events {
+            let container = event.event.task.cgroup.workload.container_id();
+            // Made for the first subscriber that wants it.
+            let mut message = None;
+            self.subscribers.retain_mut(|subscriber| {
+                if !subscriber.filter.passes(&event.event, &self.directory) {
+                    return true;
+                }
+                let message = message.get_or_insert_with(|| {
+                    let labels = container.and_then(|container| self.directory.known(container));
+                    describe::message(event, &published.host, labels.as_deref())
+                });
+                let json = if subscriber.with_json { event.json.to_vec() } else { Vec::new() };
+                subscriber.send(v1::EventMessage { json, ..message.clone() }, &self.metrics)
+            });
+        }
+        self.show();
+    }
+
+    fn show(&self) {
+        self.metrics.subscribers.set(u64::try_from(self.subscribers.len()).unwrap_or(u64::MAX));
+    }
+}
+
+impl Subscriber {
+    /// Sends a message if there is room; false when the subscriber has left.
+    fn send(&mut self, mut message: v1::EventMessage, metrics: &ApiMetrics) -> bool {
+        message.dropped_before = self.dropped;
+        match self.sender.try_send(message) {
+            Ok(()) => {
+                self.dropped = 0;
+                true
+            }
+            Err(TrySendError::Full(_)) => {
+                self.dropped += 1;
+                metrics.dropped_slow.inc();
+                true
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
+}
+
+impl Actor for SubscriptionManager {
+    type Context = Context<Self>;
+}
+
+impl Handler<Publish> for SubscriptionManager {
+    type Result = ();
+
+    fn handle(&mut self, Publish(published): Publish, _: &mut Self::Context) {
+        self.publish(&published);
+    }
+}
+
+impl Handler<Subscribe> for SubscriptionManager {
+    type Result = MessageResult<Subscribe>;
+
+    fn handle(&mut self, Subscribe { filter, with_json }: Subscribe, _: &mut Self::Context) -> Self::Result {
+        // One that left while nothing happened is noticed here.
+        self.subscribers.retain(|subscriber| !subscriber.sender.is_closed());
+        let (sender, receiver) = mpsc::channel(self.capacity);
+        self.subscribers.push(Subscriber { filter, with_json, sender, dropped: 0 });
+        self.show();
+        MessageResult(receiver)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use event::{Event, ExitStatus, Host, What};
+
+    use super::*;
+    use crate::config::TreeConfig;
+    use crate::dispatch::{Dispatched, Marks};
+    use crate::metrics::Metrics;
+    use crate::tree::Tree;
+
+    fn published(numbers: std::ops::Range<u64>) -> Published {
+        let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(3)) };
+        let image = Tree::new(TreeConfig::default()).apply(&event);
+        let dispatched = |number| Dispatched {
+            number,
+            event: event.clone(),
+            image: Arc::clone(&image),
+            marks: Marks::default(),
+            json: Bytes::from_static(b"{}"),
+        };
+        Published { host: Arc::new(Host::default()), events: numbers.map(dispatched).collect() }
+    }
+
+    #[test]
+    fn a_slow_subscriber_is_told_how_many_events_it_missed() {
+        let metrics = Metrics::new().api;
+        let directory = Directory::new(NonZeroUsize::MIN, Duration::from_secs(1));
+        let mut manager = SubscriptionManager::new(2, directory, metrics.clone());
+        let (sender, mut receiver) = mpsc::channel(2);
+        let filter = Filter::default();
+        manager.subscribers.push(Subscriber { filter, with_json: true, sender, dropped: 0 });
+        manager.publish(&published(1..6));
+        assert_eq!(metrics.dropped_slow.get(), 3);
+        assert_eq!(receiver.try_recv().unwrap().seq, 1);
+        manager.publish(&published(6..7));
+        assert_eq!(receiver.try_recv().unwrap().json, b"{}");
+        let after = receiver.try_recv().unwrap();
+        assert_eq!((after.seq, after.dropped_before, after.detail.as_str()), (6, 3, "exited 3"));
+        drop(receiver);
+        manager.publish(&published(7..8));
+        assert_eq!(metrics.subscribers.get(), 0);
+    }
+}

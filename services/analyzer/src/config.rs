@@ -1,0 +1,266 @@
+//! `analyzer.toml`: every setting with its effect, its default and what it costs to change.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::scrub::{RefusedWord, Scrubber};
+
+/// The whole configuration; every part may be left out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the other parts are reached and who may reach this one.
+    pub sockets: SocketsConfig,
+    /// Bounds of the process tree.
+    pub tree: TreeConfig,
+    /// Container tags.
+    pub tags: TagsConfig,
+    /// What waits for the reporter.
+    pub outbox: OutboxConfig,
+    /// What is removed from command lines and environments.
+    pub scrub: ScrubConfig,
+    /// Names of users and groups.
+    pub names: NamesConfig,
+    /// Bounds of the queues between the parts.
+    pub queues: QueuesConfig,
+}
+
+/// `[sockets]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SocketsConfig {
+    /// The probe's socket. Default `/run/shrike/probe.sock`.
+    pub probe: PathBuf,
+    /// The reporter's socket. Default `/run/shrike/reporter.sock`.
+    pub reporter: PathBuf,
+    /// The socket this service serves for subscribers and the command line. Default `/run/shrike/analyzer.sock`.
+    pub api: PathBuf,
+    /// User ids that may use `api`, besides root and the analyzer's own. Default none.
+    pub api_uids: Vec<u32>,
+}
+
+impl Default for SocketsConfig {
+    fn default() -> Self {
+        Self {
+            probe: "/run/shrike/probe.sock".into(),
+            reporter: "/run/shrike/reporter.sock".into(),
+            api: "/run/shrike/analyzer.sock".into(),
+            api_uids: Vec::new(),
+        }
+    }
+}
+
+/// `[tree]`: what the process tree may hold. At a limit the processes that were quiet for longest are forgotten;
+/// their descendants keep their lineage.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TreeConfig {
+    /// Processes, living and just ended. Default 65536.
+    pub max_processes: NonZeroUsize,
+    /// Memory of all images with their strings. Default 128 MiB.
+    pub max_bytes: NonZeroUsize,
+    /// Ancestors kept per image; a longer lineage is cut to its nearest half and says so. Default 128.
+    pub max_depth: NonZeroUsize,
+    /// How long an ended process is kept for events that arrive late. Default 2s.
+    #[serde(with = "humantime_serde")]
+    pub keep_ended: Duration,
+    /// How many ended processes are kept at most. Default 8192.
+    pub max_ended: NonZeroUsize,
+}
+
+impl Default for TreeConfig {
+    fn default() -> Self {
+        Self {
+            max_processes: count(65_536),
+            max_bytes: count(128 << 20),
+            max_depth: count(128),
+            keep_ended: Duration::from_secs(2),
+            max_ended: count(8192),
+        }
+    }
+}
+
+/// `[tags]`: where the tags of a container come from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TagsConfig {
+    /// Docker-compatible API sockets, asked in this order; one that does not exist is skipped. Default those of
+    /// docker and podman.
+    pub docker_sockets: Vec<PathBuf>,
+    /// API version put into the request path, `1.41`. Default none: the daemon's own.
+    pub docker_api_version: Option<String>,
+    /// A TOML or JSON file with tags for containers, asked before the sockets and read again when it changes.
+    pub static_file: Option<PathBuf>,
+    /// How long a payload waits for the tags of its container. Longer: fewer unlabelled payloads while a runtime is
+    /// slow, later delivery. Default 2s.
+    #[serde(with = "humantime_serde")]
+    pub wait: Duration,
+    /// Containers whose tags are remembered. Default 4096.
+    pub cache_entries: NonZeroUsize,
+    /// How long an answer may take. Default 1s.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// When a container that nobody knew is asked for again. Default 30s.
+    #[serde(with = "humantime_serde")]
+    pub retry: Duration,
+    /// Questions that may be under way at once. Default 8.
+    pub max_in_flight: NonZeroUsize,
+}
+
+impl Default for TagsConfig {
+    fn default() -> Self {
+        Self {
+            docker_sockets: vec!["/run/docker.sock".into(), "/run/podman/podman.sock".into()],
+            docker_api_version: None,
+            static_file: None,
+            wait: Duration::from_secs(2),
+            cache_entries: count(4096),
+            timeout: Duration::from_secs(1),
+            retry: Duration::from_secs(30),
+            max_in_flight: count(8),
+        }
+    }
+}
+
+/// `[outbox]`: payloads on their way to the reporter.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboxConfig {
+    /// Bytes of payloads held in all; over it the oldest is dropped and counted. Default 64 MiB.
+    pub max_bytes: NonZeroUsize,
+    /// Bytes of payloads that may wait for tags; over it the oldest goes out unlabelled. Default 16 MiB.
+    pub max_waiting_bytes: NonZeroUsize,
+    /// Payloads per request to the reporter. Default 1000.
+    pub batch_payloads: NonZeroUsize,
+    /// Bytes per request to the reporter, which refuses more than 4 MiB. Default 2 MiB.
+    pub batch_bytes: NonZeroUsize,
+    /// Tags added to every payload, `key:value`. Default none.
+    pub tags: Vec<String>,
+    /// `service` of every payload. Default: the short image name of the container.
+    pub service: Option<String>,
+    /// How long the end of the service may wait for the reporter to take what is left. Default 5s.
+    #[serde(with = "humantime_serde")]
+    pub drain: Duration,
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self {
+            max_bytes: count(64 << 20),
+            max_waiting_bytes: count(16 << 20),
+            batch_payloads: count(1000),
+            batch_bytes: count(2 << 20),
+            tags: Vec::new(),
+            service: None,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// `[scrub]`: what never leaves the analyzer.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScrubConfig {
+    /// Words, besides the built-in ones, whose argument value is replaced; `*` matches any characters.
+    pub words: Vec<String>,
+    /// Environment variables whose values are kept. Default: the built-in list.
+    pub allowed_envs: Option<Vec<String>>,
+}
+
+impl ScrubConfig {
+    /// The scrubber for these settings.
+    ///
+    /// # Errors
+    /// When a word cannot be used: leaving it out would let through what it was meant to hide.
+    pub fn scrubber(&self) -> Result<Scrubber, ScrubError> {
+        let (scrubber, refused) = Scrubber::new(&self.words, self.allowed_envs.as_deref());
+        match refused.into_iter().next() {
+            Some(refused) => Err(ScrubError(refused)),
+            None => Ok(scrubber),
+        }
+    }
+}
+
+/// A word to scrub that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("scrub.words in the configuration: {0}")]
+pub struct ScrubError(RefusedWord);
+
+/// `[names]`: where the names of users and groups are looked up. They must be those of the host: in a container,
+/// mount the host's files, or set an empty path, which leaves ids without names (but `root`).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NamesConfig {
+    /// Default `/etc/passwd`.
+    pub passwd: PathBuf,
+    /// Default `/etc/group`.
+    pub group: PathBuf,
+}
+
+impl Default for NamesConfig {
+    fn default() -> Self {
+        Self { passwd: "/etc/passwd".into(), group: "/etc/group".into() }
+    }
+}
+
+/// `[queues]`: capacities between the parts; the supervisor applies them.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueuesConfig {
+    /// Batches between the probe link and the pipeline. More only hides a slow pipeline. Default 4.
+    pub pipeline: NonZeroUsize,
+    /// Batches between the pipeline and the outbox. Default 8.
+    pub outbox: NonZeroUsize,
+    /// Batches between the pipeline and the subscriptions; a full queue is a counted drop. Default 64.
+    pub subscriptions: NonZeroUsize,
+    /// Questions for container tags. Default 1024.
+    pub labels: NonZeroUsize,
+    /// Events waiting in one subscriber's stream. Default 8192.
+    pub per_subscriber: NonZeroUsize,
+    /// Batches waiting in one recorder's stream. Default 256.
+    pub per_recorder: NonZeroUsize,
+}
+
+impl Default for QueuesConfig {
+    fn default() -> Self {
+        Self {
+            pipeline: count(4),
+            outbox: count(8),
+            subscriptions: count(64),
+            labels: count(1024),
+            per_subscriber: count(8192),
+            per_recorder: count(256),
+        }
+    }
+}
+
+/// Tags by name, as configuration writes them.
+pub type TagTable = BTreeMap<String, String>;
+
+fn count(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_and_a_zero_limit_are_refused() {
+        let unknown = toml::from_str::<Config>("[tree]\nmax_procs = 1\n").unwrap_err().to_string();
+        assert!(unknown.contains("max_procs"), "{unknown}");
+        let zero = toml::from_str::<Config>("[tree]\nmax_processes = 0\n").unwrap_err().to_string();
+        assert!(zero.contains("nonzero") || zero.contains("non-zero"), "{zero}");
+    }
+
+    #[test]
+    fn a_part_can_be_set_alone() {
+        let config: Config = toml::from_str("[tags]\nwait = \"500ms\"\n").unwrap();
+        assert_eq!(config.tags.wait, Duration::from_millis(500));
+        assert_eq!(config.tree.max_processes.get(), 65_536);
+    }
+}

@@ -1,0 +1,200 @@
+//! Every counter of the analyzer, declared once, by the part that counts.
+
+use bootstrap::counters::{Counter, Registry};
+use event::Kind;
+
+use crate::tree;
+
+macro_rules! counters {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $metric:literal $(, $key:literal => $value:literal)*;)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone)]
+        pub struct $name { $($(#[$doc])* pub $field: Counter,)* }
+
+        impl $name {
+            fn new(registry: &Registry) -> Self {
+                Self { $($field: registry.counter($metric, &[$(($key, $value)),*]),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// The link to the probe.
+    LinkMetrics {
+        /// Streams opened.
+        connected: "analyzer_link_connected_total";
+        /// Batches received.
+        batches: "analyzer_link_batches_total";
+        /// Batches that were sent again and known already.
+        repeated: "analyzer_link_repeated_batches_total";
+        /// Batches missing between two that arrived: the probe had to drop them and has counted their events.
+        missing: "analyzer_link_missing_batches_total";
+        /// Batches that could not be decoded, dropped as a whole.
+        undecodable: "analyzer_link_undecodable_batches_total";
+    }
+}
+
+counters! {
+    /// Dispatched events.
+    EventMetrics {
+        /// Execs.
+        exec: "analyzer_dispatch_events_total", "kind" => "exec";
+        /// Forks.
+        fork: "analyzer_dispatch_events_total", "kind" => "fork";
+        /// Exits.
+        exit: "analyzer_dispatch_events_total", "kind" => "exit";
+        /// Opens.
+        open: "analyzer_dispatch_events_total", "kind" => "open";
+    }
+}
+
+counters! {
+    /// The process tree: its size and what became of lineages.
+    TreeMetrics {
+        /// Gauge: processes.
+        processes: "analyzer_tree_processes";
+        /// Gauge: bytes.
+        bytes: "analyzer_tree_bytes";
+        /// Processes whose fork was not seen.
+        orphans: "analyzer_tree_orphans_total";
+        /// Lineages that lack an ancestor.
+        missing_parents: "analyzer_tree_missing_parents_total";
+        /// Events known already.
+        duplicates: "analyzer_tree_duplicates_total";
+        /// Late facts that changed lineages.
+        repaired: "analyzer_tree_repaired_total";
+        /// Facts that contradict others.
+        contradictions: "analyzer_tree_contradictions_total";
+        /// Living processes forgotten at a limit.
+        evicted: "analyzer_tree_evicted_total";
+        /// Lineages cut at the depth limit.
+        truncated: "analyzer_tree_truncated_total";
+    }
+}
+
+counters! {
+    /// Payloads on their way to the reporter.
+    OutboxMetrics {
+        /// Payloads put in.
+        accepted: "analyzer_outbox_accepted_total";
+        /// Payloads the reporter took.
+        submitted: "analyzer_outbox_submitted_total";
+        /// Payloads that left without the tags of their container.
+        unlabelled: "analyzer_outbox_unlabelled_total";
+        /// Payloads dropped because the outbox was full.
+        dropped_full: "analyzer_outbox_dropped_total", "cause" => "full";
+        /// Payloads the reporter refused for good.
+        dropped_refused: "analyzer_outbox_dropped_total", "cause" => "refused";
+        /// Payloads the reporter had not taken when the service ended.
+        dropped_shutdown: "analyzer_outbox_dropped_total", "cause" => "shutdown";
+        /// Requests that failed and are tried again.
+        retries: "analyzer_outbox_retries_total";
+        /// Gauge: payloads held.
+        payloads: "analyzer_outbox_payloads";
+        /// Gauge: bytes held.
+        bytes: "analyzer_outbox_bytes";
+    }
+}
+
+counters! {
+    /// Container tags.
+    LabelMetrics {
+        /// Containers whose tags were found.
+        resolved: "analyzer_labels_resolved_total";
+        /// Containers that nobody knew within the wait.
+        unknown: "analyzer_labels_unknown_total";
+        /// Answers that were errors, too late or nonsense.
+        failed: "analyzer_labels_failed_total";
+        /// Questions dropped because too many waited.
+        dropped: "analyzer_labels_dropped_total";
+    }
+}
+
+counters! {
+    /// Subscribers and recorders.
+    ApiMetrics {
+        /// Gauge: subscribers.
+        subscribers: "analyzer_api_subscribers";
+        /// Events a slow subscriber did not get.
+        dropped_slow: "analyzer_api_dropped_total", "what" => "event";
+        /// Batches no subscriber got because the subscriptions were behind.
+        dropped_batches: "analyzer_api_dropped_total", "what" => "batch";
+        /// Gauge: recorders.
+        recorders: "analyzer_api_recorders";
+        /// Recorders cut off because they were slow.
+        recorders_cut: "analyzer_api_recorders_cut_total";
+        /// Calls refused because of their uid.
+        refused: "analyzer_api_refused_total";
+    }
+}
+
+/// All of them, and the registry that lists them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Lists every counter for the status.
+    pub registry: Registry,
+    /// The link to the probe.
+    pub link: LinkMetrics,
+    /// Dispatched events.
+    pub events: EventMetrics,
+    /// The process tree.
+    pub tree: TreeMetrics,
+    /// Payloads.
+    pub outbox: OutboxMetrics,
+    /// Container tags.
+    pub labels: LabelMetrics,
+    /// Subscribers and recorders.
+    pub api: ApiMetrics,
+}
+
+impl Metrics {
+    /// Declares every counter, so that the status lists those that are 0 too.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::default();
+        Self {
+            link: LinkMetrics::new(&registry),
+            events: EventMetrics::new(&registry),
+            tree: TreeMetrics::new(&registry),
+            outbox: OutboxMetrics::new(&registry),
+            labels: LabelMetrics::new(&registry),
+            api: ApiMetrics::new(&registry),
+            registry,
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EventMetrics {
+    /// The counter of a kind.
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> &Counter {
+        match kind {
+            Kind::Exec => &self.exec,
+            Kind::Fork => &self.fork,
+            Kind::Exit => &self.exit,
+            Kind::Open => &self.open,
+        }
+    }
+}
+
+impl TreeMetrics {
+    /// Shows what the tree says of itself.
+    pub fn show(&self, stats: &tree::Stats) {
+        self.processes.set(stats.processes);
+        self.bytes.set(stats.bytes);
+        self.orphans.set(stats.orphans);
+        self.missing_parents.set(stats.missing_parents);
+        self.duplicates.set(stats.duplicates);
+        self.repaired.set(stats.repaired);
+        self.contradictions.set(stats.contradictions);
+        self.evicted.set(stats.evicted);
+        self.truncated.set(stats.truncated);
+    }
+}

@@ -1,0 +1,185 @@
+//! Removes secrets from program starts, before anything stores or sends them.
+//!
+//! Arguments are scrubbed as the vector they are: an argument with spaces stays one argument, and a secret that is
+//! an argument of its own goes with its spaces. Pure, and linear in the bytes of the arguments. Invariant: the number
+//! of arguments and variables never changes, and what follows a sensitive word and a delimiter never remains.
+//!
+//! A key is a sensitive word, case-insensitive, with any text where it has `*`, `-` as good as `_`, and up to two
+//! dashes before it. It starts an argument or a word in it, or follows an opening character such as `&`, `{` or a quote. Its value is
+//! - after `=` or `:`, a quoted text or the run up to white space; in an argument that starts with a dash, the rest,
+//! - after white space or the end of the argument, the next word, or the whole next argument.
+
+mod scan;
+mod words;
+
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+use event::{Exec, Strings, Text};
+
+use scan::{Expect, Secrets};
+use words::Word;
+pub use words::{RefusedWord, WordProblem};
+
+/// What every secret becomes: the same for all, so that not even its length remains.
+const MASK: &[u8] = b"********";
+
+/// Words that announce a secret. `*` stands for any part of a word.
+const DEFAULT_WORDS: [&str; 11] = [
+    "*password*",
+    "*passwd*",
+    "*mysql_pwd*",
+    "*access_token*",
+    "*auth_token*",
+    "*api_key*",
+    "*apikey*",
+    "*secret*",
+    "*credentials*",
+    "stripetoken",
+    "rails",
+];
+
+/// Variables whose values are kept: they change what a program runs, and hold no secrets.
+pub const DEFAULT_ENVS: [&str; 6] =
+    ["LD_PRELOAD", "LD_LIBRARY_PATH", "PATH", "HISTSIZE", "HISTFILESIZE", "GLIBC_TUNABLES"];
+
+/// Removes the values of sensitive arguments and of all but some environment variables.
+#[derive(Debug, Clone)]
+pub struct Scrubber {
+    words: Vec<Word>,
+    /// Finds the longest literal part of every word, without `_`. `None`: could not be built, every argument is looked at.
+    literals: Option<AhoCorasick>,
+    allowed_envs: Vec<Vec<u8>>,
+}
+
+impl Default for Scrubber {
+    fn default() -> Self {
+        Self::new(&[], None).0
+    }
+}
+
+impl Scrubber {
+    /// A scrubber for the default words and `words`, that keeps the values of exactly `allowed_envs`, or of
+    /// [`DEFAULT_ENVS`].
+    ///
+    /// Words that cannot be used are left out and returned with the reason, for the caller to show.
+    #[must_use]
+    pub fn new(words: &[String], allowed_envs: Option<&[String]>) -> (Self, Vec<RefusedWord>) {
+        let mut refused = Vec::new();
+        let mut accepted = Vec::new();
+        for word in DEFAULT_WORDS.into_iter().chain(words.iter().map(String::as_str)) {
+            match Word::parse(word) {
+                Ok(word) => accepted.push(word),
+                Err(reason) => refused.push(RefusedWord { word: word.to_owned(), reason }),
+            }
+        }
+        let literals = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(accepted.iter().map(Word::longest_literal))
+            .ok();
+        let allowed_envs = match allowed_envs {
+            Some(names) => names.iter().map(|name| name.clone().into_bytes()).collect(),
+            None => DEFAULT_ENVS.map(|name| name.as_bytes().to_vec()).to_vec(),
+        };
+        (Self { words: accepted, literals, allowed_envs }, refused)
+    }
+
+    /// The program start without its secrets; `None` when it has none.
+    #[must_use]
+    pub fn exec(&self, exec: &Exec) -> Option<Exec> {
+        let args = self.args(&exec.args.items);
+        let envs = self.envs(&exec.envs.items);
+        if args.is_none() && envs.is_none() {
+            return None;
+        }
+        let scrubbed = |items: Option<Vec<Text>>, old: &Strings| match items {
+            Some(items) => Strings { items, truncated: old.truncated },
+            None => old.clone(),
+        };
+        Some(Exec {
+            executable: exec.executable.clone(),
+            script: exec.script.clone(),
+            kind: exec.kind,
+            args: scrubbed(args, &exec.args),
+            envs: scrubbed(envs, &exec.envs),
+            tty: exec.tty.clone(),
+        })
+    }
+
+    fn args(&self, args: &[Text]) -> Option<Vec<Text>> {
+        let mut scrubbed = Vec::new();
+        let mut expect = Expect::Nothing;
+        for (position, arg) in args.iter().enumerate() {
+            let bytes = arg.as_bytes();
+            let (new, next) = self.arg(bytes, expect);
+            expect = next;
+            match new {
+                Some(new) if new != bytes => {
+                    if scrubbed.is_empty() {
+                        scrubbed = args.to_vec();
+                    }
+                    if let Some(slot) = scrubbed.get_mut(position) {
+                        *slot = new.into();
+                    }
+                }
+                _ => {}
+            }
+        }
+        (!scrubbed.is_empty()).then_some(scrubbed)
+    }
+
+    /// What becomes of one argument, and what the next one is.
+    fn arg(&self, arg: &[u8], expect: Expect) -> (Option<Vec<u8>>, Expect) {
+        let is_option = arg.starts_with(b"-");
+        match expect {
+            Expect::ValueOrDelimiter if matches!(arg, b"=" | b":") => (None, Expect::Value),
+            Expect::ValueUnlessOption if is_option => self.arg(arg, Expect::Nothing),
+            // `--password --token x`: the option is taken for the value, and still announces its own.
+            Expect::Value | Expect::ValueOrDelimiter if is_option => {
+                (Some(MASK.to_vec()), self.arg(arg, Expect::Nothing).1)
+            }
+            Expect::Value | Expect::ValueOrDelimiter | Expect::ValueUnlessOption => {
+                (Some(MASK.to_vec()), Expect::Nothing)
+            }
+            Expect::Nothing if self.may_have_key(arg) => {
+                let secrets = Secrets::of(arg, &self.words);
+                (mask(arg, &secrets.ranges), secrets.next)
+            }
+            Expect::Nothing => (None, Expect::Nothing),
+        }
+    }
+
+    fn may_have_key(&self, arg: &[u8]) -> bool {
+        self.literals.as_ref().is_none_or(|literals| literals.is_match(arg))
+    }
+
+    fn envs(&self, envs: &[Text]) -> Option<Vec<Text>> {
+        let name = |env: &Text| {
+            let bytes = env.as_bytes();
+            let end = bytes.iter().position(|byte| *byte == b'=')?;
+            let name = bytes.get(..end)?;
+            (!self.allowed_envs.iter().any(|allowed| allowed == name)).then(|| Text::from(name))
+        };
+        let first = envs.iter().position(|env| name(env).is_some())?;
+        let (kept, rest) = envs.split_at(first);
+        let rest = rest.iter().map(|env| name(env).unwrap_or_else(|| env.clone()));
+        Some(kept.iter().cloned().chain(rest).collect())
+    }
+}
+
+/// The argument with its secrets masked, if it has any.
+fn mask(arg: &[u8], secrets: &[Range<usize>]) -> Option<Vec<u8>> {
+    let last = secrets.last()?;
+    let mut masked = Vec::with_capacity(arg.len() + MASK.len());
+    let mut kept = 0;
+    for secret in secrets {
+        masked.extend_from_slice(arg.get(kept..secret.start).unwrap_or_default());
+        masked.extend_from_slice(MASK);
+        kept = secret.end;
+    }
+    masked.extend_from_slice(arg.get(last.end..).unwrap_or_default());
+    Some(masked)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What the analyzer knows of its neighbours, for the status; failures are logged when they change.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bootstrap::counters::Registry;
+use wire::v1;
+
+use crate::outbox::SubmitError;
+
+/// A reporter that is slower than the events says "full" many times a second; one line in this time is enough.
+const SAME_WARNING: Duration = Duration::from_secs(30);
+
+/// The neighbours, shared between who hears from them and who answers for them.
+#[derive(Debug, Clone, Default)]
+pub struct StatusBoard(Arc<Mutex<Board>>);
+
+#[derive(Debug, Default)]
+struct Board {
+    host: Option<v1::Host>,
+    is_probe_connected: bool,
+    probe_error: String,
+    probe: Option<v1::ProbeStatus>,
+    is_reporter_connected: bool,
+    reporter_error: String,
+    reporter_warned: Option<Instant>,
+    reporter: Option<v1::ServiceStatus>,
+}
+
+impl StatusBoard {
+    /// A stream of the probe began.
+    pub fn probe_connected(&self, host: Option<v1::Host>) {
+        self.with(|board| {
+            board.host = host;
+            board.is_probe_connected = true;
+            board.probe_error.clear();
+        });
+    }
+
+    /// There is no stream, because of this.
+    pub fn probe_failed(&self, error: &dyn std::error::Error) {
+        let text = chain(error);
+        let is_new = self.with(|board| {
+            board.is_probe_connected = false;
+            let is_new = board.probe_error != text;
+            board.probe_error.clone_from(&text);
+            is_new
+        });
+        if is_new {
+            tracing::warn!(error = %text, "no events from the probe, trying again");
+        }
+    }
+
+    /// The probe said this of itself.
+    pub fn probe_reported(&self, status: v1::ProbeStatus) {
+        self.with(|board| board.probe = Some(status));
+    }
+
+    /// The reporter took payloads.
+    pub fn reporter_reached(&self) {
+        self.with(|board| {
+            board.is_reporter_connected = true;
+            board.reporter_error.clear();
+        });
+    }
+
+    /// The reporter could not be reached, or it answered with an error.
+    pub fn reporter_failed(&self, error: &SubmitError) {
+        let text = chain(error);
+        let warn = self.with(|board| {
+            board.is_reporter_connected = matches!(error, SubmitError::Refused(_));
+            board.reporter_error.clone_from(&text);
+            let warn = board.reporter_warned.is_none_or(|warned| warned.elapsed() >= SAME_WARNING);
+            if warn {
+                board.reporter_warned = Some(Instant::now());
+            }
+            warn
+        });
+        if warn {
+            tracing::warn!(error = %text, "the reporter does not take payloads now, keeping them");
+        }
+    }
+
+    /// The reporter said this of itself.
+    pub fn reporter_reported(&self, status: v1::ServiceStatus) {
+        self.with(|board| board.reporter = Some(status));
+    }
+
+    /// The answer to a question for the status.
+    #[must_use]
+    pub fn answer(&self, registry: &Registry, started: Instant) -> v1::AnalyzerStatus {
+        let analyzer = v1::ServiceStatus {
+            service: "analyzer".to_owned(),
+            version: bootstrap::VERSION.to_owned(),
+            uptime_seconds: started.elapsed().as_secs(),
+            metrics: registry
+                .samples()
+                .into_iter()
+                .map(|sample| wire::status::metric(sample.name, sample.labels, sample.value))
+                .collect(),
+        };
+        self.with(|board| v1::AnalyzerStatus {
+            analyzer: Some(analyzer),
+            host: board.host.clone(),
+            probe_connected: board.is_probe_connected,
+            probe_error: board.probe_error.clone(),
+            probe: board.probe.clone(),
+            reporter_connected: board.is_reporter_connected,
+            reporter_error: board.reporter_error.clone(),
+            reporter: board.reporter.clone(),
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Board) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An error with its causes, without saying twice what one of them repeats.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
