@@ -1,2 +1,71 @@
-//! placeholder
-fn main() {}
+//! `shrike`: starts the services, shows what they see and say, and checks machines.
+//!
+//! It depends on no service: it starts their programs and talks to the analyzer's socket.
+
+mod api;
+mod args;
+mod become_service;
+mod captures;
+mod demo;
+mod doctor;
+mod events;
+mod failure;
+mod launch;
+mod record;
+mod replay;
+mod status;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{CaptureCommand, Cli, Command};
+use failure::Failure;
+use view::paint::Tone;
+use view::terminal::{Terminal, note};
+use view::text::printable;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let color = cli.global.color;
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let text = failure.to_string();
+            if !text.is_empty() {
+                let mark = Terminal::stderr(color).paint.apply(Tone::Bad, "shrike:");
+                // Line ends are ours; anything else that a terminal would obey is not.
+                let lines: Vec<_> = text.lines().map(printable).collect();
+                note(&format!("{mark} {}", lines.join("\n")));
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    // One thread: PR_SET_PDEATHSIG of a service fires when the *thread* that started it ends, so all services must
+    // be started by a thread that lives as long as the process.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::system("start the runtime"))?;
+    let global = cli.global;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => launch::run(args, global).await,
+            Command::Demo(args) => demo::run(args, global).await,
+            Command::Events(args) => events::run(args, global).await,
+            Command::Record(args) => record::run(args, global).await,
+            Command::Replay(args) => replay::run(args),
+            Command::Capture(CaptureCommand::Convert { input, output, force }) => {
+                captures::convert(&input, &output, force)
+            }
+            Command::Capture(CaptureCommand::Info { file }) => captures::info(&file, global.color),
+            Command::Status(args) => status::run(args, global).await,
+            Command::Doctor(args) => doctor::run(args, global),
+            Command::Become(args) => become_service::run(args),
+        }
+    })
+}

@@ -1,0 +1,306 @@
+//! One event as one aligned line.
+//!
+//! ```text
+//! time          kind  container     process                what                                   result
+//! 12:00:00.123  open  demo          cat[4711]              /etc/shadow O_RDONLY                   EACCES
+//! ```
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use wire::v1::EventMessage;
+
+use super::paint::{Paint, Tone};
+use super::terminal::Terminal;
+use super::text::{column, fit, fit_end, printable, width};
+
+const TIME: usize = 12;
+const KIND: usize = 4;
+const RESULT: usize = 8;
+const GAP: &str = "  ";
+/// A path is never squeezed below this, however narrow the window is: then the line wraps.
+const MIN_WHAT: usize = 16;
+/// Without a terminal nothing is cut; the result still starts in one column for most lines.
+const WIDE_WHAT: usize = 64;
+/// Windows below this width give less room to names, so that paths have some.
+const ROOMY: usize = 110;
+
+/// Widths of the columns that depend on the window.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    container: usize,
+    process: usize,
+    what: usize,
+}
+
+impl Layout {
+    fn of(terminal: Terminal) -> Self {
+        let (container, process) = match terminal.columns {
+            Some(..ROOMY) => (10, 20),
+            Some(_) | None => (14, 24),
+        };
+        let others = TIME + KIND + container + process + RESULT + 5 * GAP.len();
+        let free = terminal.columns.map(|columns| columns.saturating_sub(others));
+        Self { container, process, what: free.map_or(WIDE_WHAT, |free| free.max(MIN_WHAT)) }
+    }
+}
+
+/// The line above the events.
+pub(crate) fn header(terminal: Terminal) -> String {
+    let layout = Layout::of(terminal);
+    let titles = [
+        column("time", TIME),
+        column("kind", KIND),
+        column("container", layout.container),
+        column("process", layout.process),
+        column("what", layout.what),
+        "result".to_owned(),
+    ];
+    terminal.paint.apply(Tone::Strong, &titles.join(GAP))
+}
+
+/// The event as one line, without a line end.
+pub(crate) fn line(event: &EventMessage, zone: &TimeZone, terminal: Terminal) -> String {
+    let paint = terminal.paint;
+    let layout = Layout::of(terminal);
+    let (result, tone) = result(event);
+    let mut parts = vec![
+        paint.apply(Tone::Dim, &clock(event.time_ns, zone)),
+        paint.apply(Paint::tone_of_kind(&event.kind), &column(&printable(&event.kind), KIND)),
+        column(&container(event), layout.container),
+        column(&process(event, layout.process), layout.process),
+        what(event, layout.what, terminal),
+    ];
+    if !result.is_empty() {
+        parts.push(paint.apply(tone, &result));
+    }
+    parts.join(GAP).trim_end().to_owned()
+}
+
+/// `comm[pid]`; the pid stays whole when the name is too long.
+fn process(event: &EventMessage, columns: usize) -> String {
+    let pid = format!("[{}]", event.pid);
+    format!("{}{pid}", fit(&printable(&event.comm), columns.saturating_sub(width(&pid))))
+}
+
+/// Path and detail: the path in full brightness, the detail dimmed; cut only on a terminal.
+fn what(event: &EventMessage, columns: usize, terminal: Terminal) -> String {
+    let path = printable(&event.path);
+    let detail = detail(event);
+    let (path, detail) = if terminal.columns.is_some() {
+        let path = fit_end(&path, columns);
+        let left = columns.saturating_sub(width(&path) + 1);
+        let detail = if left > 1 { fit(&detail, left).into_owned() } else { String::new() };
+        (path.into_owned(), detail)
+    } else {
+        (path.into_owned(), detail)
+    };
+    let gap = if path.is_empty() || detail.is_empty() { "" } else { " " };
+    let used = width(&path) + gap.len() + width(&detail);
+    let fill = " ".repeat(columns.saturating_sub(used));
+    format!("{path}{gap}{}{fill}", terminal.paint.apply(Tone::Dim, &detail))
+}
+
+/// What the path and the result do not say already.
+fn detail(event: &EventMessage) -> String {
+    let detail = printable(&event.detail);
+    match event.kind.as_str() {
+        // The cause is the result.
+        "exit" => String::new(),
+        // `flags = result`
+        "open" => detail.split_once(" = ").map_or(detail.as_ref(), |(flags, _)| flags).to_owned(),
+        // The arguments with the program in front, usually by the name that the path ends in.
+        "exec" => {
+            let (program, arguments) = detail.split_once(' ').unwrap_or((detail.as_ref(), ""));
+            let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+            let is_same = name(program) == name(&printable(&event.path));
+            if is_same { arguments.to_owned() } else { detail.into_owned() }
+        }
+        _ => detail.into_owned(),
+    }
+}
+
+fn container(event: &EventMessage) -> String {
+    if !event.container_name.is_empty() {
+        return printable(&event.container_name).into_owned();
+    }
+    if event.container_id.is_empty() {
+        return "-".to_owned();
+    }
+    printable(&event.container_id).chars().take(12).collect()
+}
+
+/// The result for people, and whether it is good.
+fn result(event: &EventMessage) -> (String, Tone) {
+    match event.kind.as_str() {
+        "open" if event.retval < 0 => (errno_name(event.retval.saturating_neg()), Tone::Bad),
+        "open" => (format!("fd {}", event.retval), Tone::Dim),
+        "exit" => exit(event),
+        _ => (String::new(), Tone::Plain),
+    }
+}
+
+fn exit(event: &EventMessage) -> (String, Tone) {
+    // `exited 3`, `killed by SIGSEGV`, `killed by SIGSEGV, core dumped`
+    if event.detail.contains("core dumped") {
+        (format!("{} core", signal_name(event.retval)), Tone::Bad)
+    } else if event.detail.starts_with("killed") {
+        (signal_name(event.retval), Tone::Bad)
+    } else if event.retval == 0 {
+        ("exit 0".to_owned(), Tone::Dim)
+    } else {
+        (format!("exit {}", event.retval), Tone::Warn)
+    }
+}
+
+fn errno_name(errno: i32) -> String {
+    let known = Errno::from_raw(errno);
+    if known == Errno::UnknownErrno { format!("errno {errno}") } else { format!("{known:?}") }
+}
+
+fn signal_name(signal: i32) -> String {
+    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |known| known.as_str().to_owned())
+}
+
+fn clock(time_ns: i64, zone: &TimeZone) -> String {
+    Timestamp::from_nanosecond(i128::from(time_ns)).map_or_else(
+        |_| "?".repeat(TIME),
+        |time| time.to_zoned(zone.clone()).strftime("%H:%M:%S.%3f").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &str, retval: i32) -> EventMessage {
+        EventMessage {
+            time_ns: 1_700_000_000_123_456_789,
+            kind: "open".into(),
+            container_id: "0123456789abcdef".into(),
+            pid: 4711,
+            comm: "cat".into(),
+            path: path.into(),
+            retval,
+            detail: "O_RDONLY = EACCES".into(),
+            ..EventMessage::default()
+        }
+    }
+
+    fn on(columns: Option<usize>, colour: bool) -> Terminal {
+        Terminal { paint: Paint::new(colour), columns }
+    }
+
+    #[test]
+    fn a_line_shows_time_kind_container_process_path_and_errno_in_columns() {
+        let text = line(&open("/etc/shadow", -13), &TimeZone::UTC, on(Some(110), false));
+        assert_eq!(
+            text,
+            "22:13:20.123  open  0123456789ab    cat[4711]                 /etc/shadow O_RDONLY                    EACCES"
+        );
+        let head = header(on(Some(110), false));
+        assert_eq!(head.find("result"), text.find("EACCES"));
+        assert_eq!(head.find("what"), text.find("/etc/shadow"));
+    }
+
+    #[test]
+    fn the_manual_shows_what_is_printed() {
+        let event = |ms: i64, kind: &str, path: &str, retval, detail: &str| EventMessage {
+            time_ns: 1_699_963_200_000_000_000 + ms * 1_000_000,
+            kind: kind.into(),
+            container_name: "web".into(),
+            path: path.into(),
+            detail: detail.into(),
+            ..open(path, retval)
+        };
+        let shadow = "/etc/shadow";
+        let mut events = [
+            event(123, "exec", "/usr/bin/cat", 0, "cat /etc/shadow"),
+            event(124, "open", shadow, -13, "O_RDONLY = EACCES"),
+            event(125, "exit", "/usr/bin/cat", 1, "exited 1"),
+        ];
+        // The name is not known yet.
+        events[0].container_name.clear();
+        let window = on(Some(110), false);
+        let mut sample = vec![header(window)];
+        sample.extend(events.iter().map(|event| line(event, &TimeZone::UTC, window)));
+        let sample = format!("```\n{}\n```\n", sample.join("\n"));
+        let manual = include_str!("../../../../docs/cli.md");
+        assert!(manual.contains(&sample), "docs/cli.md lacks:\n{sample}");
+    }
+
+    #[test]
+    fn a_line_never_exceeds_the_window_even_with_wide_and_hostile_names() {
+        for path in ["/very/long/".repeat(40), "日本語".repeat(50), "\u{1b}]0;x\u{7}".repeat(30)] {
+            for columns in [80, 90, 100, 133, 250] {
+                let text = line(&open(&path, 3), &TimeZone::UTC, on(Some(columns), false));
+                assert!(width(&text) <= columns, "{columns}: {text}");
+                assert!(!text.contains('\u{1b}') && text.contains('…'), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn into_a_pipe_nothing_is_cut() {
+        let path = "/long".repeat(100);
+        assert!(line(&open(&path, 3), &TimeZone::UTC, on(None, false)).contains(&path));
+    }
+
+    #[test]
+    fn colours_change_no_character_of_the_line() {
+        let plain = line(&open("/x", -2), &TimeZone::UTC, on(Some(120), false));
+        let colour = line(&open("/x", -2), &TimeZone::UTC, on(Some(120), true));
+        assert_ne!(plain, colour);
+        assert_eq!(console::strip_ansi_codes(&colour), plain);
+        assert!(colour.contains("\u{1b}[1m\u{1b}[31mENOENT"), "{colour:?}");
+    }
+
+    #[test]
+    fn an_exit_names_its_code_or_its_signal() {
+        let exit = |retval, detail: &str| {
+            result(&EventMessage {
+                kind: "exit".into(),
+                retval,
+                detail: detail.into(),
+                ..EventMessage::default()
+            })
+        };
+        assert_eq!(exit(0, "exited 0"), ("exit 0".into(), Tone::Dim));
+        assert_eq!(exit(3, "exited 3"), ("exit 3".into(), Tone::Warn));
+        assert_eq!(exit(9, "killed by SIGKILL"), ("SIGKILL".into(), Tone::Bad));
+        assert_eq!(exit(11, "killed by SIGSEGV, core dumped"), ("SIGSEGV core".into(), Tone::Bad));
+        assert_eq!(exit(64, "killed by signal 64"), ("signal 64".into(), Tone::Bad));
+    }
+
+    #[test]
+    fn an_exec_shows_its_program_once() {
+        let exec = |path: &str, command: &str| {
+            let (kind, path, detail) = ("exec".into(), path.into(), command.into());
+            detail_of(EventMessage { kind, path, detail, ..EventMessage::default() })
+        };
+        assert_eq!(exec("/usr/bin/cat", "cat a b"), "a b");
+        assert_eq!(exec("/usr/bin/true", "/bin/true"), "");
+        assert_eq!(exec("/usr/bin/dash", "/bin/sh ./x"), "/bin/sh ./x");
+    }
+
+    fn detail_of(event: EventMessage) -> String {
+        detail(&event)
+    }
+
+    #[test]
+    fn a_long_process_name_keeps_its_pid() {
+        let mut event = open("/x", 3);
+        event.comm = "a-very-long-name-of-a-process".into();
+        event.pid = 4_194_304;
+        let text = line(&event, &TimeZone::UTC, on(Some(120), false));
+        assert!(text.contains("…[4194304]"), "{text}");
+    }
+
+    #[test]
+    fn a_time_out_of_range_does_not_end_the_stream() {
+        let mut event = open("/x", 3);
+        event.time_ns = i64::MIN;
+        assert!(!line(&event, &TimeZone::UTC, on(None, false)).is_empty());
+    }
+}

@@ -1,0 +1,9 @@
+//! What people see: pure functions from messages to text, and the terminal they are written to.
+//!
+//! Nothing below this module reads a clock, a socket or the environment, except `terminal`.
+
+pub(crate) mod event_line;
+pub(crate) mod paint;
+pub(crate) mod status;
+pub(crate) mod terminal;
+pub(crate) mod text;
