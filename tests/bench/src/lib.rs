@@ -1,1 +1,11 @@
-//! placeholder
+//! Ratios measured in one run: what we cost, beside nothing, beside the naive way, and beside a peer.
+//!
+//! Absolute numbers of a shared machine mean little; every line of the report is a pair from the same minutes.
+
+pub mod child;
+pub mod json;
+pub mod overhead;
+pub mod probe;
+pub mod recorded;
+pub mod report;
+pub mod wire;

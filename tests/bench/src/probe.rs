@@ -1,0 +1,131 @@
+//! A real probe process for the bench, with a client that takes and acknowledges everything.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use wire::v1;
+use wire::v1::from_analyzer::Message as Say;
+use wire::v1::from_probe::Message as Hear;
+
+/// A running probe; dropping it ends it.
+#[derive(Debug)]
+pub struct Probe {
+    child: Child,
+    socket: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Probe {
+    /// Starts `binary` with its scope on `cgroup` and waits until it serves.
+    ///
+    /// # Errors
+    /// When it ends or is not ready within 30 s.
+    pub async fn start(binary: &Path, cgroup: &str) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let socket = dir.path().join("probe.sock");
+        let uid = nix::unistd::geteuid().to_string();
+        let mut child = Command::new(binary)
+            .args(["--scope", &format!("cgroup={cgroup}"), "--allow-uid", &uid, "--socket"])
+            .arg(&socket)
+            .stdin(Stdio::null())
+            .env("SHRIKE_LOG", "warn")
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let ready = tokio::time::timeout(Duration::from_secs(30), async {
+            while bootstrap::socket::connect(&socket).await.is_err() {
+                anyhow::ensure!(child.try_wait()?.is_none(), "the probe ended at start");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok(())
+        });
+        ready.await.context("the probe was not ready within 30 s")??;
+        Ok(Self { child, socket, _dir: dir })
+    }
+
+    /// Receives and acknowledges batches in the background; give [`Link::finish`] the word to stop.
+    ///
+    /// # Errors
+    /// When the probe refuses us.
+    pub async fn link(&self) -> anyhow::Result<Link> {
+        let channel = bootstrap::socket::connect(&self.socket).await?;
+        let mut client = v1::probe_client::ProbeClient::new(channel).max_decoding_message_size(16 << 20);
+        let (say, heard) = mpsc::channel(64);
+        let hello = v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, version: "bench".to_owned() };
+        say.send(v1::FromAnalyzer { message: Some(Say::Hello(hello)) }).await?;
+        let mut stream = client.stream(ReceiverStream::new(heard)).await?.into_inner();
+        let (stop, mut stopped) = tokio::sync::oneshot::channel::<u64>();
+        let task = tokio::spawn(async move {
+            let mut taken = Taken::default();
+            let mut wanted = None;
+            while wanted.is_none_or(|events| taken.events < events) {
+                let next = tokio::select! {
+                    next = stream.next() => next,
+                    events = &mut stopped, if wanted.is_none() => {
+                        wanted = Some(events.unwrap_or(0));
+                        continue;
+                    }
+                };
+                match next.transpose()?.and_then(|message| message.message) {
+                    Some(Hear::Batch(batch)) => {
+                        let ack = v1::Ack { seq: batch.seq };
+                        say.send(v1::FromAnalyzer { message: Some(Say::Ack(ack)) }).await?;
+                        taken.events += wire::batch::kinds(&batch).total();
+                        taken.batches.push(batch);
+                    }
+                    Some(Hear::Hello(hello)) => taken.host = hello.host.unwrap_or_default(),
+                    Some(Hear::Status(_)) => {}
+                    None => break,
+                }
+            }
+            Ok(taken)
+        });
+        Ok(Link { stop, task })
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let ended = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGTERM);
+            if ended.is_ok() {
+                drop(self.child.wait());
+            }
+        }
+    }
+}
+
+/// What a link received.
+#[derive(Debug, Default, Clone)]
+pub struct Taken {
+    /// The host of the probe.
+    pub host: v1::Host,
+    /// Every batch in order.
+    pub batches: Vec<v1::Batch>,
+    /// How many events they hold.
+    pub events: u64,
+}
+
+/// A connected client.
+#[derive(Debug)]
+pub struct Link {
+    stop: tokio::sync::oneshot::Sender<u64>,
+    task: tokio::task::JoinHandle<anyhow::Result<Taken>>,
+}
+
+impl Link {
+    /// Goes on until `events` events have arrived, then gives everything received.
+    ///
+    /// # Errors
+    /// When the stream broke.
+    pub async fn finish(self, events: u64) -> anyhow::Result<Taken> {
+        if self.stop.send(events).is_err() {
+            anyhow::bail!("the link to the probe broke");
+        }
+        self.task.await?
+    }
+}

@@ -1,0 +1,273 @@
+//! The twin that batches are compared with: one protobuf message per event, self-contained, same fields, encoded as
+//! well as protobuf can (varints, zeros left out).
+
+use event::{Event, Exec, ExitStatus, File, ProcessKey, Strings, Task, Text, What, Workload};
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct NaiveEvent {
+    #[prost(uint64, tag = "1")]
+    boot_ns: u64,
+    #[prost(message, optional, tag = "2")]
+    task: Option<NaiveTask>,
+    #[prost(oneof = "NaiveWhat", tags = "3, 4, 5, 6")]
+    what: Option<NaiveWhat>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum NaiveWhat {
+    #[prost(message, tag = "3")]
+    Exec(NaiveExec),
+    #[prost(message, tag = "4")]
+    Fork(NaiveKey),
+    #[prost(message, tag = "5")]
+    Exit(NaiveExit),
+    #[prost(message, tag = "6")]
+    Open(NaiveOpen),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveKey {
+    #[prost(uint64, tag = "1")]
+    start_ns: u64,
+    #[prost(uint32, tag = "2")]
+    tgid: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveTask {
+    #[prost(message, optional, tag = "1")]
+    process: Option<NaiveKey>,
+    #[prost(uint32, tag = "2")]
+    tid: u32,
+    #[prost(uint32, tag = "3")]
+    ppid: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    comm: Vec<u8>,
+    #[prost(message, optional, tag = "5")]
+    credentials: Option<NaiveCredentials>,
+    #[prost(message, optional, tag = "6")]
+    cgroup: Option<NaiveCgroup>,
+    #[prost(uint32, tag = "7")]
+    mount_namespace: u32,
+    #[prost(uint32, tag = "8")]
+    pid_namespace: u32,
+    #[prost(uint32, tag = "9")]
+    network_namespace: u32,
+    #[prost(uint32, tag = "10")]
+    user_namespace: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveCredentials {
+    #[prost(uint32, tag = "1")]
+    uid: u32,
+    #[prost(uint32, tag = "2")]
+    gid: u32,
+    #[prost(uint32, tag = "3")]
+    euid: u32,
+    #[prost(uint32, tag = "4")]
+    egid: u32,
+    #[prost(uint32, tag = "5")]
+    fsuid: u32,
+    #[prost(uint32, tag = "6")]
+    fsgid: u32,
+    #[prost(uint64, tag = "7")]
+    cap_effective: u64,
+    #[prost(uint64, tag = "8")]
+    cap_permitted: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveCgroup {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    path: Vec<u8>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(uint32, tag = "4")]
+    runtime: u32,
+    #[prost(string, tag = "5")]
+    pod_uid: String,
+    #[prost(int64, tag = "6")]
+    created_ns: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveFile {
+    #[prost(bytes = "vec", tag = "1")]
+    path: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    path_state: u32,
+    #[prost(uint64, tag = "3")]
+    inode: u64,
+    #[prost(uint32, tag = "4")]
+    generation: u32,
+    #[prost(uint32, tag = "5")]
+    mount_id: u32,
+    #[prost(uint64, tag = "6")]
+    device: u64,
+    #[prost(uint32, tag = "7")]
+    mode: u32,
+    #[prost(uint32, tag = "8")]
+    nlink: u32,
+    #[prost(uint32, tag = "9")]
+    uid: u32,
+    #[prost(uint32, tag = "10")]
+    gid: u32,
+    #[prost(bytes = "vec", tag = "11")]
+    filesystem: Vec<u8>,
+    #[prost(uint32, tag = "12")]
+    layer: u32,
+    #[prost(int64, tag = "13")]
+    access_ns: i64,
+    #[prost(int64, tag = "14")]
+    modification_ns: i64,
+    #[prost(int64, tag = "15")]
+    change_ns: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveExec {
+    #[prost(message, optional, tag = "1")]
+    executable: Option<NaiveFile>,
+    #[prost(message, optional, tag = "2")]
+    script: Option<NaiveFile>,
+    #[prost(uint32, tag = "3")]
+    kind: u32,
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    args: Vec<Vec<u8>>,
+    #[prost(bool, tag = "5")]
+    args_truncated: bool,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    envs: Vec<Vec<u8>>,
+    #[prost(bool, tag = "7")]
+    envs_truncated: bool,
+    #[prost(bytes = "vec", tag = "8")]
+    tty: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveExit {
+    #[prost(uint32, tag = "1")]
+    value: u32,
+    #[prost(uint32, tag = "2")]
+    cause: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveOpen {
+    #[prost(message, optional, tag = "1")]
+    file: Option<NaiveFile>,
+    #[prost(uint32, tag = "2")]
+    flags: u32,
+    #[prost(uint32, tag = "3")]
+    mode: u32,
+    #[prost(sint32, tag = "4")]
+    retval: i32,
+}
+
+/// The event as one message that needs nothing else.
+pub(super) fn event(event: &Event) -> NaiveEvent {
+    let what = match &event.what {
+        What::Exec(image) => NaiveWhat::Exec(exec(image)),
+        What::Fork { parent } => NaiveWhat::Fork(key(*parent)),
+        What::Exit(status) => {
+            let (value, cause) = match *status {
+                ExitStatus::Exited(code) => (code, 0),
+                ExitStatus::Signaled(signal) => (signal, 1),
+                ExitStatus::CoreDumped(signal) => (signal, 2),
+            };
+            NaiveWhat::Exit(NaiveExit { value: value.into(), cause })
+        }
+        What::Open(open) => NaiveWhat::Open(NaiveOpen {
+            file: Some(file(&open.file)),
+            flags: open.flags,
+            mode: open.mode,
+            retval: open.retval,
+        }),
+    };
+    NaiveEvent { boot_ns: event.boot_ns, task: Some(task(&event.task)), what: Some(what) }
+}
+
+fn key(key: ProcessKey) -> NaiveKey {
+    NaiveKey { start_ns: key.start_ns, tgid: key.tgid }
+}
+
+fn task(task: &Task) -> NaiveTask {
+    let credentials = &task.credentials;
+    let cgroup = &task.cgroup;
+    let (name, runtime, pod_uid) = match &cgroup.workload {
+        Workload::Host => (String::new(), 0, String::new()),
+        Workload::Service { unit } => (unit.to_string(), 0, String::new()),
+        Workload::Container { id, runtime, pod_uid } => {
+            (id.to_string(), *runtime as u32, pod_uid.as_deref().unwrap_or_default().to_owned())
+        }
+    };
+    NaiveTask {
+        process: Some(key(task.process)),
+        tid: task.tid,
+        ppid: task.ppid,
+        comm: bytes(&task.comm),
+        credentials: Some(NaiveCredentials {
+            uid: credentials.uid,
+            gid: credentials.gid,
+            euid: credentials.euid,
+            egid: credentials.egid,
+            fsuid: credentials.fsuid,
+            fsgid: credentials.fsgid,
+            cap_effective: credentials.cap_effective,
+            cap_permitted: credentials.cap_permitted,
+        }),
+        cgroup: Some(NaiveCgroup {
+            id: cgroup.id,
+            path: bytes(&cgroup.path),
+            name,
+            runtime,
+            pod_uid,
+            created_ns: cgroup.created_ns,
+        }),
+        mount_namespace: task.namespaces.mount,
+        pid_namespace: task.namespaces.pid,
+        network_namespace: task.namespaces.network,
+        user_namespace: task.namespaces.user,
+    }
+}
+
+fn file(file: &File) -> NaiveFile {
+    NaiveFile {
+        path: bytes(&file.path),
+        path_state: file.path_state as u32,
+        inode: file.inode,
+        generation: file.generation,
+        mount_id: file.mount_id,
+        device: file.device,
+        mode: file.mode.into(),
+        nlink: file.nlink,
+        uid: file.uid,
+        gid: file.gid,
+        filesystem: bytes(&file.filesystem),
+        layer: file.layer as u32,
+        access_ns: file.access_ns,
+        modification_ns: file.modification_ns,
+        change_ns: file.change_ns,
+    }
+}
+
+fn exec(exec: &Exec) -> NaiveExec {
+    let list = |strings: &Strings| strings.items.iter().map(bytes).collect();
+    NaiveExec {
+        executable: Some(file(&exec.executable)),
+        script: exec.script.as_deref().map(file),
+        kind: exec.kind as u32,
+        args: list(&exec.args),
+        args_truncated: exec.args.truncated,
+        envs: list(&exec.envs),
+        envs_truncated: exec.envs.truncated,
+        tty: bytes(&exec.tty),
+    }
+}
+
+fn bytes(text: &Text) -> Vec<u8> {
+    text.as_bytes().to_vec()
+}

@@ -1,0 +1,226 @@
+//! The three services of one test, started by `shrike run`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use mock_intake::{MockIntake, Received};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use wire::v1;
+use wire::v1::analyzer_client::AnalyzerClient;
+
+use crate::counts::Accounting;
+
+/// How long anything may take before a test gives up. Generous: machines are shared.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// What differs from test to test.
+#[derive(Debug, Default)]
+pub struct StackOptions {
+    /// `--scope`, like `cgroup=/x`.
+    pub scope: String,
+    /// Lines added to the generated `analyzer.toml`.
+    pub analyzer_toml: String,
+    /// Lines added to the generated `reporter.toml`, in its `[intake]` part.
+    pub intake_toml: String,
+}
+
+/// A running Shrike and its intake.
+#[derive(Debug)]
+pub struct Stack {
+    run: Child,
+    dir: tempfile::TempDir,
+    /// Where the events end.
+    pub intake: MockIntake,
+}
+
+impl Stack {
+    /// Starts everything and waits until the whole path stands.
+    ///
+    /// # Errors
+    /// When a service does not start; its log is in the test's output.
+    pub async fn start(options: &StackOptions) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("shrike-e2e-").tempdir()?;
+        open_for_all(dir.path())?;
+        let intake = MockIntake::start().await?;
+        let key = dir.path().join("api-key");
+        std::fs::write(&key, "e2e-key\n")?;
+        open_for_all(&key)?;
+        let run_dir = dir.path().join("run");
+        let configs = dir.path().join("config");
+        write_configs(&configs, &run_dir, &intake.url(), &key, options)?;
+        let run = Command::new(crate::binary("shrike")?)
+            .args(["run", "--run-dir"])
+            .arg(&run_dir)
+            .arg("--config-dir")
+            .arg(&configs)
+            .stdin(Stdio::null())
+            .spawn()?;
+        let mut stack = Self { run, dir, intake };
+        stack
+            .until("every service is connected", |status| status.probe_connected && status.reporter_connected)
+            .await?;
+        Ok(stack)
+    }
+
+    /// Directory with the sockets.
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        self.dir.path().join("run")
+    }
+
+    /// A directory that goes away with the stack and that everybody may enter.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The socket of the analyzer.
+    #[must_use]
+    pub fn api(&self) -> PathBuf {
+        self.run_dir().join("analyzer.sock")
+    }
+
+    /// The status of all parts, as the command line sees it.
+    ///
+    /// # Errors
+    /// When the analyzer cannot be reached.
+    pub async fn status(&self) -> anyhow::Result<v1::AnalyzerStatus> {
+        let channel = bootstrap::socket::connect(&self.api()).await?;
+        Ok(AnalyzerClient::new(channel).get_status(v1::StatusRequest {}).await?.into_inner())
+    }
+
+    /// Waits until the status meets `condition`.
+    ///
+    /// # Errors
+    /// After [`DEADLINE`], with the last status.
+    pub async fn until(
+        &mut self,
+        what: &str,
+        condition: impl Fn(&v1::AnalyzerStatus) -> bool,
+    ) -> anyhow::Result<v1::AnalyzerStatus> {
+        let mut last = None;
+        let waiting = async {
+            loop {
+                if let Some(ended) = self.run.try_wait()? {
+                    anyhow::bail!("`shrike run` ended: {ended}");
+                }
+                match self.status().await {
+                    Ok(status) if condition(&status) => return Ok(status),
+                    known => last = Some(known),
+                }
+                // Status is polled: no service announces "nothing is left to do".
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        match tokio::time::timeout(DEADLINE, waiting).await {
+            Ok(status) => status,
+            Err(_) => anyhow::bail!("not seen within {DEADLINE:?}: {what}; last status: {last:#?}"),
+        }
+    }
+
+    /// Waits until at least `events` events are at the intake or counted as lost or dropped, and nothing is on its way
+    /// any more; then gives the accounting and what the intake received.
+    ///
+    /// # Errors
+    /// After [`DEADLINE`].
+    pub async fn settled(&mut self, events: u64) -> anyhow::Result<(Accounting, Vec<Arc<Received>>)> {
+        let status = self
+            .until("everything generated is accounted for", |status| {
+                let accounting = Accounting::of(status);
+                accounting.is_settled() && accounting.generated.total() >= events
+            })
+            .await?;
+        Ok((Accounting::of(&status), self.intake.received()))
+    }
+
+    /// Process ids of the children that `shrike run` started with this program name.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn pids_of(&self, program: &str) -> anyhow::Result<Vec<i32>> {
+        let own = self.run.id();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"))?;
+        let named = children.split_whitespace().filter(|pid| {
+            std::fs::read_link(format!("/proc/{pid}/exe"))
+                .is_ok_and(|exe| exe.file_name().is_some_and(|name| name == program))
+        });
+        named.map(|pid| Ok(pid.parse()?)).collect()
+    }
+
+    /// Ends `shrike run` as Ctrl-C would and waits for it.
+    ///
+    /// # Errors
+    /// When it does not end cleanly.
+    pub async fn stop(mut self) -> anyhow::Result<(MockIntakeRecord, std::process::ExitStatus)> {
+        nix::sys::signal::kill(Pid::from_raw(i32::try_from(self.run.id())?), Signal::SIGTERM)?;
+        let ended = tokio::time::timeout(DEADLINE, async {
+            loop {
+                if let Some(ended) = self.run.try_wait()? {
+                    return anyhow::Ok(ended);
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let ended = ended.await.context("`shrike run` did not end")??;
+        Ok((MockIntakeRecord { received: self.intake.received() }, ended))
+    }
+}
+
+/// What an intake had at the end.
+#[derive(Debug)]
+pub struct MockIntakeRecord {
+    /// Every entry in the order of arrival.
+    pub received: Vec<Arc<Received>>,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if self.run.try_wait().is_ok_and(|ended| ended.is_none())
+            && let Ok(pid) = i32::try_from(self.run.id())
+            && nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGTERM).is_ok()
+        {
+            drop(self.run.wait());
+        }
+    }
+}
+
+fn open_for_all(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?)
+}
+
+fn write_configs(
+    dir: &Path,
+    run: &Path,
+    intake: &str,
+    key: &Path,
+    options: &StackOptions,
+) -> anyhow::Result<()> {
+    std::fs::create_dir(dir)?;
+    let (run, key) = (run.display(), key.display());
+    let StackOptions { scope, analyzer_toml, intake_toml } = options;
+    let write = |name: &str, text: String| -> anyhow::Result<()> {
+        let path = dir.join(name);
+        std::fs::write(&path, text)?;
+        open_for_all(&path)
+    };
+    write("probe.toml", format!("socket = \"{run}/probe.sock\"\nallow_uid = 65534\nscope = \"{scope}\"\n"))?;
+    write(
+        "analyzer.toml",
+        format!(
+            "[sockets]\nprobe = \"{run}/probe.sock\"\nreporter = \"{run}/reporter/intake.sock\"\n\
+             api = \"{run}/analyzer/api.sock\"\n{analyzer_toml}\n"
+        ),
+    )?;
+    write(
+        "reporter.toml",
+        format!(
+            "socket = \"{run}/reporter/intake.sock\"\nallowed_uids = [65534]\n\
+             [intake]\nurl = \"{intake}\"\napi_key_file = \"{key}\"\nbatch_wait = \"1s\"\n{intake_toml}\n"
+        ),
+    )
+}

@@ -1,0 +1,71 @@
+//! Real containers.
+
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::ensure;
+use e2e::container::{ApiService, Image, remove};
+use e2e::{Stack, StackOptions};
+
+pub(crate) fn labels_from_podman() -> anyhow::Result<()> {
+    crate::run(async {
+        let name = format!("shrike-e2e-{}", std::process::id());
+        let image = Image::import(&name, "1.0")?;
+        let api = tempfile::tempdir()?;
+        std::fs::set_permissions(api.path(), std::fs::Permissions::from_mode(0o755))?;
+        let socket = api.path().join("podman.sock");
+        let _api = ApiService::start(&socket).await?;
+        // As the group of the runtime's socket does in production: the analyzer may ask.
+        std::os::unix::fs::chown(&socket, Some(65534), None)?;
+        let options = StackOptions {
+            scope: "containers".to_owned(),
+            analyzer_toml: format!(
+                "[tags]\ndocker_sockets = [{:?}]\nwait = \"20s\"\ntimeout = \"10s\"",
+                socket
+            ),
+            ..StackOptions::default()
+        };
+        let mut stack = Stack::start(&options).await?;
+        let id = image.run(&name, "cat /etc/motd; /bin/true; cat /missing || exit 0")?;
+        let ours = |entry: &mock_intake::Received| {
+            entry.json().pointer("/container/id").is_some_and(|known| *known == id.as_str())
+        };
+        let received = stack
+            .intake
+            .wait_for(e2e::stack::DEADLINE, |received| {
+                let exits = received
+                    .iter()
+                    .filter(|entry| ours(entry) && crate::accounting::name(&entry.json()) == "exit");
+                // runc's own init, the shell, three programs.
+                exits.count() >= 4
+            })
+            .await;
+        let (accounting, all) = stack.settled(1).await?;
+        remove(&id)?;
+        let received = received?;
+        let opened = received
+            .iter()
+            .filter(|entry| ours(entry))
+            .any(|entry| entry.json().pointer("/file/path").is_some_and(|path| path == "/etc/motd"));
+        ensure!(opened, "no open of /etc/motd among {} events", received.len());
+        for entry in all.iter().filter(|entry| ours(entry)) {
+            let tags = &entry.tags;
+            for wanted in [
+                format!("container_id:{id}"),
+                format!("image_name:localhost/{name}"),
+                "image_tag:1.0".to_owned(),
+                format!("short_image:{name}"),
+                format!("container_name:{name}"),
+            ] {
+                ensure!(tags.contains(&wanted), "{wanted} is missing in {tags:?}");
+            }
+        }
+        let in_upper: Vec<_> = all
+            .iter()
+            .filter(|entry| ours(entry))
+            .filter_map(|entry| entry.json().pointer("/file/in_upper_layer").cloned())
+            .collect();
+        ensure!(in_upper.contains(&false.into()), "files of the image are known to be in a lower layer");
+        ensure!(accounting.lost.total() == 0, "{accounting:?}");
+        crate::accounting::validate_all(&all)
+    })
+}

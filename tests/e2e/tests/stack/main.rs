@@ -1,0 +1,59 @@
+//! Tests of the whole path on real eBPF. Without root or BTF they are skipped, with the reason.
+
+mod accounting;
+mod containers;
+mod faults;
+mod paths;
+mod privileges;
+mod recording;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+type Test = fn() -> anyhow::Result<()>;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // Every test loads its own programs and floods its own cgroup; side by side they would only disturb each other.
+    arguments.test_threads = Some(1);
+    let missing = e2e::missing_requirement();
+    let no_containers = missing.clone().or_else(e2e::container::missing_requirement);
+    let mut trials = Vec::new();
+    let mut add = |name: &str, missing: &Option<String>, test: Test| {
+        if let Some(reason) = missing {
+            #[expect(clippy::print_stderr, reason = "a skipped test says why")]
+            {
+                eprintln!("skipped {name}: {reason}");
+            }
+        }
+        let run = move || test().map_err(|error| Failed::from(format!("{error:#}")));
+        trials.push(Trial::test(name, run).with_ignored_flag(missing.is_some()));
+    };
+    add("every_event_is_delivered_or_counted", &missing, accounting::every_event_is_delivered_or_counted);
+    add(
+        "nothing_is_lost_when_the_analyzer_is_killed",
+        &missing,
+        accounting::nothing_is_lost_when_the_analyzer_is_killed,
+    );
+    add("a_flipped_path_is_reported_as_the_file_that_was_opened", &missing, paths::flipped_path);
+    add("events_of_a_container_carry_its_id_image_and_tag", &no_containers, containers::labels_from_podman);
+    add("an_intake_that_fails_in_every_way_gets_everything_in_the_end", &missing, faults::failing_intake);
+    add("random_bytes_on_every_socket_change_nothing", &missing, faults::random_bytes);
+    add("a_wrong_uid_is_refused_by_the_probe", &missing, faults::wrong_uid);
+    add("an_unknown_config_key_stops_the_start_with_its_name", &missing, faults::unknown_key);
+    add("an_unwritable_output_is_a_clear_error", &missing, faults::unwritable_output);
+    add("services_run_with_no_more_rights_than_they_need", &missing, privileges::least_privilege);
+    add("a_recording_replays_to_the_same_events", &missing, recording::record_and_replay);
+    add("the_demo_prints_the_json_of_every_event_and_nothing_else", &missing, recording::demo_json);
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Runs an async test on its own runtime.
+fn run<F: Future<Output = anyhow::Result<()>>>(test: F) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(test)
+}
+
+/// The validator of the output contract.
+fn schema() -> anyhow::Result<jsonschema::Validator> {
+    let schema = serde_json::from_str(event_json::SCHEMA)?;
+    Ok(jsonschema::options().should_validate_formats(true).build(&schema)?)
+}

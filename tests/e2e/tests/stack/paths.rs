@@ -1,0 +1,59 @@
+//! The truth about paths.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use e2e::{Stack, StackOptions};
+use serde_json::Value;
+use workloads::cgroup::OwnCgroup;
+
+const TRIES: usize = 10_000;
+
+pub(crate) fn flipped_path() -> anyhow::Result<()> {
+    crate::run(async {
+        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
+        let scope = format!("cgroup={}", cgroup.path());
+        let mut stack = Stack::start(&StackOptions { scope, ..StackOptions::default() }).await?;
+        let (a, b) = (stack.scratch().join("file-a"), stack.scratch().join("file-b"));
+        std::fs::write(&a, "a")?;
+        std::fs::write(&b, "b")?;
+        let output = Command::new(e2e::static_binary("flip-path")?)
+            .args(["--cgroup".as_ref(), cgroup.dir().as_os_str(), a.as_os_str(), b.as_os_str()])
+            .args(["--tries", &TRIES.to_string()])
+            .stdin(Stdio::null())
+            .output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let truth: Vec<&str> = std::str::from_utf8(&output.stdout)?.lines().collect();
+        ensure!(truth.len() == TRIES, "{} tries were made", truth.len());
+        let (of_a, of_b) = (count(&truth, &a.to_string_lossy()), count(&truth, &b.to_string_lossy()));
+        ensure!(of_a > 0 && of_b > 0, "the path was never flipped: {of_a} and {of_b}");
+        let is_flipped = |json: &Value| {
+            let path = json.pointer("/file/path").and_then(Value::as_str).unwrap_or_default();
+            crate::accounting::name(json) == "open" && (a.as_os_str() == path || b.as_os_str() == path)
+        };
+        stack
+            .intake
+            .wait_for(e2e::stack::DEADLINE, |received| {
+                received.iter().filter(|entry| is_flipped(&entry.json())).count() >= TRIES
+            })
+            .await?;
+        let (accounting, received) = stack.settled(TRIES as u64).await?;
+        ensure!(accounting.lost.total() == 0, "{accounting:?}");
+        // The intake keeps the order of one process, so the n-th open is the n-th try.
+        let reported: Vec<String> = received
+            .iter()
+            .map(|entry| entry.json())
+            .filter(is_flipped)
+            .filter_map(|json| Some(json.pointer("/file/path")?.as_str()?.to_owned()))
+            .collect();
+        ensure!(reported.len() == TRIES, "{} opens were reported", reported.len());
+        let wrong = reported.iter().zip(&truth).position(|(reported, truth)| reported != truth);
+        ensure!(wrong.is_none(), "try {wrong:?} is reported as another file");
+        Ok(())
+    })
+    .context("flipped path")
+}
+
+fn count(lines: &[&str], line: &str) -> usize {
+    lines.iter().filter(|known| **known == line).count()
+}
