@@ -1,0 +1,42 @@
+# Names for what one does here. Each target works from a fresh clone, in any order, and again; what is missing is
+# installed by build/deps.sh, and nothing touches the network when nothing is missing.
+
+CARGO ?= cargo
+FUZZ_SECONDS ?= 60
+
+export CARGO FUZZ_SECONDS
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build run test lint bench fuzz clean rust
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+deps: ## install what building and running needs (DRY_RUN=1: only say what)
+	@build/deps.sh build
+
+build: deps rust ## build the services, the command line and the local intake into target/release
+	@build/release.sh
+
+run: build ## watch a demo workload from the kernel to a local intake (needs root or sudo)
+	@build/as-root.sh target/release/shrike demo --stay-if-terminal
+
+test: rust ## every test: unit, end to end, kernel matrix, deployment files; what cannot run says why
+	@build/test.sh
+
+lint: rust ## format, clippy, licences and dependency direction, docs, generated code, house rules
+	@.ci/run lint
+
+bench: deps rust ## ratios measured in one run, beside the floor and the peers (needs root or sudo)
+	@build/bench.sh
+
+fuzz: rust ## each fuzz target for FUZZ_SECONDS
+	@build/fuzz.sh
+
+clean: ## remove what was built and downloaded
+	$(CARGO) clean
+	rm -rf .cache .run tests/fuzz/target
+
+rust:
+	@command -v $(firstword $(CARGO)) >/dev/null || \
+	    { echo "error: $(CARGO) is not installed: see https://rustup.rs, then try again" >&2; exit 2; }

@@ -1,0 +1,62 @@
+#!/bin/bash
+# Runs every test of the project, and sums up in one line: N passed, N failed, N skipped.
+#
+# A part prints what it skips and why. The exit code is 0 only when nothing failed.
+
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+cargo=${CARGO:-cargo}
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Runs a part and adds up what its output says it did. A part that ends with an error and counts no failed test did not
+# get as far as its tests: that is one failure.
+part() {
+    local name=$1 code part_passed part_failed part_skipped
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" </dev/null 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
+    # `test result: ok. 3 passed; 0 failed; 1 ignored; …` of cargo, and `<part>: 3 passed, 0 failed, 1 skipped` of ours.
+    read -r part_passed part_failed part_skipped < <(awk '
+        /^test result: / || /^[a-z ]+: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) passed += $(i - 1)
+                if ($i ~ /^failed/) failed += $(i - 1)
+                if ($i ~ /^(ignored|skipped)/) skipped += $(i - 1)
+            }
+        }
+        END { print passed + 0, failed + 0, skipped + 0 }' "$log")
+    if [ "$code" != 0 ] && [ "$part_failed" = 0 ]; then
+        echo "$name ... FAILED with exit code $code"
+        part_failed=1
+    fi
+    passed=$((passed + part_passed)) failed=$((failed + part_failed)) skipped=$((skipped + part_skipped))
+}
+
+# Nothing can be built without these. What only some tests need may be missing: they say so and are skipped.
+build/deps.sh build || exit
+build/deps.sh test || echo "warning: some tests will be skipped"
+
+if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/build/e2e-runner.sh
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/build/e2e-runner.sh
+fi
+
+# One build serves everything but the static programs: the others, unit tests and end-to-end tests.
+echo "== build"
+if build/static.sh probe shrike-probe && build/static.sh workloads count-events &&
+    build/static.sh workloads flip-path && "$cargo" build --workspace --all-targets; then
+    part "unit and end-to-end tests" "$cargo" test --workspace --no-fail-fast
+    part "kernel matrix" tests/kernel-matrix/run.sh target/static/debug/shrike-probe
+else
+    echo "the build FAILED: nothing of it was tested"
+    failed=$((failed + 1))
+fi
+part "deployment files" deploy/check.sh
+part "package detection" build/test-deps.sh
+
+printf '\n%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ]
