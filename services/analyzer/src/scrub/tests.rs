@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use event::{Exec, Strings, Text};
 use proptest::prelude::*;
@@ -258,7 +257,7 @@ fn untouched_arguments_are_shared_not_copied() {
 }
 
 #[test]
-fn hostile_arguments_take_linear_time() {
+fn hostile_megabytes_are_scrubbed_like_any_argument() {
     let words = ["fo*bar", "a*b*c*d", "x*", "_*_y", "m_y*_z"].map(String::from);
     let (scrubber, _) = Scrubber::new(&words, None);
     let patterns = [
@@ -290,19 +289,13 @@ fn hostile_arguments_take_linear_time() {
         "api-key,",
         "m-y_",
     ];
-    let time = |pattern: &str, bytes: usize| {
-        let text = format!("z {}fobar", pattern.repeat(bytes / pattern.len()));
-        let exec = Exec { args: strings(&[text.as_bytes(), b"password"]), ..Exec::default() };
-        let start = Instant::now();
-        std::hint::black_box(scrubber.exec(&exec));
-        start.elapsed()
-    };
+    // No clock: a step that is quadratic in the megabyte would keep this test busy for hours, not for milliseconds.
     for pattern in patterns {
-        let small = (0..3).map(|_| time(pattern, 1 << 16)).min().unwrap();
-        let large = (0..3).map(|_| time(pattern, 1 << 20)).min().unwrap();
-        // Sixteen times the bytes: far below the 256 times of a quadratic step, far above the noise.
-        let limit = small.max(Duration::from_micros(500)) * 80;
-        assert!(large < limit, "{pattern:?}: {small:?} for 64 KiB, {large:?} for 1 MiB");
+        let text = format!("z {}fobar", pattern.repeat((1 << 20) / pattern.len()));
+        let args = strings(&[text.as_bytes(), b"end", b"--password", b"hunter2"]);
+        let scrubbed = scrubber.exec(&Exec { args, ..Exec::default() }).unwrap();
+        assert_eq!(scrubbed.args.items.len(), 4, "{pattern:?}");
+        assert_eq!(scrubbed.args.items[3].as_bytes(), b"********", "{pattern:?}");
     }
 }
 
