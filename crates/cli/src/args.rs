@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use event::ScopeRule;
 
 use crate::launch::output::Output;
-use crate::launch::scope::Scope;
 use crate::view::terminal::ColorMode;
 
 const EXAMPLES: &str = "\
@@ -97,7 +97,7 @@ pub(crate) struct RunArgs {
     pub(crate) place: PlaceArgs,
     /// What is watched: containers, services (containers and systemd services), cgroup=/path or host
     #[arg(long, value_name = "SCOPE", default_value = "containers")]
-    pub(crate) scope: Scope,
+    pub(crate) scope: ScopeRule,
     /// Where events go: stdout, file=PATH or intake=URL
     #[arg(long, value_name = "OUTPUT", default_value = "stdout")]
     pub(crate) output: Output,

@@ -8,6 +8,7 @@ mod accounting;
 mod credentials;
 mod file;
 mod process;
+mod scope;
 mod text;
 mod workload;
 
@@ -17,6 +18,7 @@ pub use file::{File, Layer, PathState};
 pub use process::{
     Exec, ExecKind, Image, KnownProcess, Lineage, Namespaces, ProcessKey, Source, Strings, Task,
 };
+pub use scope::{ScopeError, ScopeRule};
 pub use text::Text;
 pub use workload::{Cgroup, Runtime, Workload};
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use bootstrap::config::ConfigError;
 use clap::{Parser, Subcommand};
+use event::ScopeRule;
 
-use crate::config::{Config, ScopeRule};
+use crate::config::Config;
 
 /// The privileged part of Shrike: watches containers from the kernel and streams events to the analyzer.
 #[derive(Debug, Parser)]

@@ -1,14 +1,16 @@
-//! What `probe.toml` may say, and which part of the machine is watched.
+//! What `probe.toml` may say.
 //!
 //! Types refuse what makes no sense, so the rest of the probe never checks a setting again.
 
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use event::{Cgroup, Kind, Workload};
-use serde::Deserialize;
+use event::{Kind, ScopeRule};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// Settings of the probe (`probe.toml`). Everything has a default; an unknown key is an error.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +22,7 @@ pub struct Config {
     pub allow_uid: Option<u32>,
     /// Which processes are watched: `containers` (default), `services` (containers and systemd services),
     /// `cgroup=/path`, or `host` (everything; costs what the machine does).
+    #[serde(deserialize_with = "parsed")]
     pub scope: ScopeRule,
     /// Which kinds of events. Default all; without fork and exec the ancestors of a process are not known.
     pub kinds: Kinds,
@@ -124,12 +127,6 @@ pub enum SettingError {
         "{0} bytes is not a size for a kernel ring: use a power of two from 65536 to 1073741824, like {1}"
     )]
     Ring(u64, u64),
-    /// Nobody knows that scope.
-    #[error("unknown scope {0:?}: use containers, services, cgroup=/path or host")]
-    Scope(String),
-    /// A control group path starts at the root of its hierarchy.
-    #[error("the scope {0:?} needs an absolute control group path, like cgroup=/system.slice/nginx.service")]
-    RelativePath(String),
     /// Nobody knows that kind.
     #[error("unknown event kind {0:?}: use some of exec, fork, exit, open")]
     Kind(String),
@@ -198,98 +195,15 @@ impl TryFrom<Vec<String>> for Kinds {
     }
 }
 
-/// Which control groups are watched.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(try_from = "String")]
-pub enum ScopeRule {
-    /// Containers.
-    #[default]
-    Containers,
-    /// Containers and systemd services.
-    Services,
-    /// One control group and all below it.
-    Cgroup(String),
-    /// Everything.
-    Host,
-}
-
-impl ScopeRule {
-    /// Whether the processes of this control group are watched. One whose path is not known is: the kernel's filter
-    /// let it through, and an event is never dropped on a guess.
-    #[must_use]
-    pub fn includes(&self, cgroup: &Cgroup) -> bool {
-        if cgroup.path.is_empty() {
-            return true;
-        }
-        match self {
-            Self::Containers => matches!(cgroup.workload, Workload::Container { .. }),
-            Self::Services => !matches!(cgroup.workload, Workload::Host),
-            Self::Cgroup(root) => is_below(&cgroup.path.to_lossy(), root),
-            Self::Host => true,
-        }
-    }
-
-    /// Whether the kernel's filter must be told about control groups as they appear, and whether also about those
-    /// that are not watched.
-    #[must_use]
-    pub fn decision(&self, cgroup: &Cgroup) -> Option<bool> {
-        let watched = self.includes(cgroup);
-        match self {
-            Self::Containers | Self::Services => Some(watched),
-            Self::Cgroup(_) => watched.then_some(true),
-            Self::Host => None,
-        }
-    }
-}
-
-fn is_below(path: &str, root: &str) -> bool {
-    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || root == "/")
-}
-
-impl FromStr for ScopeRule {
-    type Err = SettingError;
-
-    fn from_str(text: &str) -> Result<Self, SettingError> {
-        match text {
-            "containers" => Ok(Self::Containers),
-            "services" => Ok(Self::Services),
-            "host" => Ok(Self::Host),
-            _ => {
-                let path =
-                    text.strip_prefix("cgroup=").ok_or_else(|| SettingError::Scope(text.to_owned()))?;
-                if !path.starts_with('/') || path.split('/').any(|segment| segment == "..") {
-                    return Err(SettingError::RelativePath(text.to_owned()));
-                }
-                let trimmed = path.trim_end_matches('/');
-                Ok(Self::Cgroup(if trimmed.is_empty() { "/" } else { trimmed }.to_owned()))
-            }
-        }
-    }
-}
-
-impl TryFrom<String> for ScopeRule {
-    type Error = SettingError;
-
-    fn try_from(text: String) -> Result<Self, SettingError> {
-        text.parse()
-    }
-}
-
-impl std::fmt::Display for ScopeRule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Containers => f.write_str("containers"),
-            Self::Services => f.write_str("services"),
-            Self::Cgroup(path) => write!(f, "cgroup={path}"),
-            Self::Host => f.write_str("host"),
-        }
-    }
+/// A value that is written as text, read by its own parser.
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(text: D) -> Result<T, D::Error> {
+    String::deserialize(text)?.parse().map_err(D::Error::custom)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event::Text;
+    use event::{Cgroup, Text};
 
     fn load(text: &str) -> Result<Config, String> {
         let dir = tempfile::tempdir().unwrap();
@@ -338,13 +252,6 @@ mod tests {
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(expect), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_scope_is_read_as_it_is_written() {
-        for text in ["containers", "services", "cgroup=/a/b", "cgroup=/", "host"] {
-            assert_eq!(text.parse::<ScopeRule>().unwrap().to_string(), text);
         }
     }
 

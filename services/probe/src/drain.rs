@@ -6,10 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use event::{Cgroup, Event, KnownProcess, LossCause, PerKind, ProbeCounters, Task};
+use event::{Cgroup, Event, KnownProcess, LossCause, PerKind, ProbeCounters, ScopeRule, Task};
 
 use crate::batcher::Batcher;
-use crate::config::ScopeRule;
 use crate::decode::Decoded;
 use crate::metrics::Metrics;
 use crate::order::{self, Order};

@@ -11,13 +11,14 @@ use std::thread;
 use std::time::Duration;
 
 use bootstrap::socket::PeerUids;
+use event::ScopeRule;
 use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 
 use crate::batcher::Batcher;
 use crate::bpf::{self, HookReport, Scope, Sensor, SensorConfig, SensorError};
 use crate::buffer::Buffer;
-use crate::config::{Config, ScopeRule};
+use crate::config::Config;
 use crate::drain::{Drain, DrainParts};
 use crate::drainer::{Drainer, FLUSH_LIMIT};
 use crate::host;

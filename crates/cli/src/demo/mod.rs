@@ -24,7 +24,6 @@ use crate::launch::logs::Voice;
 use crate::launch::output::Output;
 use crate::launch::programs;
 use crate::launch::run_dir::{IfTaken, RunDir};
-use crate::launch::scope::Scope;
 use crate::launch::service::{Ready, Spec, Stops};
 use crate::launch::settings::{Plan, Settings};
 use crate::launch::supervisor::Supervisor;
@@ -32,6 +31,7 @@ use crate::launch::{self, socket_option};
 use crate::view::paint::Tone;
 use crate::view::terminal::{Terminal, print_line};
 use container::Container;
+use event::ScopeRule;
 use received::Balance;
 
 /// Image name of the container that is none.
@@ -149,7 +149,7 @@ impl Stage {
             message: format!("cannot be written as TOML: {error}"),
         })?;
         Ok(Settings {
-            scope: Scope::Cgroup(self.container.scope().to_owned()),
+            scope: ScopeRule::Cgroup(self.container.scope().to_owned()),
             output: Output::Intake(intake),
             api_key: Some(self.dir.copy_secret(key.path(), self.user)?),
             static_tags: Some(self.dir.write("tags.toml", &tags)?),

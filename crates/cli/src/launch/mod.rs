@@ -8,7 +8,6 @@ pub(crate) mod logs;
 pub(crate) mod output;
 pub(crate) mod programs;
 pub(crate) mod run_dir;
-pub(crate) mod scope;
 pub(crate) mod service;
 pub(crate) mod settings;
 pub(crate) mod supervisor;

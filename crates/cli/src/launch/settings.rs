@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use event::ScopeRule;
 use serde_json::{Value, json};
 
 use super::identity::{Identity, api_uids};
@@ -11,7 +12,6 @@ use super::logs::Voice;
 use super::output::Output;
 use super::programs;
 use super::run_dir::RunDir;
-use super::scope::Scope;
 use super::service::{Ready, Spec, Stops};
 use crate::failure::Failure;
 use crate::view::paint::{Paint, Tone};
@@ -20,7 +20,7 @@ use crate::view::paint::{Paint, Tone};
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// What is watched.
-    pub(crate) scope: Scope,
+    pub(crate) scope: ScopeRule,
     /// Where events go.
     pub(crate) output: Output,
     /// The API key of the intake, where the reporter can read it.
@@ -248,7 +248,7 @@ mod tests {
 
     fn settings(output: Output) -> Settings {
         Settings {
-            scope: Scope::Cgroup("/x \"y\"".into()),
+            scope: ScopeRule::Cgroup("/x \"y\"".into()),
             output,
             api_key: Some("/run/key".into()),
             static_tags: Some("/run/tags.toml".into()),
