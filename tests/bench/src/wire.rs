@@ -87,14 +87,7 @@ pub fn wire_speed(at_least: Duration) -> anyhow::Result<WireSpeed> {
             }
             Ok(events.len())
         })?,
-        decode: per_second(at_least, || {
-            let mut count = 0;
-            for bytes in &encoded {
-                count +=
-                    std::hint::black_box(batch::decode(&v1::Batch::decode(bytes.as_slice())?)?).events.len();
-            }
-            Ok(count)
-        })?,
+        decode: decode_per_second(&encoded, at_least)?,
         naive_encode: per_second(at_least, || {
             for event in &events {
                 std::hint::black_box(naive::event(event).encode_to_vec());
@@ -136,9 +129,13 @@ pub fn recorded_size(batches: &[v1::Batch]) -> anyhow::Result<WireSize> {
 /// When a batch does not decode.
 pub fn recorded_decode(batches: &[v1::Batch], at_least: Duration) -> anyhow::Result<f64> {
     let encoded: Vec<Vec<u8>> = batches.iter().map(Message::encode_to_vec).collect();
+    decode_per_second(&encoded, at_least)
+}
+
+fn decode_per_second(encoded: &[Vec<u8>], at_least: Duration) -> anyhow::Result<f64> {
     per_second(at_least, || {
         let mut count = 0;
-        for bytes in &encoded {
+        for bytes in encoded {
             count += std::hint::black_box(batch::decode(&v1::Batch::decode(bytes.as_slice())?)?).events.len();
         }
         Ok(count)

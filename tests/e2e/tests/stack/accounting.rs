@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use e2e::{Stack, StackOptions};
+use e2e::StackOptions;
 use serde_json::Value;
 use workloads::cgroup::OwnCgroup;
 
@@ -11,12 +11,10 @@ const N: u64 = 10_000;
 
 pub(crate) fn every_event_is_delivered_or_counted() -> anyhow::Result<()> {
     crate::run(async {
-        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
-        let scope = format!("cgroup={}", cgroup.path());
         // Room for all of them, so that a machine that compresses slowly still shows the exact numbers.
         let analyzer_toml = "[outbox]\nmax_bytes = 536870912".to_owned();
-        let options = StackOptions { scope, analyzer_toml, ..StackOptions::default() };
-        let mut stack = Stack::start(&options).await?;
+        let options = StackOptions { analyzer_toml, ..StackOptions::default() };
+        let (cgroup, mut stack) = crate::scoped(options).await?;
         let did = count_events(&cgroup, N)?;
         let (accounting, received) = stack.settled(did.iter().map(|(_, n)| n).sum()).await?;
         ensure!(accounting.dropped_later == 0, "{accounting:?}");
@@ -46,9 +44,7 @@ pub(crate) fn every_event_is_delivered_or_counted() -> anyhow::Result<()> {
 
 pub(crate) fn nothing_is_lost_when_the_analyzer_is_killed() -> anyhow::Result<()> {
     crate::run(async {
-        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
-        let scope = format!("cgroup={}", cgroup.path());
-        let mut stack = Stack::start(&StackOptions { scope, ..StackOptions::default() }).await?;
+        let (cgroup, mut stack) = crate::scoped(StackOptions::default()).await?;
         let first = count_events(&cgroup, 100)?;
         let total: u64 = first.iter().map(|(_, n)| n).sum();
         stack.settled(total).await?;

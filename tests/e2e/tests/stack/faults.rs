@@ -8,7 +8,6 @@ use std::process::{Command, Stdio};
 use anyhow::ensure;
 use e2e::{Stack, StackOptions};
 use mock_intake::{Fault, Plan};
-use workloads::cgroup::OwnCgroup;
 
 use crate::accounting::count_events;
 
@@ -18,14 +17,12 @@ fn total(did: &[(String, u64)]) -> u64 {
 
 pub(crate) fn failing_intake() -> anyhow::Result<()> {
     crate::run(async {
-        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
         let options = StackOptions {
-            scope: format!("cgroup={}", cgroup.path()),
             intake_toml: "timeout = \"1s\"\nsender_backoff_base = \"50ms\"\nsender_backoff_max = \"200ms\""
                 .to_owned(),
             ..StackOptions::default()
         };
-        let mut stack = Stack::start(&options).await?;
+        let (cgroup, mut stack) = crate::scoped(options).await?;
         // Transient failures lose nothing; a 400 is final, and what it held is counted.
         let transient = [Fault::status(500), Fault::status(429), Fault::Hang, Fault::Close, Fault::Garbage];
         stack.intake.fail(Plan::once(transient));
@@ -58,14 +55,9 @@ pub(crate) fn failing_intake() -> anyhow::Result<()> {
 
 pub(crate) fn random_bytes() -> anyhow::Result<()> {
     crate::run(async {
-        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
-        let scope = format!("cgroup={}", cgroup.path());
-        let mut stack = Stack::start(&StackOptions { scope, ..StackOptions::default() }).await?;
+        let (cgroup, mut stack) = crate::scoped(StackOptions::default()).await?;
         let run = stack.run_dir();
-        let before: Vec<_> = ["probe", "analyzer", "reporter"]
-            .iter()
-            .map(|service| stack.pids_of(&format!("shrike-{service}")))
-            .collect::<Result<_, _>>()?;
+        let before = pids_of_all(&stack)?;
         let mut state = 0x9E37_79B9_7F4A_7C15_u64;
         for socket in ["probe.sock", "analyzer/api.sock", "reporter/intake.sock"] {
             for round in 0..32 {
@@ -84,13 +76,17 @@ pub(crate) fn random_bytes() -> anyhow::Result<()> {
         let did = total(&count_events(&cgroup, 50)?);
         let (accounting, received) = stack.settled(did).await?;
         ensure!(received.len() as u64 == did && accounting.lost.total() == 0, "{accounting:?}");
-        let after: Vec<_> = ["probe", "analyzer", "reporter"]
-            .iter()
-            .map(|service| stack.pids_of(&format!("shrike-{service}")))
-            .collect::<Result<_, _>>()?;
+        let after = pids_of_all(&stack)?;
         ensure!(before == after, "a service was restarted: {before:?} became {after:?}");
         Ok(())
     })
+}
+
+fn pids_of_all(stack: &Stack) -> anyhow::Result<Vec<Vec<i32>>> {
+    ["shrike-probe", "shrike-analyzer", "shrike-reporter"]
+        .into_iter()
+        .map(|name| stack.pids_of(name))
+        .collect()
 }
 
 fn xorshift(state: &mut u64) -> u8 {
@@ -103,9 +99,7 @@ fn xorshift(state: &mut u64) -> u8 {
 
 pub(crate) fn wrong_uid() -> anyhow::Result<()> {
     crate::run(async {
-        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
-        let scope = format!("cgroup={}", cgroup.path());
-        let stack = Stack::start(&StackOptions { scope, ..StackOptions::default() }).await?;
+        let (_cgroup, stack) = crate::scoped(StackOptions::default()).await?;
         let socket = stack.run_dir().join("probe.sock");
         // Root may open the socket whatever its mode is, and is refused by its credentials.
         let channel = bootstrap::socket::connect(&socket).await?;

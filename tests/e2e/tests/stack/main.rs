@@ -7,7 +7,9 @@ mod paths;
 mod privileges;
 mod recording;
 
+use e2e::{Stack, StackOptions};
 use libtest_mimic::{Arguments, Failed, Trial};
+use workloads::cgroup::OwnCgroup;
 
 type Test = fn() -> anyhow::Result<()>;
 
@@ -50,6 +52,14 @@ fn main() {
 /// Runs an async test on its own runtime.
 fn run<F: Future<Output = anyhow::Result<()>>>(test: F) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(test)
+}
+
+/// A stack that watches one cgroup of its own, which is removed after the stack has ended.
+async fn scoped(mut options: StackOptions) -> anyhow::Result<(OwnCgroup, Stack)> {
+    let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
+    options.scope = format!("cgroup={}", cgroup.path());
+    let stack = Stack::start(&options).await?;
+    Ok((cgroup, stack))
 }
 
 /// The validator of the output contract.

@@ -3,17 +3,14 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use e2e::{Stack, StackOptions};
+use e2e::StackOptions;
 use serde_json::Value;
-use workloads::cgroup::OwnCgroup;
 
 const TRIES: usize = 10_000;
 
 pub(crate) fn flipped_path() -> anyhow::Result<()> {
     crate::run(async {
-        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
-        let scope = format!("cgroup={}", cgroup.path());
-        let mut stack = Stack::start(&StackOptions { scope, ..StackOptions::default() }).await?;
+        let (cgroup, mut stack) = crate::scoped(StackOptions::default()).await?;
         let (a, b) = (stack.scratch().join("file-a"), stack.scratch().join("file-b"));
         std::fs::write(&a, "a")?;
         std::fs::write(&b, "b")?;

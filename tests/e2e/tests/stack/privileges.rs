@@ -3,14 +3,11 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, ensure};
-use e2e::{Stack, StackOptions};
-use workloads::cgroup::OwnCgroup;
+use e2e::StackOptions;
 
 pub(crate) fn least_privilege() -> anyhow::Result<()> {
     crate::run(async {
-        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
-        let scope = format!("cgroup={}", cgroup.path());
-        let stack = Stack::start(&StackOptions { scope, ..StackOptions::default() }).await?;
+        let (_cgroup, stack) = crate::scoped(StackOptions::default()).await?;
         for (service, uid) in
             [("shrike-analyzer", "65534"), ("shrike-reporter", "65534"), ("shrike-probe", "0")]
         {

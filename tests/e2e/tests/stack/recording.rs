@@ -3,17 +3,14 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use e2e::{Stack, StackOptions};
+use e2e::StackOptions;
 use serde_json::Value;
-use workloads::cgroup::OwnCgroup;
 
 use crate::accounting::{count_events, name};
 
 pub(crate) fn record_and_replay() -> anyhow::Result<()> {
     crate::run(async {
-        let cgroup = OwnCgroup::new(&format!("shrike-e2e-{}", std::process::id()))?;
-        let scope = format!("cgroup={}", cgroup.path());
-        let mut stack = Stack::start(&StackOptions { scope, ..StackOptions::default() }).await?;
+        let (cgroup, mut stack) = crate::scoped(StackOptions::default()).await?;
         let capture = stack.scratch().join("run.cap");
         let recorder = Command::new(e2e::binary("shrike")?)
             .args(["record", "--count", "200", "--socket"])
