@@ -8,6 +8,7 @@ fn main() -> anyhow::Result<()> {
     let descriptors = protox::compile(&files, [root])?;
     tonic_prost_build::configure()
         .bytes(".shrike.v1.Payload.content")
+        .bytes(".shrike.v1.FromProbe.batch")
         // The same status must give the same bytes, in captures as in tests.
         .btree_map(".")
         .compile_fds(descriptors)?;

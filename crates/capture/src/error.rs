@@ -104,6 +104,14 @@ pub enum CaptureError {
         /// The cause.
         source: prost::DecodeError,
     },
+    /// A frame holds a batch that is none.
+    #[error("the batch in frame {frame} of the capture cannot be read: {source}")]
+    NotABatch {
+        /// Number of the frame, from 1.
+        frame: u64,
+        /// The cause.
+        source: wire::WireError,
+    },
     /// A frame holds no message, or the first is not the hello with the host.
     #[error("frame {frame} of the capture holds no {expected}")]
     Unexpected {

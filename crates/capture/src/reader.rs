@@ -93,7 +93,9 @@ impl<R: Read> Reader<R> {
             FromProbe::Batch(_) | FromProbe::Status(_) if frame == 1 => {
                 return Err(CaptureError::Unexpected { frame, expected: "hello, which must be first" });
             }
-            FromProbe::Batch(batch) => Item::Batch(batch),
+            FromProbe::Batch(bytes) => Item::Batch(
+                wire::batch::parse(bytes).map_err(|source| CaptureError::NotABatch { frame, source })?,
+            ),
             FromProbe::Status(status) => Item::Status(status),
         };
         self.offset += length(FRAME_HEADER_BYTES + self.content.len());

@@ -168,7 +168,7 @@ fn a_message_that_no_reader_would_accept_is_not_written() {
 
 #[test]
 fn a_capture_must_start_with_the_host() {
-    let message = v1::FromProbe { message: Some(v1::from_probe::Message::Batch(v1::Batch::default())) };
+    let message = v1::FromProbe { message: Some(wire::batch::message(&v1::Batch::default())) };
     let content = prost::Message::encode_to_vec(&message);
     let length = u32::try_from(content.len()).unwrap().to_le_bytes();
     let mut bytes = [&MAGIC[..], &[VERSION], &length].concat();

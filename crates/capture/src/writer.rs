@@ -79,7 +79,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// See [`Writer::write`].
     pub fn write_batch(&mut self, batch: v1::Batch) -> Result<(), CaptureError> {
-        self.write(FromProbe::Batch(batch))
+        self.write(wire::batch::message(&batch))
     }
 
     /// Appends the counters of the probe.

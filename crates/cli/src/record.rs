@@ -87,9 +87,11 @@ impl Recorded {
         // The size as encoded is also what the file grows by, but for eight bytes of frame header.
         let whole = FromProbe { message: Some(message.clone()) };
         self.bytes += u64::try_from(prost::Message::encoded_len(&whole)).unwrap_or(u64::MAX) + 8;
-        if let Message::Batch(batch) = message {
+        if let Message::Batch(bytes) = message
+            && let Ok(batch) = wire::batch::parse(bytes.clone())
+        {
             self.batches += 1;
-            self.events += wire::batch::kinds(batch).total();
+            self.events += wire::batch::kinds(&batch).total();
         }
     }
 

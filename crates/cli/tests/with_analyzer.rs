@@ -234,7 +234,7 @@ mod tests {
             what: event::What::Exit(event::ExitStatus::Exited(0)),
         };
         let batch = wire::batch::encode(1, &[], &[one.clone(), one]);
-        let recording = vec![v1::from_probe::Message::Hello(hello), v1::from_probe::Message::Batch(batch)];
+        let recording = vec![v1::from_probe::Message::Hello(hello), wire::batch::message(&batch)];
         let server = Server::start(Fake { recording, stays_open: true, ..Fake::default() });
         let file = server.dir.path().join("x.cap");
         let path = file.to_str().unwrap();

@@ -1,4 +1,9 @@
-//! Exact accounting: `generated = delivered + suppressed + lost`, per kind and cause.
+//! Exact accounting: `generated = delivered + no taker + suppressed + lost`, per kind and cause.
+//!
+//! One ledger, kept by the probe: hooks count what is generated, acknowledgements say what became of it, so the sum
+//! survives restarts of every other service.
+
+use std::sync::Arc;
 
 use crate::Kind;
 
@@ -36,11 +41,17 @@ impl PerKind<u64> {
     /// The sum over all kinds.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
 
-/// Why an event did not reach the analyzer.
+impl std::ops::AddAssign<&Self> for PerKind<u64> {
+    fn add_assign(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum = sum.saturating_add(more));
+    }
+}
+
+/// Why an event did not reach an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum LossCause {
@@ -48,25 +59,149 @@ pub enum LossCause {
     RingFull = 0,
     /// The program could not get its scratch memory, or ran inside itself on one CPU.
     KernelBusy = 1,
-    /// The record could not be decoded: probe and BPF object do not match, or memory is damaged.
+    /// The record, its batch or its kind could not be decoded: parts of different builds, or damaged memory.
     Undecodable = 2,
-    /// The probe's buffer was full: the analyzer is absent or too slow.
-    BufferFull = 3,
+    /// The probe's backlog was full: the analyzer is absent, or slower than the events.
+    BacklogFull = 3,
+    /// The workload had used up its share of the kernel ring.
+    RingShare = 4,
+    /// Every output refused the payload for good.
+    Refused = 5,
+    /// The payload was larger than the outputs take.
+    TooLarge = 6,
+    /// The payload was not UTF-8.
+    NotUtf8 = 7,
+    /// No output was up for so long that it no longer held up the others.
+    OutputDown = 8,
+    /// Writing failed for good.
+    WriteFailed = 9,
 }
 
 impl LossCause {
     /// Every cause, in discriminant order.
-    pub const ALL: [Self; 4] = [Self::RingFull, Self::KernelBusy, Self::Undecodable, Self::BufferFull];
+    pub const ALL: [Self; 10] = [
+        Self::RingFull,
+        Self::KernelBusy,
+        Self::Undecodable,
+        Self::BacklogFull,
+        Self::RingShare,
+        Self::Refused,
+        Self::TooLarge,
+        Self::NotUtf8,
+        Self::OutputDown,
+        Self::WriteFailed,
+    ];
 
-    /// Name used in metrics and `shrike status`.
+    /// Name used on the wire, in metrics and `shrike status`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::RingFull => "ring_full",
             Self::KernelBusy => "kernel_busy",
             Self::Undecodable => "undecodable",
-            Self::BufferFull => "buffer_full",
+            Self::BacklogFull => "backlog_full",
+            Self::RingShare => "ring_share",
+            Self::Refused => "refused",
+            Self::TooLarge => "too_large",
+            Self::NotUtf8 => "not_utf8",
+            Self::OutputDown => "output_down",
+            Self::WriteFailed => "write_failed",
         }
+    }
+
+    /// The cause with this name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+}
+
+/// One number per kind for each cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Losses(pub [PerKind<u64>; LossCause::ALL.len()]);
+
+impl Losses {
+    /// What was lost for this cause.
+    #[must_use]
+    pub fn of(&self, cause: LossCause) -> &PerKind<u64> {
+        let [first, ..] = &self.0;
+        // The array has one slot per cause by construction.
+        self.0.get(cause as usize).unwrap_or(first)
+    }
+
+    /// Adds to a cause.
+    pub fn add(&mut self, cause: LossCause, counts: &PerKind<u64>) {
+        if let Some(slot) = self.0.get_mut(cause as usize) {
+            *slot += counts;
+        }
+    }
+
+    /// The sum over all causes, by kind.
+    #[must_use]
+    pub fn by_kind(&self) -> PerKind<u64> {
+        let mut sum = PerKind::default();
+        self.0.iter().for_each(|counts| sum += counts);
+        sum
+    }
+
+    /// Causes for which something was lost.
+    pub fn iter(&self) -> impl Iterator<Item = (LossCause, &PerKind<u64>)> {
+        LossCause::ALL.into_iter().zip(&self.0).filter(|(_, counts)| counts.total() > 0)
+    }
+}
+
+/// What one workload lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadLoss {
+    /// Its control group; 0 = not known whose events these were.
+    pub cgroup: u64,
+    /// Container id, unit name or path of the control group; empty = not known.
+    pub workload: Arc<str>,
+    /// Why.
+    pub cause: LossCause,
+    /// How many.
+    pub counts: PerKind<u64>,
+}
+
+/// A time that nobody observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotObserved {
+    /// From this moment, `CLOCK_BOOTTIME`.
+    pub from_ns: u64,
+    /// To this moment.
+    pub to_ns: u64,
+    /// Why, for people.
+    pub reason: Arc<str>,
+}
+
+/// What became of events that reached the analyzer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// At an output.
+    pub delivered: PerKind<u64>,
+    /// Judged, and nobody takes them.
+    pub no_taker: PerKind<u64>,
+    /// Lost after the analyzer had them.
+    pub lost: Losses,
+}
+
+impl Ledger {
+    /// Adds another one.
+    pub fn add(&mut self, other: &Self) {
+        self.delivered += &other.delivered;
+        self.no_taker += &other.no_taker;
+        for (cause, counts) in other.lost.iter() {
+            self.lost.add(cause, counts);
+        }
+    }
+
+    /// Everything it accounts for, by kind.
+    #[must_use]
+    pub fn by_kind(&self) -> PerKind<u64> {
+        let mut sum = self.delivered;
+        sum += &self.no_taker;
+        sum += &self.lost.by_kind();
+        sum
     }
 }
 
@@ -75,23 +210,50 @@ impl LossCause {
 pub struct ProbeCounters {
     /// Seen by the hooks, inside the kernel's scope filter.
     pub generated: PerKind<u64>,
-    /// Acknowledged by the analyzer. A batch that waits in the buffer is still in flight.
+    /// At an output.
     pub delivered: PerKind<u64>,
+    /// Judged by the analyzer, and nobody takes them.
+    pub no_taker: PerKind<u64>,
     /// Dropped on purpose: the control group turned out to be outside the scope.
     pub suppressed: PerKind<u64>,
-    /// Lost, by [`LossCause::ALL`] order.
-    pub lost: [PerKind<u64>; LossCause::ALL.len()],
+    /// Lost, anywhere between the hook and the output.
+    pub lost: Losses,
 }
 
 impl ProbeCounters {
-    /// Events that are generated but not yet delivered, suppressed or lost: still in a ring or in the probe.
+    /// Events that are generated, and neither delivered, without a taker, suppressed nor lost: still on their way.
     /// 0 once everything has settled; that is the identity every end-to-end test checks.
     #[must_use]
     pub fn in_flight(&self, kind: Kind) -> i128 {
-        let lost: u64 = self.lost.iter().map(|by_kind| by_kind.get(kind)).sum();
+        let settled = [&self.delivered, &self.no_taker, &self.suppressed, &self.lost.by_kind()];
         i128::from(self.generated.get(kind))
-            - i128::from(self.delivered.get(kind))
-            - i128::from(self.suppressed.get(kind))
-            - i128::from(lost)
+            - settled.into_iter().map(|counts| i128::from(counts.get(kind))).sum::<i128>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_found_by_its_name_and_has_a_slot_of_its_own() {
+        let mut losses = Losses::default();
+        for (position, cause) in LossCause::ALL.into_iter().enumerate() {
+            assert_eq!((LossCause::from_name(cause.name()), cause as usize), (Some(cause), position));
+            losses.add(cause, &PerKind([1, 0, 0, 0]));
+            assert_eq!(losses.of(cause).total(), 1);
+        }
+        assert_eq!(losses.by_kind().get(Kind::Exec), 10);
+        assert_eq!(losses.iter().count(), 10);
+    }
+
+    #[test]
+    fn what_is_neither_settled_nor_lost_is_in_flight() {
+        let mut counters = ProbeCounters { generated: PerKind([10, 1, 0, 0]), ..ProbeCounters::default() };
+        counters.delivered = PerKind([3, 0, 0, 0]);
+        counters.no_taker = PerKind([2, 0, 0, 0]);
+        counters.suppressed = PerKind([1, 0, 0, 0]);
+        counters.lost.add(LossCause::OutputDown, &PerKind([3, 0, 0, 0]));
+        assert_eq!((counters.in_flight(Kind::Exec), counters.in_flight(Kind::Fork)), (1, 1));
     }
 }

@@ -12,7 +12,7 @@ mod scope;
 mod text;
 mod workload;
 
-pub use accounting::{LossCause, PerKind, ProbeCounters};
+pub use accounting::{Ledger, LossCause, Losses, NotObserved, PerKind, ProbeCounters, WorkloadLoss};
 pub use credentials::Credentials;
 pub use file::{File, Layer, PathState};
 pub use process::{

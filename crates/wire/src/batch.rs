@@ -7,9 +7,12 @@
 mod column;
 mod decode;
 mod encode;
+mod news;
 mod size;
 
-use event::{Event, Kind, KnownProcess, PerKind};
+use bytes::Bytes;
+use event::{Event, Kind, KnownProcess, NotObserved, PerKind, WorkloadLoss};
+use prost::Message;
 
 use crate::{WireError, v1};
 
@@ -31,6 +34,61 @@ pub struct Decoded {
     pub processes: Vec<KnownProcess>,
     /// The events, in the order they were given to [`encode`].
     pub events: Vec<Event>,
+    /// Events of kinds that this version does not know, left out of `events`.
+    pub unknown_kinds: u64,
+    /// What the stream says beside the events.
+    pub news: News,
+}
+
+/// What a batch says beside its events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct News {
+    /// Everything that happened before this is in batches up to this one, or is counted as lost. 0 = not said.
+    pub complete_until_ns: u64,
+    /// What was lost since the batch before, by workload.
+    pub lost: Vec<WorkloadLoss>,
+    /// Times that nobody observed.
+    pub not_observed: Vec<NotObserved>,
+    /// How full the probe's backlog was when the batch was sent.
+    pub backlog_percent: u32,
+    /// Which events it holds.
+    pub lane: Lane,
+}
+
+/// How urgent a batch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lane {
+    /// The lifecycle of every workload, and bulk events of those that leave room for others.
+    #[default]
+    Main,
+    /// Bulk events of a workload that floods.
+    Flood,
+}
+
+/// A message of the probe's stream that holds this batch.
+#[must_use]
+pub fn message(batch: &v1::Batch) -> v1::from_probe::Message {
+    v1::from_probe::Message::Batch(batch.encode_to_vec().into())
+}
+
+/// A message of the probe's stream from a batch that [`encode`] made with number 0 and that was encoded to bytes once:
+/// its number and its news are put in front, because two encoded messages in a row are one with the fields of both.
+#[must_use]
+pub fn numbered(seq: u64, news: &News, encoded: &[u8]) -> v1::from_probe::Message {
+    let front = v1::Batch { seq, ..news::encode(news) };
+    let mut bytes = Vec::with_capacity(front.encoded_len() + encoded.len());
+    // Writing to a vector cannot fail.
+    front.encode(&mut bytes).unwrap_or_default();
+    bytes.extend_from_slice(encoded);
+    v1::from_probe::Message::Batch(bytes.into())
+}
+
+/// The batch of a message.
+///
+/// # Errors
+/// When the bytes are no batch.
+pub fn parse(bytes: Bytes) -> Result<v1::Batch, WireError> {
+    v1::Batch::decode(bytes).map_err(|error| WireError::NotABatch(error.to_string()))
 }
 
 /// Puts processes and events into one self-contained batch. The caller keeps it small enough (see [`split`]): one with
@@ -49,6 +107,13 @@ pub fn encode(seq: u64, processes: &[KnownProcess], events: &[Event]) -> v1::Bat
 /// When any part of the batch is not what it must be; nothing of such a batch is usable.
 pub fn decode(batch: &v1::Batch) -> Result<Decoded, WireError> {
     decode::decode(batch)
+}
+
+/// Puts what a stream says beside events into a batch.
+pub fn set_news(batch: &mut v1::Batch, news: &News) {
+    let v1::Batch { complete_until_ns, lost, not_observed, backlog_percent, lane, .. } = news::encode(news);
+    *batch =
+        v1::Batch { complete_until_ns, lost, not_observed, backlog_percent, lane, ..std::mem::take(batch) };
 }
 
 /// How many events of each kind are in a batch, without decoding it. Right for every batch that decodes.

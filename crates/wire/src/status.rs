@@ -1,6 +1,6 @@
 //! The host and the counters of a probe, between the wire and the domain.
 
-use event::{Host, Kind, LossCause, PerKind, ProbeCounters};
+use event::{Host, Kind, Ledger, LossCause, Losses, PerKind, ProbeCounters};
 
 use crate::{WireError, v1};
 
@@ -59,25 +59,48 @@ impl From<v1::KindCounts> for PerKind<u64> {
     }
 }
 
+/// What a probe says of itself, apart from its counters.
+#[derive(Debug, Clone, Default)]
+pub struct Parts {
+    /// What serves which kind.
+    pub hooks: Vec<v1::Hook>,
+    /// Counters that are not part of the accounting.
+    pub metrics: Vec<v1::Metric>,
+    /// The scope, as in the configuration.
+    pub scope: String,
+    /// The workloads that lost most.
+    pub workloads: Vec<v1::LostByWorkload>,
+    /// What waits.
+    pub backlog: v1::Backlog,
+    /// Since the probe started.
+    pub uptime_seconds: u64,
+    /// Of the probe, since the machine was booted.
+    pub restarts: u64,
+    /// Of the analyzer, as the probe saw them.
+    pub analyzer_restarts: u64,
+    /// The last times that were not observed.
+    pub not_observed: Vec<v1::Gap>,
+}
+
 /// The status message of a probe.
 #[must_use]
-pub fn encode(
-    counters: &ProbeCounters,
-    hooks: Vec<v1::Hook>,
-    metrics: Vec<v1::Metric>,
-    scope: String,
-) -> v1::ProbeStatus {
-    let lost = LossCause::ALL.into_iter().zip(counters.lost);
+pub fn encode(counters: &ProbeCounters, parts: Parts) -> v1::ProbeStatus {
     v1::ProbeStatus {
-        hooks,
+        hooks: parts.hooks,
         generated: Some(counters.generated.into()),
         delivered: Some(counters.delivered.into()),
         suppressed: Some(counters.suppressed.into()),
-        lost: lost
-            .map(|(cause, counts)| v1::Loss { cause: cause.name().to_owned(), counts: Some(counts.into()) })
-            .collect(),
-        metrics,
-        scope,
+        // All of them, so that a reader sees which causes there are.
+        lost: LossCause::ALL.map(|cause| loss(cause, counters.lost.of(cause))).into(),
+        metrics: parts.metrics,
+        scope: parts.scope,
+        no_taker: Some(counters.no_taker.into()),
+        workloads: parts.workloads,
+        backlog: Some(parts.backlog),
+        uptime_seconds: parts.uptime_seconds,
+        restarts: parts.restarts,
+        analyzer_restarts: parts.analyzer_restarts,
+        not_observed: parts.not_observed,
     }
 }
 
@@ -87,21 +110,73 @@ pub fn encode(
 /// [`WireError::UnknownLossCause`] for a cause that this version does not know: leaving it out would break the
 /// accounting silently.
 pub fn counters(status: &v1::ProbeStatus) -> Result<ProbeCounters, WireError> {
-    let per_kind = |counts: Option<v1::KindCounts>| counts.map(PerKind::from).unwrap_or_default();
-    let mut lost = [PerKind::default(); LossCause::ALL.len()];
-    for loss in &status.lost {
-        let slot = LossCause::ALL.into_iter().zip(&mut lost).find(|(cause, _)| cause.name() == loss.cause);
-        let Some((_, slot)) = slot else {
-            return Err(WireError::UnknownLossCause(loss.cause.clone()));
-        };
-        *slot = per_kind(loss.counts);
-    }
     Ok(ProbeCounters {
         generated: per_kind(status.generated),
         delivered: per_kind(status.delivered),
+        no_taker: per_kind(status.no_taker),
         suppressed: per_kind(status.suppressed),
-        lost,
+        lost: losses(&status.lost)?,
     })
+}
+
+/// One cause and its counts.
+#[must_use]
+pub fn loss(cause: LossCause, counts: &PerKind<u64>) -> v1::Loss {
+    v1::Loss { cause: cause.name().to_owned(), counts: Some((*counts).into()) }
+}
+
+/// The causes for which something was lost.
+#[must_use]
+pub fn encode_losses(losses: &Losses) -> Vec<v1::Loss> {
+    losses.iter().map(|(cause, counts)| loss(cause, counts)).collect()
+}
+
+/// Losses by cause; a cause that is there twice is added up.
+///
+/// # Errors
+/// [`WireError::UnknownLossCause`].
+pub fn losses(list: &[v1::Loss]) -> Result<Losses, WireError> {
+    let mut losses = Losses::default();
+    for loss in list {
+        losses.add(cause(&loss.cause)?, &per_kind(loss.counts));
+    }
+    Ok(losses)
+}
+
+/// The cause with this name.
+///
+/// # Errors
+/// [`WireError::UnknownLossCause`].
+pub fn cause(name: &str) -> Result<LossCause, WireError> {
+    LossCause::from_name(name).ok_or_else(|| WireError::UnknownLossCause(name.to_owned()))
+}
+
+impl From<&Ledger> for v1::Ledger {
+    fn from(ledger: &Ledger) -> Self {
+        Self {
+            delivered: Some(ledger.delivered.into()),
+            no_taker: Some(ledger.no_taker.into()),
+            lost: encode_losses(&ledger.lost),
+        }
+    }
+}
+
+/// A ledger from an acknowledgement.
+///
+/// # Errors
+/// [`WireError::UnknownLossCause`].
+pub fn ledger(message: &v1::Ledger) -> Result<Ledger, WireError> {
+    Ok(Ledger {
+        delivered: per_kind(message.delivered),
+        no_taker: per_kind(message.no_taker),
+        lost: losses(&message.lost)?,
+    })
+}
+
+/// Counts by kind; what is not there is 0.
+#[must_use]
+pub fn per_kind(counts: Option<v1::KindCounts>) -> PerKind<u64> {
+    counts.map(PerKind::from).unwrap_or_default()
 }
 
 /// One counter with its labels, as the services report it.
@@ -128,11 +203,23 @@ mod tests {
         let counters = ProbeCounters {
             generated: filled(1),
             delivered: filled(10),
+            no_taker: filled(70),
             suppressed: filled(20),
-            lost: [filled(30), filled(40), filled(50), filled(60)],
+            lost: losses_of(30),
         };
-        let status = encode(&counters, vec![], vec![], "containers".to_owned());
+        let status = encode(&counters, Parts::default());
         assert_eq!(super::counters(&status), Ok(counters));
+    }
+
+    fn losses_of(base: u64) -> Losses {
+        Losses(std::array::from_fn(|slot| filled(base + 10 * slot as u64)))
+    }
+
+    #[test]
+    fn a_ledger_survives_the_wire_exactly() {
+        let sent = Ledger { delivered: filled(1), no_taker: filled(2), lost: losses_of(3) };
+        assert_eq!(ledger(&v1::Ledger::from(&sent)), Ok(sent));
+        assert_eq!(ledger(&v1::Ledger::default()), Ok(Ledger::default()));
     }
 
     #[test]

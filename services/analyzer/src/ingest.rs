@@ -110,7 +110,7 @@ impl PipelineManager {
 
     fn record(&mut self, seq: u64, processes: &[KnownProcess], events: &[Dispatched]) {
         let events: Vec<Event> = events.iter().map(|event| event.event.clone()).collect();
-        self.recorders.send(&FromProbe::Batch(wire::batch::encode(seq, processes, &events)));
+        self.recorders.send(&wire::batch::message(&wire::batch::encode(seq, processes, &events)));
     }
 }
 
@@ -162,7 +162,7 @@ impl Handler<ProbeReport> for PipelineManager {
         match wire::status::counters(&status) {
             Ok(counters) => {
                 let kinds = [Kind::Exec, Kind::Fork, Kind::Exit];
-                let lost = counters.lost.iter().flat_map(|lost| kinds.map(|kind| lost.get(kind))).sum();
+                let lost = kinds.map(|kind| counters.lost.by_kind().get(kind)).into_iter().sum();
                 if lost != self.lifecycle_lost {
                     self.lifecycle_lost = lost;
                     self.pipeline.note_loss();

@@ -52,6 +52,9 @@ pub enum LinkError {
     /// The probe ended the stream.
     #[error("the probe closed the connection")]
     Closed,
+    /// The probe sent bytes that are no batch.
+    #[error(transparent)]
+    Batch(#[from] wire::WireError),
     /// Our own pipeline is gone.
     #[error("the pipeline has ended: {0}")]
     Pipeline(#[from] MailboxError),
@@ -98,8 +101,11 @@ impl ProbeLink {
         let mut client = ProbeClient::new(socket::connect(&self.socket).await?)
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (to_probe, requests) = mpsc::channel(16);
-        let hello =
-            v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, version: bootstrap::VERSION.to_owned() };
+        let hello = v1::AnalyzerHello {
+            wire_version: wire::WIRE_VERSION,
+            version: bootstrap::VERSION.to_owned(),
+            instance: 0,
+        };
         // The channel is new and has room, so this fails only if the stream is gone, which the next call reports.
         drop(to_probe.send(v1::FromAnalyzer { message: Some(ToProbe::Hello(hello)) }).await);
         let opened = client.stream(ReceiverStream::new(requests)).await;
@@ -117,12 +123,14 @@ impl ProbeLink {
                 message = next(&mut messages) => message?,
             };
             match message {
-                FromProbe::Batch(batch) => {
+                FromProbe::Batch(bytes) => {
+                    let batch = wire::batch::parse(bytes)?;
                     let seq = batch.seq;
                     self.inlets.ingest.send(Ingest(batch)).await?;
                     // The table that opens a stream has no number and is not acknowledged.
                     if seq > 0 {
-                        let ack = v1::FromAnalyzer { message: Some(ToProbe::Ack(v1::Ack { seq })) };
+                        let ack =
+                            v1::FromAnalyzer { message: Some(ToProbe::Ack(v1::Ack { seq, ledger: None })) };
                         to_probe.send(ack).await.map_err(|_closed| LinkError::Closed)?;
                     }
                 }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use event::{Cgroup, Event, KnownProcess, LossCause, PerKind, ProbeCounters, ScopeRule, Task};
+use event::{Cgroup, Event, KnownProcess, LossCause, Losses, PerKind, ProbeCounters, ScopeRule, Task};
 
 use crate::batcher::Batcher;
 use crate::decode::Decoded;
@@ -123,13 +123,18 @@ impl<S: Source> Drain<S> {
         self.metrics.kernel_lost_other.set(kernel.lost_other);
         self.metrics.kernel_missed_runs.set(kernel.missed_runs);
         self.metrics.scope_undecided.set(kernel.undecided);
-        let lost = LossCause::ALL.map(|cause| match cause {
-            LossCause::RingFull => kernel.ring_full,
-            LossCause::KernelBusy => kernel.kernel_busy,
-            LossCause::Undecodable => self.undecodable,
-            LossCause::BufferFull => buffer_full,
-        });
-        ProbeCounters { generated: kernel.generated, delivered, suppressed: self.suppressed, lost }
+        let mut lost = Losses::default();
+        lost.add(LossCause::RingFull, &kernel.ring_full);
+        lost.add(LossCause::KernelBusy, &kernel.kernel_busy);
+        lost.add(LossCause::Undecodable, &self.undecodable);
+        lost.add(LossCause::BacklogFull, &buffer_full);
+        ProbeCounters {
+            generated: kernel.generated,
+            delivered,
+            no_taker: PerKind::default(),
+            suppressed: self.suppressed,
+            lost,
+        }
     }
 
     /// Decides about every control group that exists. Called once, after the hooks are active.

@@ -110,7 +110,15 @@ impl<S: Source> Drainer<S> {
             error: hook.error.unwrap_or_default(),
         });
         let metrics = self.drain.metrics().samples();
-        let status = wire::status::encode(&counters, hooks.collect(), metrics, self.scope.clone());
+        let status = wire::status::encode(
+            &counters,
+            wire::status::Parts {
+                hooks: hooks.collect(),
+                metrics,
+                scope: self.scope.clone(),
+                ..wire::status::Parts::default()
+            },
+        );
         self.publish.send_replace(Published { status, is_last });
     }
 }

@@ -219,7 +219,7 @@ async fn messages(
     let first = news.borrow_and_update().clone();
     send(Saying::Status(first.status)).await?;
     for batch in known_batches(&processes) {
-        send(Saying::Batch(batch)).await?;
+        send(wire::batch::message(&batch)).await?;
     }
     drop(processes);
     let mut is_last = first.is_last;
@@ -234,7 +234,7 @@ async fn messages(
             continue;
         }
         match shared.outbox.next(session) {
-            Next::Send(batch) => send(Saying::Batch(*batch)).await?,
+            Next::Send(batch) => send(wire::batch::message(&batch)).await?,
             Next::Replaced => return Err(Status::aborted("a newer connection of the analyzer took over")),
             Next::Wait => tokio::select! {
                 () = changed => {}

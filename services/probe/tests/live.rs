@@ -62,7 +62,8 @@ async fn connect(socket: &Path) -> (mpsc::Sender<v1::FromAnalyzer>, tonic::Strea
         }
     };
     let (say, said) = mpsc::channel(64);
-    let hello = v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, version: "test".to_owned() };
+    let hello =
+        v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, version: "test".to_owned(), instance: 0 };
     say.send(v1::FromAnalyzer { message: Some(Said::Hello(hello)) }).await.unwrap();
     let stream = ProbeClient::new(channel).stream(ReceiverStream::new(said)).await.unwrap();
     (say, stream.into_inner())
@@ -88,10 +89,11 @@ async fn run(cgroup: OwnCgroup) -> (PerKind<u64>, ProbeCounters) {
     let (mut received, mut last) = (PerKind::default(), v1::ProbeStatus::default());
     while let Some(message) = heard.message().await.unwrap() {
         match message.message.unwrap() {
-            Saying::Batch(batch) => {
+            Saying::Batch(bytes) => {
+                let batch = wire::batch::parse(bytes).unwrap();
                 let counts = wire::batch::kinds(&batch);
                 Kind::ALL.into_iter().for_each(|kind| *received.get_mut(kind) += counts.get(kind));
-                let ack = v1::Ack { seq: batch.seq };
+                let ack = v1::Ack { seq: batch.seq, ledger: None };
                 say.send(v1::FromAnalyzer { message: Some(Said::Ack(ack)) }).await.unwrap();
             }
             Saying::Status(status) => last = status,

@@ -55,7 +55,8 @@ impl Probe {
         let channel = bootstrap::socket::connect(&self.socket).await?;
         let mut client = v1::probe_client::ProbeClient::new(channel).max_decoding_message_size(16 << 20);
         let (say, heard) = mpsc::channel(64);
-        let hello = v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, version: "bench".to_owned() };
+        let hello =
+            v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, version: "bench".to_owned(), instance: 0 };
         say.send(v1::FromAnalyzer { message: Some(Say::Hello(hello)) }).await?;
         let mut stream = client.stream(ReceiverStream::new(heard)).await?.into_inner();
         let (stop, mut stopped) = tokio::sync::oneshot::channel::<u64>();
@@ -71,8 +72,9 @@ impl Probe {
                     }
                 };
                 match next.transpose()?.and_then(|message| message.message) {
-                    Some(Hear::Batch(batch)) => {
-                        let ack = v1::Ack { seq: batch.seq };
+                    Some(Hear::Batch(bytes)) => {
+                        let batch = wire::batch::parse(bytes)?;
+                        let ack = v1::Ack { seq: batch.seq, ledger: None };
                         say.send(v1::FromAnalyzer { message: Some(Say::Ack(ack)) }).await?;
                         taken.events += wire::batch::kinds(&batch).total();
                         taken.batches.push(batch);

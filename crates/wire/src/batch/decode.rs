@@ -33,7 +33,9 @@ pub(super) fn decode(batch: &v1::Batch) -> Result<Decoded> {
     let processes = table(batch.processes.as_ref(), |table| decode_processes(table, &tasks, &keys, &execs))?;
     let parts = EventParts { tasks: &tasks, keys: &keys, files: &files, execs: &execs };
     let events = table(batch.events.as_ref(), |table| decode_events(table, &parts))?;
-    Ok(Decoded { seq: batch.seq, processes, events })
+    let rows = batch.events.as_ref().map_or(0, |table| table.kind.len());
+    let unknown_kinds = rows.saturating_sub(events.len()) as u64;
+    Ok(Decoded { seq: batch.seq, processes, events, unknown_kinds, news: super::news::decode(batch)? })
 }
 
 /// The number of rows of a table, if it is one that an encoder makes.
@@ -279,7 +281,7 @@ struct EventParts<'a> {
 
 fn decode_events(table: &v1::EventTable, parts: &EventParts<'_>) -> Result<Vec<Event>> {
     let rows = row_count("events", table.kind.len())?;
-    let kinds = count_kinds(&table.kind)?;
+    let kinds = count_kinds(&table.kind);
     columns!(table, rows, "events": time task);
     columns!(table, kinds.get(Kind::Exec), "events": exec);
     columns!(table, kinds.get(Kind::Fork), "events": fork_parent);
@@ -290,7 +292,9 @@ fn decode_events(table: &v1::EventTable, parts: &EventParts<'_>) -> Result<Vec<E
     for kind in &table.kind {
         boot_ns = boot_ns.wrapping_add_signed(time.take());
         let task = Arc::clone(task.entry(parts.tasks)?);
-        let what = match known_kind(*kind)? {
+        // A newer probe knows more kinds; their columns are fields that this version does not read.
+        let Some(kind) = kind_from_u8(*kind) else { continue };
+        let what = match kind {
             Kind::Exec => What::Exec(Arc::clone(exec.entry(parts.execs)?)),
             Kind::Fork => What::Fork { parent: *fork_parent.entry(parts.keys)? },
             Kind::Exit => What::Exit(exit_status(exit.take())?),
@@ -306,16 +310,12 @@ fn decode_events(table: &v1::EventTable, parts: &EventParts<'_>) -> Result<Vec<E
     Ok(events)
 }
 
-fn count_kinds(kinds: &[u8]) -> Result<event::PerKind<usize>> {
+fn count_kinds(kinds: &[u8]) -> event::PerKind<usize> {
     let mut counts = event::PerKind::default();
-    for kind in kinds {
-        *counts.get_mut(known_kind(*kind)?) += 1;
+    for kind in kinds.iter().filter_map(|kind| kind_from_u8(*kind)) {
+        *counts.get_mut(kind) += 1;
     }
-    Ok(counts)
-}
-
-fn known_kind(value: u8) -> Result<Kind> {
-    kind_from_u8(value).ok_or(WireError::UnknownValue { column: "events.kind", value: value.into() })
+    counts
 }
 
 fn exit_status(packed: u32) -> Result<ExitStatus> {

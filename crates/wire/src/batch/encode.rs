@@ -306,6 +306,7 @@ impl<'a> Encoder<'a> {
             execs: Some(self.exec_table),
             processes: Some(self.process_table),
             events: Some(self.event_table),
+            ..v1::Batch::default()
         }
     }
 }

@@ -51,7 +51,7 @@ impl Recorders {
         // Without a stream yet, the hello comes when it begins.
         let start = self.hello.clone().map(FromProbe::Hello).into_iter();
         let has_room = start
-            .chain(tables.into_iter().map(FromProbe::Batch))
+            .chain(tables.iter().map(wire::batch::message))
             .all(|message| sender.try_send(Ok(v1::FromProbe { message: Some(message) })).is_ok());
         debug_assert!(has_room, "the channel has room for the start");
         self.senders.push(sender);
@@ -97,7 +97,7 @@ mod tests {
         recorders.begin(v1::ProbeHello::default());
         let mut slow = recorders.start(&[]);
         for seq in 1..=5 {
-            recorders.send(&FromProbe::Batch(v1::Batch { seq, ..Default::default() }));
+            recorders.send(&wire::batch::message(&v1::Batch { seq, ..Default::default() }));
         }
         assert!(recorders.is_empty());
         assert_eq!(metrics.recorders_cut.get(), 1);

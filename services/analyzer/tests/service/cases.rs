@@ -246,7 +246,8 @@ async fn a_recording_replays_to_the_same_bytes_every_time_and_with_the_lineage_f
             v1::from_probe::Message::Hello(hello) => {
                 writer = Some(capture::Writer::create(&path, &hello).unwrap());
             }
-            v1::from_probe::Message::Batch(batch) => {
+            v1::from_probe::Message::Batch(bytes) => {
+                let batch = wire::batch::parse(bytes).unwrap();
                 last_seq = batch.seq;
                 writer.as_mut().unwrap().write_batch(batch).unwrap();
             }

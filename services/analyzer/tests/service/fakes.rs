@@ -160,7 +160,7 @@ impl FakeProbe {
         hello.session = 77;
         send(FromProbe::Hello(hello)).await;
         if !self.0.table.is_empty() {
-            send(FromProbe::Batch(wire::batch::encode(0, &self.0.table, &[]))).await;
+            send(wire::batch::message(&wire::batch::encode(0, &self.0.table, &[]))).await;
         }
         send(FromProbe::Status(v1::ProbeStatus::default())).await;
         let mut ended = self.0.connections.subscribe();
@@ -174,7 +174,7 @@ impl FakeProbe {
             };
             match next {
                 Some(batch) => {
-                    if !send(FromProbe::Batch(batch)).await {
+                    if !send(wire::batch::message(&batch)).await {
                         return;
                     }
                 }

@@ -179,10 +179,10 @@ fn at_the_end_everything_that_was_seen_is_accounted_for() {
     for kind in Kind::ALL {
         assert_eq!(counters.in_flight(kind), 0, "{}", kind.name());
     }
-    let lost = |cause: LossCause| counters.lost[cause as usize].total();
+    let lost = |cause: LossCause| counters.lost.of(cause).total();
     assert_eq!((counters.generated.total(), counters.suppressed.total()), (250 + 36 + 23, 50));
     assert_eq!(
-        (lost(LossCause::RingFull), lost(LossCause::Undecodable), lost(LossCause::BufferFull)),
+        (lost(LossCause::RingFull), lost(LossCause::Undecodable), lost(LossCause::BacklogFull)),
         (36, 23, 0)
     );
 }

@@ -100,7 +100,7 @@ impl Analyzer {
     async fn batch(&mut self) -> v1::Batch {
         loop {
             match self.hear().await.unwrap().unwrap() {
-                Saying::Batch(batch) => return batch,
+                Saying::Batch(batch) => return wire::batch::parse(batch).unwrap(),
                 Saying::Hello(_) | Saying::Status(_) => {}
             }
         }
@@ -305,7 +305,8 @@ async fn the_last_status_accounts_for_every_event_and_the_stream_ends_well() {
     let (mut stop, mut got, mut last) = (Some(stop), 0, v1::ProbeStatus::default());
     while let Some(heard) = analyzer.hear().await.unwrap() {
         match heard {
-            Saying::Batch(batch) => {
+            Saying::Batch(bytes) => {
+                let batch = wire::batch::parse(bytes).unwrap();
                 got += wire::batch::kinds(&batch).total();
                 analyzer.ack(batch.seq).await;
                 // Stopped in the middle of the work: the rest must come all the same.

@@ -1,0 +1,57 @@
+//! What a batch says beside its events, between the wire and the domain.
+
+use event::{NotObserved, WorkloadLoss};
+
+use super::{Lane, News};
+use crate::{WireError, status, v1};
+
+/// A batch with nothing but these.
+pub(super) fn encode(news: &News) -> v1::Batch {
+    let lost = news.lost.iter().map(|loss| v1::WorkloadLoss {
+        cgroup: loss.cgroup,
+        workload: loss.workload.to_string(),
+        loss: Some(status::loss(loss.cause, &loss.counts)),
+    });
+    let not_observed = news.not_observed.iter().map(|gap| v1::NotObserved {
+        from_ns: gap.from_ns,
+        to_ns: gap.to_ns,
+        reason: gap.reason.to_string(),
+    });
+    let lane = match news.lane {
+        Lane::Main => v1::Lane::Main,
+        Lane::Flood => v1::Lane::Flood,
+    };
+    v1::Batch {
+        complete_until_ns: news.complete_until_ns,
+        lost: lost.collect(),
+        not_observed: not_observed.collect(),
+        backlog_percent: news.backlog_percent,
+        lane: lane.into(),
+        ..v1::Batch::default()
+    }
+}
+
+pub(super) fn decode(batch: &v1::Batch) -> Result<News, WireError> {
+    let lost = batch.lost.iter().map(|lost| {
+        let loss = lost.loss.clone().unwrap_or_default();
+        Ok(WorkloadLoss {
+            cgroup: lost.cgroup,
+            workload: lost.workload.as_str().into(),
+            cause: status::cause(&loss.cause)?,
+            counts: status::per_kind(loss.counts),
+        })
+    });
+    let not_observed = batch.not_observed.iter().map(|gap| NotObserved {
+        from_ns: gap.from_ns,
+        to_ns: gap.to_ns,
+        reason: gap.reason.as_str().into(),
+    });
+    Ok(News {
+        complete_until_ns: batch.complete_until_ns,
+        lost: lost.collect::<Result<_, WireError>>()?,
+        not_observed: not_observed.collect(),
+        backlog_percent: batch.backlog_percent,
+        // A lane that this version does not know is less urgent than the main one.
+        lane: if batch.lane == i32::from(v1::Lane::Main) { Lane::Main } else { Lane::Flood },
+    })
+}
