@@ -84,12 +84,12 @@ impl Analyzer {
     }
 
     fn hello(wire_version: u32) -> v1::FromAnalyzer {
-        let hello = v1::AnalyzerHello { wire_version, version: "9.9".to_owned() };
+        let hello = v1::AnalyzerHello { wire_version, version: "9.9".to_owned(), instance: 0 };
         v1::FromAnalyzer { message: Some(Said::Hello(hello)) }
     }
 
     async fn ack(&self, seq: u64) {
-        self.say.send(v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq })) }).await.unwrap();
+        self.say.send(v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq, ledger: None })) }).await.unwrap();
     }
 
     async fn hear(&mut self) -> Result<Option<Saying>, Status> {
@@ -191,7 +191,7 @@ async fn an_analyzer_of_another_wire_version_is_told_which_release_to_install() 
 #[tokio::test]
 async fn what_does_not_follow_the_protocol_ends_only_its_own_stream() {
     let probe = probe(1 << 20, own_uid());
-    let ack = |seq| v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq })) };
+    let ack = |seq| v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq, ledger: None })) };
     let mut no_hello = Analyzer::connect_with(&probe.socket, ack(0)).await.unwrap();
     assert_eq!(no_hello.end().await.code(), Code::InvalidArgument);
     let mut from_the_future = Analyzer::connect(&probe.socket).await;
