@@ -212,6 +212,9 @@ pub(crate) struct StatusArgs {
     /// Again every second until Ctrl-C
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Also every cause of loss and every counter of every service
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// `shrike doctor`.

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: StatusArgs, global: Global) -> Result<(), Failure>
                 print_line(&as_json(&status).to_string())?;
             } else {
                 let redraw = if args.watch && terminal.columns.is_some() { REDRAW } else { "" };
-                print(format!("{redraw}{}", page(&status, terminal.paint)).as_bytes())?;
+                print(format!("{redraw}{}", page(&status, args.all, terminal.paint)).as_bytes())?;
             }
             if !args.watch {
                 return Ok(());

@@ -108,6 +108,7 @@ impl StatusBoard {
             reporter_connected: board.is_reporter_connected,
             reporter_error: board.reporter_error.clone(),
             reporter: board.reporter.clone(),
+            reporter_restarts: 0,
         })
     }
 
