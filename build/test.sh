@@ -48,7 +48,7 @@ fi
 # One build serves everything but the static programs: the others, unit tests and end-to-end tests.
 echo "== build"
 if build/static.sh probe shrike-probe && build/static.sh workloads count-events &&
-    build/static.sh workloads flip-path && "$cargo" build --workspace --all-targets; then
+    build/static.sh workloads flip-path && build/static.sh workloads storm && "$cargo" build --workspace --all-targets; then
     part "unit and end-to-end tests" "$cargo" test --workspace --no-fail-fast
     part "kernel matrix" tests/kernel-matrix/run.sh target/static/debug/shrike-probe
 else
