@@ -4,6 +4,18 @@
  *
  * Since 6.16 the kernel says which one that is. Before, two threads that end at the same time can both find that no
  * thread is left (each runs this after it was subtracted), so the first to mark the process reports it.
+ *
+ * The mark is a bit per pid, because setting it needs no memory and cannot fail. It is good for one life of a pid:
+ *
+ * - A pid is given away only after its process was released, and that is after each of its threads ran this: do_exit()
+ *   passes the tracepoint before exit_notify(), without which nobody may call release_task() for it, and the leader is
+ *   released when the group is empty (delay_group_leader(), https://elixir.bootlin.com/linux/v6.1/source/kernel/exit.c).
+ * - A new process takes the mark back from its pid before it can run, so before it can end: kernel_clone() passes
+ *   sched_process_fork before wake_up_new_task() (https://elixir.bootlin.com/linux/v6.1/source/kernel/fork.c). What is made
+ *   otherwise (workers of io_uring and vhost) are threads, which have no mark.
+ * - An exec by a thread gives it the pid of its leader (de_thread(), fs/exec.c), but ends nobody's process: the thread
+ *   that execs was not subtracted, so nobody found that none is left.
+ * - A process that is older than the probe has a pid without a mark, as all have at the start.
  */
 #pragma once
 
@@ -39,30 +51,57 @@ int BPF_PROG(on_exit_group_dead, struct task_struct *task, bool is_last)
 	return 0;
 }
 
-/* One mark per process; the kernel frees it with the task. */
+#define PIDS (4 << 20) /* PID_MAX_LIMIT */
+#define PIDS_PER_WORD 64
+
+/* One bit per pid. User space makes it as small as can be if nobody needs it. */
 struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PIDS / PIDS_PER_WORD);
+	__type(key, __u32);
 	__type(value, __u64);
-} exits SEC(".maps");
+} exited SEC(".maps");
+
+static __always_inline __u64 mark_of(__u32 pid)
+{
+	return 1ULL << (pid & (PIDS_PER_WORD - 1));
+}
+
+/* The word that holds the mark; NULL only for a pid that no kernel gives. */
+static __always_inline __u64 *word_of(__u32 pid)
+{
+	__u32 index = pid / PIDS_PER_WORD;
+
+	return bpf_map_lookup_elem(&exited, &index);
+}
+
+/* Goes with on_exit_count_threads, for every process of the machine: whose pid comes into the scope is not known yet. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork_unmark, struct task_struct *caller, struct task_struct *child)
+{
+	__u32 pid = child->tgid;
+	__u64 *word;
+
+	if (child->pid != child->tgid)
+		return 0;
+	word = word_of(pid);
+	if (word && *word & mark_of(pid))
+		__sync_fetch_and_and(word, ~mark_of(pid));
+	return 0;
+}
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit_count_threads, struct task_struct *task)
 {
-	__u64 cgroup, *mark;
+	__u32 pid = task->tgid;
+	__u64 cgroup, *word;
 
 	if (task->signal->live.counter || task->flags & PF_KTHREAD || !in_scope(task, &cgroup))
 		return 0;
-	mark = bpf_task_storage_get(&exits, task->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (mark && __sync_fetch_and_add(mark, 1))
+	word = word_of(pid);
+	if (word && __sync_fetch_and_or(word, mark_of(pid)) & mark_of(pid))
 		return 0;
 	count_generated(EVENT_EXIT);
-	if (!mark) {
-		/* No memory for the mark: whether the other thread reports it is not known, so say that it is lost. */
-		count_lost(LOSS_KERNEL_BUSY, EVENT_EXIT);
-		return 0;
-	}
 	report_exit(task, cgroup);
 	return 0;
 }

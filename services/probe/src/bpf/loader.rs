@@ -10,6 +10,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use event::Kind;
 use event_abi::scope_mode;
 
+use super::hooks::{Choice, HOOKS, Hook};
 use super::scope;
 use super::sensor::{Scope, SensorConfig, SensorError};
 
@@ -54,85 +55,14 @@ pub struct HookReport {
     pub error: Option<String>,
 }
 
-/// A hook and what its absence costs.
-struct Hook {
-    kind: Option<Kind>,
-    name: &'static str,
-    attach: &'static str,
-    /// Tried in this order; the first that loads is used.
-    programs: &'static [&'static str],
-    cost: &'static str,
-}
-
-impl Hook {
-    fn is_iterator(&self) -> bool {
-        self.attach == "task"
-    }
-
-    fn attach_name(&self) -> String {
-        format!("{}/{}", if self.is_iterator() { "iter" } else { "tp_btf" }, self.attach)
-    }
-}
-
-/// Cgroups come first: a cgroup made while the others are attached must not be missed.
-const HOOKS: [Hook; 7] = [
-    Hook {
-        kind: None,
-        name: "cgroup_made",
-        attach: "cgroup_mkdir",
-        programs: &["on_cgroup_mkdir"],
-        cost: "new cgroups are noticed only by their first event",
-    },
-    Hook {
-        kind: None,
-        name: "cgroup_gone",
-        attach: "cgroup_rmdir",
-        programs: &["on_cgroup_rmdir"],
-        cost: "removed cgroups stay in the scope map",
-    },
-    Hook {
-        kind: Some(Kind::Exit),
-        name: "exit",
-        attach: "sched_process_exit",
-        // The kernel says since 6.16 whether a thread is the last one.
-        programs: &["on_exit_group_dead", "on_exit_count_threads"],
-        cost: "the end of processes is not reported",
-    },
-    Hook {
-        kind: Some(Kind::Exec),
-        name: "exec",
-        attach: "sched_process_exec",
-        programs: &["on_exec"],
-        cost: "started programs are not reported, lineages hold only what ran before",
-    },
-    Hook {
-        kind: Some(Kind::Fork),
-        name: "fork",
-        attach: "sched_process_fork",
-        programs: &["on_fork"],
-        cost: "new processes are not reported, lineages have gaps",
-    },
-    Hook {
-        kind: Some(Kind::Open),
-        name: "open",
-        attach: "sys_exit",
-        programs: &["on_sys_exit"],
-        cost: "opened files are not reported",
-    },
-    Hook {
-        kind: None,
-        name: "snapshot",
-        attach: "task",
-        programs: &["on_task"],
-        cost: "processes that ran before the probe are known only from /proc",
-    },
-];
-
 #[cfg(test)]
 thread_local! {
     /// A program that is treated as if this kernel had refused it, so that tests reach the one tried next.
     pub(super) static SKIPPED_PROGRAM: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
 }
+
+/// A bit for each pid a kernel can give; the size of `exited` in ebpf/process/exit.h.
+const EXIT_MARK_WORDS: u32 = (4 << 20) / 64;
 
 const SNAPSHOT_PROGRAM: &str = "on_task";
 
@@ -153,12 +83,30 @@ pub(super) fn open(config: &SensorConfig) -> Result<Ebpf, LoadError> {
         .override_global("v1_controllers", &v1_mask, true)
         .override_global("bulk_mark", &bulk_mark, true)
         .override_global("never_drop_mark", &never_drop_mark, true)
-        // Task storage is only used by programs, and aya has no type for it.
-        .allow_unsupported_maps()
+        .map_max_entries("exited", if needs_exit_marks() { EXIT_MARK_WORDS } else { 1 })
         .map_max_entries("bulk", bulk)
         .map_max_entries("never_drop", never_drop)
         .load(OBJECT)
         .map_err(LoadError::Object)
+}
+
+/// Whether the end of a process is found out with a mark per pid, because the kernel (before 6.16) does not tell.
+fn needs_exit_marks() -> bool {
+    #[cfg(test)]
+    if !SKIPPED_PROGRAM.get().is_empty() {
+        return true;
+    }
+    kernel_version() < (6, 16)
+}
+
+fn kernel_version() -> (u32, u32) {
+    let release = nix::sys::utsname::uname().map(|names| names.release().to_owned()).unwrap_or_default();
+    version_of(&release.to_string_lossy())
+}
+
+fn version_of(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|word| word.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// Ring sizes must be a power of two of pages.
@@ -188,17 +136,18 @@ pub(super) fn attach(ebpf: &mut Ebpf, kinds: &[Kind]) -> Result<Vec<HookReport>,
 
 fn attach_hook(ebpf: &mut Ebpf, hook: &Hook, btf: &Btf) -> HookReport {
     let mut refusals = Vec::new();
-    for name in hook.programs {
+    for choice in hook.programs {
+        let name = choice.program;
         #[cfg(test)]
-        if SKIPPED_PROGRAM.get() == *name {
+        if SKIPPED_PROGRAM.get() == name {
             continue;
         }
-        match attach_program(ebpf, hook, name, btf) {
+        match attach_choice(ebpf, hook, choice, btf) {
             Ok(()) => return report(hook, name, None),
             Err(error) => refusals.push(format!("{name}: {}", chain(&error))),
         }
     }
-    let program = hook.programs.last().copied().unwrap_or_default();
+    let program = hook.programs.last().map_or("", |choice| choice.program);
     report(hook, program, Some(format!("{}: {}", hook.cost, refusals.join("; "))))
 }
 
@@ -212,16 +161,34 @@ fn report(hook: &Hook, program: &str, error: Option<String>) -> HookReport {
     }
 }
 
-fn attach_program(ebpf: &mut Ebpf, hook: &Hook, name: &str, btf: &Btf) -> Result<(), ProgramError> {
-    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+fn attach_choice(ebpf: &mut Ebpf, hook: &Hook, choice: &Choice, btf: &Btf) -> Result<(), ProgramError> {
+    let name = choice.program;
     if hook.is_iterator() {
         // It runs when a snapshot is taken, so there is nothing to attach now.
-        let program: &mut Iter = program.try_into()?;
+        let program: &mut Iter = program_named(ebpf, name)?.try_into()?;
         return program.load(hook.attach, btf);
     }
-    let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(hook.attach, btf)?;
+    load(ebpf, name, hook.attach, btf)?;
+    if let Some((helper, tracepoint)) = choice.helper {
+        load(ebpf, helper, tracepoint, btf)?.attach()?;
+    }
+    let program: &mut BtfTracePoint = program_named(ebpf, name)?.try_into()?;
     program.attach().map(drop)
+}
+
+fn load<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &str,
+    tracepoint: &str,
+    btf: &Btf,
+) -> Result<&'a mut BtfTracePoint, ProgramError> {
+    let program: &mut BtfTracePoint = program_named(ebpf, name)?.try_into()?;
+    program.load(tracepoint, btf)?;
+    Ok(program)
+}
+
+fn program_named<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, ProgramError> {
+    ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)
 }
 
 /// The loaded task iterator.

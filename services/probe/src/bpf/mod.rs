@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "the rings are memory shared with the kernel")]
 
 mod counters;
+mod hooks;
 mod loader;
 mod ring;
 mod scope;

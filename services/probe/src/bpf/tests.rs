@@ -4,6 +4,7 @@
 //! ignored test that does the work (`workload`).
 
 mod cost;
+mod exits;
 mod truth;
 mod workload;
 
@@ -230,32 +231,6 @@ fn two_thousand_forks_execs_exits_and_opens_are_reported_exactly() {
     };
     assert_eq!((count(&here, true), count(&missing, false)), (n, n));
     watch.assert_nothing_lost();
-}
-
-/// The last threads race to the exit hook; both ways of telling the last one must agree on exactly one.
-#[test]
-fn a_process_whose_threads_end_at_once_exits_exactly_once() {
-    if !can_load() {
-        return;
-    }
-    for skipped in ["", "on_exit_group_dead"] {
-        loader::SKIPPED_PROGRAM.set(skipped);
-        let mut watch = Watch::new(&format!("threads{}", skipped.len()));
-        assert!(watch.run("threads").success());
-        assert_eq!(watch.count(Kind::Exit), workload::PROCESSES + 1, "{skipped}");
-        let codes: Vec<_> = watch
-            .events
-            .iter()
-            .filter_map(|event| match event.what {
-                What::Exit(status) => Some(status),
-                What::Exec(_) | What::Fork { .. } | What::Open(_) => None,
-            })
-            .filter(|status| *status == event::ExitStatus::Exited(5))
-            .collect();
-        assert_eq!(codes.len(), workload::PROCESSES);
-        watch.assert_nothing_lost();
-    }
-    loader::SKIPPED_PROGRAM.set("");
 }
 
 #[test]

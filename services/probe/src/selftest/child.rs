@@ -18,6 +18,10 @@ pub(super) const STARTED: u8 = 5;
 /// How often it opens the existing file.
 pub(super) const OPENED: usize = 20;
 pub(super) const EXIT_CODE: u8 = 7;
+/// How many processes end while two of their threads run, and how.
+pub(super) const RACES: usize = 200;
+pub(super) const RACE: &str = "race";
+pub(super) const RACE_EXIT_CODE: u8 = 11;
 /// A script of which this program is the interpreter, and how it then ends.
 pub(super) const SCRIPT: &str = "script";
 pub(super) const SCRIPT_EXIT_CODE: u8 = 9;
@@ -36,6 +40,7 @@ pub fn child() -> ExitCode {
         [role, code, ..] if role == "exit" => {
             code.to_str().and_then(|code| code.parse::<u8>().ok()).map_or(ExitCode::from(102), ExitCode::from)
         }
+        [role] if role == RACE => race(),
         // The kernel starts the interpreter of a script with the script as its only further argument.
         [script] if Path::new(script).file_name().is_some_and(|name| name == SCRIPT) => {
             ExitCode::from(SCRIPT_EXIT_CODE)
@@ -48,6 +53,20 @@ pub fn child() -> ExitCode {
 pub(super) fn arguments(n: u8) -> Vec<String> {
     let long = "x".repeat(LONG_ARGUMENT_BYTES);
     vec![CHILD_ARGUMENT.to_owned(), "exit".to_owned(), n.to_string(), String::new(), long]
+}
+
+/// Both threads pass the end at the same time: the other one runs, on its own CPU if there is one, until it is killed.
+fn race() -> ExitCode {
+    let (running, is_running) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(running);
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    // The channel closes when the thread runs.
+    is_running.recv().unwrap_or(());
+    ExitCode::from(RACE_EXIT_CODE)
 }
 
 fn work(procs: &Path, directory: &Path) -> std::io::Result<()> {
@@ -70,6 +89,14 @@ fn work(procs: &Path, directory: &Path) -> std::io::Result<()> {
         let status = Command::new(&program).args(arguments(n)).env_clear().env(name, value).status()?;
         if status.code() != Some(i32::from(n)) {
             return Err(std::io::Error::other("a started program did not end as told"));
+        }
+    }
+    for _ in 0..RACES {
+        let (name, value) = VARIABLE;
+        let status =
+            Command::new(&program).args([CHILD_ARGUMENT, RACE]).env_clear().env(name, value).status()?;
+        if status.code() != Some(i32::from(RACE_EXIT_CODE)) {
+            return Err(std::io::Error::other("a race did not end as told"));
         }
     }
     let status = Command::new(directory.join(SCRIPT)).env_clear().status()?;

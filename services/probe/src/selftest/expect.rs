@@ -5,13 +5,16 @@ use std::path::Path;
 
 use event::{Event, ExecKind, ExitStatus, Kind, Open, PathState, ProcessKey, What};
 
-use super::child::{self, CREATED, EXISTING, EXIT_CODE, MISSING, OPENED, SCRIPT, SCRIPT_EXIT_CODE, STARTED};
+use super::child::{
+    self, CREATED, EXISTING, EXIT_CODE, MISSING, OPENED, RACE_EXIT_CODE, RACES, SCRIPT, SCRIPT_EXIT_CODE,
+    STARTED,
+};
 use super::{Check, Observed};
 use crate::bpf::HookReport;
 
 const ENOENT: i32 = 2;
-/// The programs and the script.
-const IMAGES: usize = STARTED as usize + 1;
+/// The programs, the races and the script.
+const IMAGES: usize = STARTED as usize + RACES + 1;
 
 /// All checks, in the order in which a person would ask.
 pub(super) fn checks(observed: &Observed) -> Vec<Check> {
@@ -116,6 +119,8 @@ fn arguments(observed: &Observed) -> Check {
     }
     let mut wanted: Vec<Vec<String>> =
         (0..STARTED).map(|n| std::iter::once(program.clone()).chain(child::arguments(n)).collect()).collect();
+    let race = [program.as_str(), child::CHILD_ARGUMENT, child::RACE].map(str::to_owned).to_vec();
+    wanted.extend(std::iter::repeat_n(race, RACES));
     seen.sort();
     wanted.sort();
     let found =
@@ -150,14 +155,17 @@ fn exits(observed: &Observed) -> Check {
         }
     }
     codes.sort_unstable();
+    let races = codes.iter().filter(|code| **code == RACE_EXIT_CODE).count();
+    codes.retain(|code| *code != RACE_EXIT_CODE);
     let count = of_kind(observed, Kind::Exit).count();
     let passed = codes.iter().copied().eq((0..STARTED).chain([SCRIPT_EXIT_CODE]))
+        && races == RACES
         && own == Some(EXIT_CODE)
         && count == IMAGES + 1;
     check(
         "every process ends exactly once, with its code",
         passed,
-        format!("{count}, codes {codes:?} and {own:?}"),
+        format!("{count}, {races} of {RACES} races, codes {codes:?} and {own:?}"),
     )
 }
 

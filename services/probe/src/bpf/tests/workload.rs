@@ -6,14 +6,14 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use nix::libc;
 
 pub(super) const COUNT: usize = 2000;
-pub(super) const PROCESSES: usize = 150;
-pub(super) const THREADS: usize = 8;
+pub(super) const PROCESSES: usize = 200;
+pub(super) const SAME_PID: usize = 20;
+pub(super) const THREADS: usize = 2;
 pub(super) const FLIPS: usize = 10_000;
 /// Longest list of arguments that is reported whole, with the name of the program and all zero bytes.
 pub(super) const WHOLE_ARGUMENTS: usize = 65_536 - "/bin/true\0".len() - 1;
@@ -38,6 +38,7 @@ fn run() {
         "opens" => opens(&directory.join("file"), COUNT),
         "threads" => threads(&directory),
         "thread-race" => thread_race(),
+        "one-pid" => one_pid(),
         "arguments" => arguments(),
         "deep" => deep(&directory),
         "openat2" => openat2(&directory),
@@ -98,10 +99,13 @@ fn counts(directory: &Path) {
 }
 
 fn threads(directory: &Path) {
-    for _ in 0..PROCESSES {
+    for n in 0..PROCESSES {
+        // Two threads race best; more of them make it less likely that the leader is among the last.
+        let more = if n % 4 == 0 { THREADS } else { 0 };
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "bpf::tests::workload::run", "--ignored", "--nocapture", "--test-threads=1"])
             .env("SHRIKE_WORKLOAD", "thread-race")
+            .env("SHRIKE_THREADS", more.to_string())
             .env("SHRIKE_DIRECTORY", directory)
             .stdout(std::process::Stdio::null())
             .status()
@@ -110,20 +114,31 @@ fn threads(directory: &Path) {
     }
 }
 
-/// The test harness runs this in a second thread; the first one, the leader, is sent out by a signal handler.
+/// The test harness runs this in a second thread; the first one, the leader, is sent out by a signal handler. All spin
+/// until the last is there, so that two of them end at once on two CPUs.
 fn thread_race() {
-    static BARRIER: Barrier = Barrier::new(THREADS + 2);
-    extern "C" fn leave_as_leader(_: libc::c_int) {
-        BARRIER.wait();
+    static HERE: AtomicUsize = AtomicUsize::new(0);
+    static ALL: AtomicUsize = AtomicUsize::new(0);
+    fn leave() {
+        HERE.fetch_add(1, Ordering::SeqCst);
+        for spins in 1_u64.. {
+            if HERE.load(Ordering::SeqCst) >= ALL.load(Ordering::SeqCst) {
+                break;
+            }
+            if spins % 10_000 == 0 {
+                std::thread::yield_now();
+            }
+        }
         // SAFETY: ends this thread only.
         unsafe { libc::syscall(libc::SYS_exit, 5) };
     }
-    for _ in 0..THREADS {
-        std::thread::spawn(|| {
-            BARRIER.wait();
-            // SAFETY: ends this thread only.
-            unsafe { libc::syscall(libc::SYS_exit, 5) };
-        });
+    extern "C" fn leave_as_leader(_: libc::c_int) {
+        leave();
+    }
+    let more: usize = std::env::var("SHRIKE_THREADS").unwrap().parse().unwrap();
+    ALL.store(2 + more, Ordering::SeqCst);
+    for _ in 0..more {
+        std::thread::spawn(leave);
     }
     let handler = leave_as_leader as extern "C" fn(libc::c_int);
     // SAFETY: the handler waits and ends its thread; what it interrupts never goes on, so no lock is taken twice.
@@ -131,9 +146,41 @@ fn thread_race() {
         libc::signal(libc::SIGUSR1, handler as libc::sighandler_t);
         libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::getpid(), libc::SIGUSR1);
     }
-    BARRIER.wait();
-    // SAFETY: ends this thread only.
-    unsafe { libc::syscall(libc::SYS_exit, 5) };
+    leave();
+}
+
+/// Processes that have the same pid one after the other; then, in the last one, a thread that is not the leader execs.
+fn one_pid() {
+    use std::os::unix::process::CommandExt as _;
+    // SAFETY: the child only ends itself, which is allowed after a fork of a process with threads.
+    let pid = match unsafe { nix::unistd::fork() }.unwrap() {
+        // SAFETY: as above.
+        nix::unistd::ForkResult::Child => unsafe { libc::_exit(5) },
+        nix::unistd::ForkResult::Parent { child } => child,
+    };
+    nix::sys::wait::waitpid(pid, None).unwrap();
+    for _ in 1..SAME_PID {
+        fork_as(pid);
+        nix::sys::wait::waitpid(pid, None).unwrap();
+    }
+    panic!("{}", Command::new("/bin/true").exec());
+}
+
+/// Forks a child with this pid, which ends at once.
+fn fork_as(pid: nix::unistd::Pid) {
+    let wanted = [pid.as_raw()];
+    // SAFETY: zero is a good value for every field.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.set_tid = wanted.as_ptr() as u64;
+    arguments.set_tid_size = 1;
+    // SAFETY: the structure lives through the call and has the size that is said; the child only ends itself.
+    unsafe {
+        match libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) {
+            0 => libc::_exit(5),
+            made => assert_eq!(made, i64::from(pid.as_raw()), "{}", std::io::Error::last_os_error()),
+        }
+    }
 }
 
 fn arguments() {
