@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The memory in which records are built, one per CPU. Programs of a CPU do not interrupt each other today; the mark
- * makes a kernel where they do a counted loss instead of a mixed record.
+ * The memory in which records are built: some pieces per CPU, because a program that is preempted keeps its piece while
+ * another one runs. Up to 6.19 that does not happen and the first piece is always free; since then tracepoints can be
+ * preempted (https://git.kernel.org/torvalds/c/a46023d5616ed3ed781e56ca93400eb9490e3646). When all are taken, the event
+ * is counted as lost instead of being mixed with another.
  */
 #pragma once
 
@@ -83,7 +85,7 @@ struct filesystem_name {
  * the stack, because they may get nothing else.
  */
 struct scratch {
-	__u64 is_busy;
+	__u64 level;
 	struct walk walk;
 	struct strings_walk strings;
 	struct closing_walk closing;
@@ -96,26 +98,52 @@ struct scratch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SCRATCH_LEVELS);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-/* This CPU's scratch, or NULL (counted) while another program on this CPU uses it. Give it back on every path. */
+static __always_inline bool take_level(struct cpu_counters *here, __u32 level)
+{
+	__u64 bit = 1ULL << level;
+
+	if (is_preemptible)
+		return !(__sync_fetch_and_or(&here->taken, bit) & bit);
+	if (here->taken & bit)
+		return false;
+	here->taken |= bit;
+	return true;
+}
+
+/* Scratch that no other program on this CPU uses, or NULL (counted). Give it back on every path. */
 static __always_inline struct scratch *take_scratch(enum event_kind kind)
 {
-	__u32 zero = 0;
-	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+	__u32 zero = 0, level = SCRATCH_LEVELS;
+	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
+	struct scratch *scratch;
 
-	if (scratch && !scratch->is_busy) {
-		scratch->is_busy = 1;
-		return scratch;
+	_Static_assert(SCRATCH_LEVELS == 4, "each level is tried");
+	if (here)
+		level = take_level(here, 0) ? 0 : take_level(here, 1) ? 1 : take_level(here, 2) ? 2 : take_level(here, 3) ? 3 : 4;
+	scratch = bpf_map_lookup_elem(&scratches, &level);
+	if (!scratch) {
+		count_lost(LOSS_KERNEL_BUSY, kind);
+		return 0;
 	}
-	count_lost(LOSS_KERNEL_BUSY, kind);
-	return 0;
+	scratch->level = level;
+	return scratch;
 }
 
 static __always_inline void give_back(struct scratch *scratch)
 {
-	scratch->is_busy = 0;
+	__u32 zero = 0;
+	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
+	__u64 bit = 1ULL << (scratch->level & 63);
+
+	if (!here)
+		return;
+	if (is_preemptible)
+		__sync_fetch_and_and(&here->taken, ~bit);
+	else
+		here->taken &= ~bit;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Exact accounting. Every event in scope is counted as generated once, and once more as lost if it does not reach its
- * ring; both on this CPU's own counters, so without atomics.
+ * ring; both on this CPU's own counters.
  */
 #pragma once
+
+/* Whether another program can run on this CPU before this one ends; the counters then need atomic instructions. */
+const volatile bool is_preemptible = false;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -12,13 +15,21 @@ struct {
 	__type(value, struct cpu_counters);
 } counters SEC(".maps");
 
+static __always_inline void add(__u64 *counter, __u64 number)
+{
+	if (is_preemptible)
+		__sync_fetch_and_add(counter, number);
+	else
+		*counter += number;
+}
+
 static __always_inline void count_generated(enum event_kind kind)
 {
 	__u32 zero = 0;
 	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
 
 	if (here)
-		here->generated[kind]++;
+		add(&here->generated[kind], 1);
 }
 
 /* Adds to what this CPU has sent, and says whether that crossed a multiple of `mark`, a power of two. */
@@ -31,7 +42,7 @@ static __always_inline bool crosses_mark(__u32 ring, __u64 size, __u64 mark)
 	if (!here)
 		return true;
 	before = here->sent_bytes[ring];
-	here->sent_bytes[ring] = before + size;
+	add(&here->sent_bytes[ring], size);
 	return (before ^ (before + size)) & ~(mark - 1);
 }
 
@@ -41,5 +52,5 @@ static __always_inline void count_lost(enum loss_cause cause, enum event_kind ki
 	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
 
 	if (here)
-		here->lost[cause * EVENT_KINDS + kind]++;
+		add(&here->lost[cause * EVENT_KINDS + kind], 1);
 }

@@ -96,6 +96,7 @@ impl limits {
     pub const STRINGS_MAX_BYTES: limits = limits(65536);
     pub const STRINGS_CHUNK_BYTES: limits = limits(4096);
     pub const SCOPE_CACHE_SLOTS: limits = limits(1024);
+    pub const SCRATCH_LEVELS: limits = limits(4);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
@@ -359,12 +360,14 @@ pub struct cpu_counters {
     pub generated: [__u64; 9usize],
     pub lost: [__u64; 18usize],
     pub sent_bytes: [__u64; 2usize],
+    pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 232usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 240usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
     ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 72usize];
     ["Offset of field: cpu_counters::sent_bytes"]
         [::core::mem::offset_of!(cpu_counters, sent_bytes) - 216usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 232usize];
 };

@@ -92,6 +92,7 @@ enum limits {
 	STRINGS_MAX_BYTES = 65536,  /* args and envs of an exec, each */
 	STRINGS_CHUNK_BYTES = 4096, /* of them in one record */
 	SCOPE_CACHE_SLOTS = 1024,   /* a power of two */
+	SCRATCH_LEVELS = 4,         /* programs on one CPU that can have begun and not ended */
 };
 
 struct event_header {
@@ -218,4 +219,5 @@ struct cpu_counters {
 	__u64 generated[EVENT_KINDS];
 	__u64 lost[LOSS_CAUSES * EVENT_KINDS]; /* cause * EVENT_KINDS + kind */
 	__u64 sent_bytes[RINGS];
+	__u64 taken; /* bit n: scratch memory n is in use */
 };

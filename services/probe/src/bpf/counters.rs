@@ -6,13 +6,13 @@ use std::os::fd::{AsFd, AsRawFd};
 use aya::Ebpf;
 use aya::maps::{Map, MapData, PerCpuArray};
 use event::{Kind, PerKind};
-use event_abi::{event_kind, loss_cause, ring};
+use event_abi::event_kind;
 
 use super::loader::{self, LoadError};
 use super::sensor::SensorError;
 
 const KINDS: usize = event_kind::EVENT_KINDS.0 as usize;
-const WORDS: usize = KINDS * (1 + loss_cause::LOSS_CAUSES.0 as usize) + ring::RINGS.0 as usize;
+pub(super) const WORDS: usize = size_of::<event_abi::cpu_counters>() / size_of::<u64>();
 
 /// What the programs have counted since they were loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +21,7 @@ pub struct KernelCounters {
     pub generated: PerKind<u64>,
     /// Of those, lost because the ring was full.
     pub ring_full: PerKind<u64>,
-    /// Of those, lost because the program had no scratch memory (it ran inside itself on one CPU).
+    /// Of those, lost because the program had no scratch memory (too many were preempted on one CPU).
     pub kernel_busy: PerKind<u64>,
     /// Records that are not events (argument chunks, cgroups), lost for either cause.
     pub lost_other: u64,
@@ -31,7 +31,7 @@ pub struct KernelCounters {
 }
 
 pub(super) struct Counters {
-    map: PerCpuArray<MapData, [u64; WORDS]>,
+    pub(super) map: PerCpuArray<MapData, [u64; WORDS]>,
     /// Answered again should a read fail, so that a counter never goes back.
     last: Cell<KernelCounters>,
 }

@@ -59,6 +59,8 @@ pub struct HookReport {
 thread_local! {
     /// A program that is treated as if this kernel had refused it, so that tests reach the one tried next.
     pub(super) static SKIPPED_PROGRAM: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
+    /// Treats this kernel as one in which programs preempt each other.
+    pub(super) static IS_PREEMPTIBLE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// A bit for each pid a kernel can give; the size of `exited` in ebpf/process/exit.h.
@@ -77,10 +79,12 @@ pub(super) fn open(config: &SensorConfig) -> Result<Ebpf, LoadError> {
     let (bulk, never_drop) = (ring_size(config.bulk_bytes), ring_size(config.never_drop_bytes));
     let (bulk_mark, never_drop_mark) = (mark(bulk), mark(never_drop));
     let v1_mask = scope::v1_mask();
+    let is_preemptible = u8::from(is_preemptible());
     EbpfLoader::new()
         .btf(Some(&btf))
         .override_global("scope_mode", &mode.0, true)
         .override_global("v1_controllers", &v1_mask, true)
+        .override_global("is_preemptible", &is_preemptible, true)
         .override_global("bulk_mark", &bulk_mark, true)
         .override_global("never_drop_mark", &never_drop_mark, true)
         .map_max_entries("exited", if needs_exit_marks() { EXIT_MARK_WORDS } else { 1 })
@@ -97,6 +101,15 @@ fn needs_exit_marks() -> bool {
         return true;
     }
     kernel_version() < (6, 16)
+}
+
+/// Whether programs can preempt each other: tracepoints of 7.0 can be preempted.
+fn is_preemptible() -> bool {
+    #[cfg(test)]
+    if IS_PREEMPTIBLE.get() {
+        return true;
+    }
+    kernel_version() >= (7, 0)
 }
 
 fn kernel_version() -> (u32, u32) {

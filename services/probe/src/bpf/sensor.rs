@@ -81,7 +81,7 @@ pub struct Sensor {
     hooks: Vec<HookReport>,
     bulk: Ring,
     never_drop: Ring,
-    counters: Counters,
+    pub(super) counters: Counters,
     decisions: Decisions,
     ready: Epoll,
 }

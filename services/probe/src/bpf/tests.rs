@@ -3,6 +3,7 @@
 //! They need root and BTF and say so when they are skipped. What is watched is this test program again, run with one
 //! ignored test that does the work (`workload`).
 
+mod busy;
 mod cost;
 mod exits;
 mod truth;
