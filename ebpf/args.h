@@ -30,7 +30,7 @@ static long send_chunk(__u32 index, struct scratch **cell)
 	event->len = len;
 	event->list = walk->list;
 	event->pad = 0;
-	if (send(never_drop, EVENT_EXEC_STRINGS, event, sizeof(*event) + len)) {
+	if (send(strings, EVENT_EXEC_STRINGS, event, sizeof(*event) + len)) {
 		walk->flags |= STRINGS_LOST;
 		return 1;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The two rings.
+ * The rings.
  *
  * A record is copied with its exact length. A CPU wakes the reader once per so many bytes that it has sent; below that
  * the reader's timer is soon enough, and a wake-up would cost more than the record. Counting what was sent, instead of
@@ -14,6 +14,15 @@ struct {
 	__uint(max_entries, 1 << 20);
 } never_drop SEC(".maps");
 
+/*
+ * Arguments and environment: large, and an exec is worth reporting without them. An exec sends them before its own
+ * record, so whoever takes that record finds them here.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} strings SEC(".maps");
+
 /* Files: many, and each stands for itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -22,9 +31,10 @@ struct {
 
 /* Powers of two; the ring divided by the number of CPUs, and then some. */
 const volatile __u64 never_drop_mark = 1 << 17;
+const volatile __u64 strings_mark = 1 << 17;
 const volatile __u64 bulk_mark = 1 << 18;
 
-enum { INDEX_OF_never_drop = RING_NEVER_DROP, INDEX_OF_bulk = RING_BULK };
+enum { INDEX_OF_never_drop = RING_NEVER_DROP, INDEX_OF_bulk = RING_BULK, INDEX_OF_strings = RING_STRINGS };
 
 static __always_inline void fill_header(struct event_header *header, enum event_kind kind, __u32 size)
 {

@@ -33,7 +33,8 @@ pub struct loss_cause(pub ::core::ffi::c_uint);
 impl ring {
     pub const RING_NEVER_DROP: ring = ring(0);
     pub const RING_BULK: ring = ring(1);
-    pub const RINGS: ring = ring(2);
+    pub const RING_STRINGS: ring = ring(2);
+    pub const RINGS: ring = ring(3);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
@@ -359,15 +360,15 @@ const _: () = {
 pub struct cpu_counters {
     pub generated: [__u64; 9usize],
     pub lost: [__u64; 18usize],
-    pub sent_bytes: [__u64; 2usize],
+    pub sent_bytes: [__u64; 3usize],
     pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 240usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 248usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
     ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 72usize];
     ["Offset of field: cpu_counters::sent_bytes"]
         [::core::mem::offset_of!(cpu_counters, sent_bytes) - 216usize];
-    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 232usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 240usize];
 };

@@ -37,7 +37,8 @@ enum loss_cause {
 enum ring {
 	RING_NEVER_DROP = 0,
 	RING_BULK = 1,
-	RINGS = 2,
+	RING_STRINGS = 2,
+	RINGS = 3,
 };
 
 /* How much of a path is true; the numbers of event::PathState. */
@@ -62,7 +63,7 @@ enum file_flag {
 enum strings_flag {
 	STRINGS_TRUNCATED = 1,  /* longer than STRINGS_MAX_BYTES */
 	STRINGS_UNREADABLE = 2, /* a page of it was not in memory */
-	STRINGS_LOST = 4,       /* a chunk found no room in the ring */
+	STRINGS_LOST = 4,       /* a chunk found no room in its ring */
 };
 
 /* Which list a chunk of an exec belongs to. */
@@ -162,7 +163,10 @@ struct exec_event {
 	struct file_info script; /* FILE_PRESENT only if started through #! */
 };
 
-/* Followed by `len` bytes, which continue the list; sent before the exec_event with the same id, on the same CPU. */
+/*
+ * Followed by `len` bytes, which continue the list; sent to a ring of their own before the exec_event with the same id,
+ * on the same CPU.
+ */
 struct exec_strings_event {
 	struct event_header header;
 	__u64 exec_id;

@@ -57,13 +57,20 @@ impl Default for Config {
 pub struct RingConfig {
     /// Ring of process starts and ends. Larger: survives longer fork storms. Default 8 MiB.
     pub never_drop_bytes: RingBytes,
+    /// Ring of arguments and environment. Larger: fewer execs are reported without them while many start with long
+    /// ones. Default 8 MiB.
+    pub strings_bytes: RingBytes,
     /// Ring of file events. Larger: survives longer bursts while the probe is not scheduled. Default 16 MiB.
     pub bulk_bytes: RingBytes,
 }
 
 impl Default for RingConfig {
     fn default() -> Self {
-        Self { never_drop_bytes: RingBytes(8 << 20), bulk_bytes: RingBytes(16 << 20) }
+        Self {
+            never_drop_bytes: RingBytes(8 << 20),
+            strings_bytes: RingBytes(8 << 20),
+            bulk_bytes: RingBytes(16 << 20),
+        }
     }
 }
 

@@ -116,6 +116,7 @@ pub fn run() -> Result<Report, SelftestError> {
     let mut sensor = Sensor::load(&SensorConfig {
         scope: Scope::Cgroup { ids: vec![cgroup.id()] },
         never_drop_bytes: 1 << 20,
+        strings_bytes: 1 << 20,
         bulk_bytes: 1 << 20,
         kinds: Kind::ALL.to_vec(),
     })?;

@@ -199,6 +199,7 @@ fn sensor_config(config: &Config, workloads: &Workloads) -> Result<SensorConfig,
     Ok(SensorConfig {
         scope,
         never_drop_bytes: config.rings.never_drop_bytes.get(),
+        strings_bytes: config.rings.strings_bytes.get(),
         bulk_bytes: config.rings.bulk_bytes.get(),
         kinds: config.kinds.as_slice().to_vec(),
     })

@@ -76,8 +76,10 @@ pub(super) fn open(config: &SensorConfig) -> Result<Ebpf, LoadError> {
         Scope::Cgroup { .. } => scope_mode::SCOPE_CGROUP,
         Scope::Host => scope_mode::SCOPE_HOST,
     };
-    let (bulk, never_drop) = (ring_size(config.bulk_bytes), ring_size(config.never_drop_bytes));
-    let (bulk_mark, never_drop_mark) = (mark(bulk), mark(never_drop));
+    let bulk = ring_size(config.bulk_bytes);
+    let never_drop = ring_size(config.never_drop_bytes);
+    let strings = ring_size(config.strings_bytes);
+    let (bulk_mark, never_drop_mark, strings_mark) = (mark(bulk), mark(never_drop), mark(strings));
     let v1_mask = scope::v1_mask();
     let is_preemptible = u8::from(is_preemptible());
     EbpfLoader::new()
@@ -87,9 +89,11 @@ pub(super) fn open(config: &SensorConfig) -> Result<Ebpf, LoadError> {
         .override_global("is_preemptible", &is_preemptible, true)
         .override_global("bulk_mark", &bulk_mark, true)
         .override_global("never_drop_mark", &never_drop_mark, true)
+        .override_global("strings_mark", &strings_mark, true)
         .map_max_entries("exited", if needs_exit_marks() { EXIT_MARK_WORDS } else { 1 })
         .map_max_entries("bulk", bulk)
         .map_max_entries("never_drop", never_drop)
+        .map_max_entries("strings", strings)
         .load(OBJECT)
         .map_err(LoadError::Object)
 }
@@ -236,6 +240,7 @@ pub fn try_hooks() -> Result<Vec<HookTrial>, LoadError> {
     let config = SensorConfig {
         scope: Scope::Cgroup { ids: Vec::new() },
         never_drop_bytes: 0,
+        strings_bytes: 0,
         bulk_bytes: 0,
         kinds: Kind::ALL.to_vec(),
     };

@@ -66,9 +66,23 @@ impl Ring {
         self.map.fd().as_fd()
     }
 
+    /// Where the newest record ends that a program has begun to write.
+    pub(super) fn end(&self) -> usize {
+        self.write_position().load(Ordering::Acquire)
+    }
+
+    /// Whether everything up to `end` was handed out.
+    pub(super) fn has_reached(&self, end: usize) -> bool {
+        self.position >= end
+    }
+
     /// Hands out what was committed when the call began.
     pub(super) fn drain(&mut self, each: &mut dyn FnMut(&[u8])) -> usize {
-        let end = self.write_position().load(Ordering::Acquire);
+        self.drain_to(self.end(), each)
+    }
+
+    /// Hands out what lies before `end`, up to the first record that is not committed.
+    pub(super) fn drain_to(&mut self, end: usize, each: &mut dyn FnMut(&[u8])) -> usize {
         let mut records = 0;
         let mut published = self.position;
         while self.position < end {

@@ -34,11 +34,17 @@ pub struct SensorConfig {
     pub scope: Scope,
     /// Size of the ring for the process lifecycle; rounded up to a power of two of pages.
     pub never_drop_bytes: usize,
+    /// Size of the ring for arguments and environment; rounded up to a power of two of pages.
+    pub strings_bytes: usize,
     /// Size of the ring for files; rounded up to a power of two of pages.
     pub bulk_bytes: usize,
     /// The kinds to watch; hooks of others are not loaded.
     pub kinds: Vec<Kind>,
 }
+
+/// How often the reader looks whether a record is finished. A program writes one in a microsecond, unless its
+/// processor is a virtual one that does not run just now.
+const UNFINISHED_TRIES: u32 = 1000;
 
 /// Why the kernel side could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +87,7 @@ pub struct Sensor {
     hooks: Vec<HookReport>,
     bulk: Ring,
     never_drop: Ring,
+    strings: Ring,
     pub(super) counters: Counters,
     decisions: Decisions,
     ready: Epoll,
@@ -96,6 +103,7 @@ impl Sensor {
         let mut ebpf = loader::open(config)?;
         let bulk = Ring::new(loader::take_map(&mut ebpf, "bulk")?, "bulk")?;
         let never_drop = Ring::new(loader::take_map(&mut ebpf, "never_drop")?, "never_drop")?;
+        let strings = Ring::new(loader::take_map(&mut ebpf, "strings")?, "strings")?;
         let counters = Counters::new(loader::take_map(&mut ebpf, "counters")?)?;
         let mut decisions = Decisions::new(
             loader::take_map(&mut ebpf, "decisions")?,
@@ -106,9 +114,9 @@ impl Sensor {
                 decisions.decide(*id, true)?;
             }
         }
-        let ready = watch(&[&bulk, &never_drop])?;
+        let ready = watch(&[&bulk, &never_drop, &strings])?;
         let hooks = loader::attach(&mut ebpf, &config.kinds)?;
-        Ok(Self { ebpf, hooks, bulk, never_drop, counters, decisions, ready })
+        Ok(Self { ebpf, hooks, bulk, never_drop, strings, counters, decisions, ready })
     }
 
     /// Detaches every hook: nothing new is generated. What the rings hold and the counters stay readable.
@@ -129,12 +137,33 @@ impl Sensor {
     }
 
     /// Gives every record that is in the rings now to `each` and returns how many they were. The bulk ring comes
-    /// first: what happened to a process before it opened a file is then never drained after the file.
+    /// first: what happened to a process before it opened a file is then never drained after the file. The strings of an
+    /// exec come before it.
     pub fn drain(&mut self, each: &mut dyn FnMut(&[u8])) -> usize {
         // Clears the readiness; that nothing was ready is the usual answer and needs no handling.
-        let mut events = [EpollEvent::empty(); 2];
+        let mut events = [EpollEvent::empty(); 3];
         self.ready.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
-        self.bulk.drain(each) + self.never_drop.drain(each)
+        let files = self.bulk.drain(each);
+        // Every record before this place was begun after the strings that belong to it were written.
+        let end = self.never_drop.end();
+        let strings = self.drain_strings(each);
+        // An exec must not overtake its strings, so it waits for the next drain if they are not all there.
+        let processes = strings.map_or(0, |_| self.never_drop.drain_to(end, each));
+        files + strings.unwrap_or(0) + processes
+    }
+
+    /// `None` when a program has begun to write strings and does not finish.
+    fn drain_strings(&mut self, each: &mut dyn FnMut(&[u8])) -> Option<usize> {
+        let end = self.strings.end();
+        let mut records = 0;
+        for _ in 0..UNFINISHED_TRIES {
+            records += self.strings.drain_to(end, each);
+            if self.strings.has_reached(end) {
+                return Some(records);
+            }
+            std::thread::yield_now();
+        }
+        None
     }
 
     /// Becomes readable when a ring is filled to its mark. Records below the mark make no noise, so also drain on a

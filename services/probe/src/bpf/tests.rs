@@ -6,6 +6,7 @@
 mod busy;
 mod cost;
 mod exits;
+mod full;
 mod truth;
 mod workload;
 
@@ -14,7 +15,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use event::{Event, Kind, Open, What};
+use event::{Event, Kind, Open, Text, What};
 
 use super::*;
 use crate::decode::{Decoded, Decoder};
@@ -74,6 +75,7 @@ impl Watch {
         let sensor = Sensor::load(&SensorConfig {
             scope,
             never_drop_bytes: 8 << 20,
+            strings_bytes: 8 << 20,
             bulk_bytes: 16 << 20,
             kinds: Kind::ALL.to_vec(),
         })
@@ -142,6 +144,13 @@ impl Watch {
             What::Exec(exec) => Some(&**exec),
             What::Fork { .. } | What::Exit(_) | What::Open(_) => None,
         })
+    }
+
+    /// Runs a workload and takes its events only when it has ended.
+    fn run_undrained(&mut self, what: &str) -> ExitStatus {
+        let status = spawn(&self.cgroup.procs(), &self.path(""), what).wait().unwrap();
+        self.drain();
+        status
     }
 
     /// Everything that was counted has arrived, and nothing else has.
@@ -231,6 +240,10 @@ fn two_thousand_forks_execs_exits_and_opens_are_reported_exactly() {
         watch.opens().filter(is_it).count()
     };
     assert_eq!((count(&here, true), count(&missing, false)), (n, n));
+    assert!(
+        watch.execs().all(|exec| !exec.args.truncated && !exec.envs.truncated),
+        "an exec overtook its strings"
+    );
     watch.assert_nothing_lost();
 }
 
@@ -339,6 +352,7 @@ fn the_descriptor_becomes_ready_when_a_ring_crosses_its_mark_and_not_before() {
     let config = SensorConfig {
         scope: Scope::Cgroup { ids: vec![cgroup.id()] },
         never_drop_bytes: 8 << 20,
+        strings_bytes: 64 << 10,
         bulk_bytes: 64 << 10,
         kinds: vec![Kind::Open],
     };

@@ -88,6 +88,33 @@ fn an_empty_argument_is_kept() {
 }
 
 #[test]
+fn strings_of_many_execs_wait_until_their_execs_come() {
+    let mut decoder = Decoder::default();
+    for id in 1..=500 {
+        decoder.decode(&chunk(0, id, 0, format!("{id}\0").as_bytes())).unwrap();
+        decoder.decode(&chunk(0, id, 1, b"E=1\0")).unwrap();
+    }
+    for id in (1..=500).rev() {
+        let name = id.to_string();
+        let exec = decoded_exec(&mut decoder, &exec(0, id, u32::try_from(name.len()).unwrap() + 1, 4));
+        assert_eq!((texts(&exec.args), texts(&exec.envs)), (vec![name], vec!["E=1".to_owned()]));
+        assert!(!exec.args.truncated && !exec.envs.truncated);
+    }
+}
+
+#[test]
+fn strings_whose_exec_never_comes_make_room_for_newer_ones() {
+    let mut decoder = Decoder::default();
+    let megabytes = |count: u64| count * 256;
+    for id in 1..=megabytes(100) {
+        decoder.decode(&chunk(0, id, 0, &[b'a'; 4096])).unwrap();
+    }
+    let mut is_whole = |id| !decoded_exec(&mut decoder, &exec(0, id, 4096, 0)).args.truncated;
+    assert!(is_whole(megabytes(100)) && is_whole(megabytes(80)));
+    assert!(!is_whole(megabytes(60)) && !is_whole(1));
+}
+
+#[test]
 fn chunks_without_an_exec_stay_bounded() {
     let mut decoder = Decoder::default();
     for _ in 0..1000 {

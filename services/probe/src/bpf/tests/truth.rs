@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use event::{PathState, Text};
+use event::PathState;
 
 use super::*;
 

@@ -12,6 +12,9 @@ use nix::libc;
 
 pub(super) const COUNT: usize = 2000;
 pub(super) const PROCESSES: usize = 200;
+/// Processes that start programs with as many arguments as are reported, and how many each starts.
+pub(super) const STARTERS: usize = 5;
+pub(super) const STARTED: usize = 120;
 pub(super) const SAME_PID: usize = 20;
 pub(super) const THREADS: usize = 2;
 pub(super) const FLIPS: usize = 10_000;
@@ -40,6 +43,7 @@ fn run() {
         "thread-race" => thread_race(),
         "one-pid" => one_pid(),
         "arguments" => arguments(),
+        "heavy-execs" => heavy_execs(),
         "deep" => deep(&directory),
         "openat2" => openat2(&directory),
         "relative" => relative(&directory),
@@ -187,6 +191,23 @@ fn arguments() {
     for length in [WHOLE_ARGUMENTS, WHOLE_ARGUMENTS + 1] {
         Command::new("/bin/true").arg("y".repeat(length)).env_clear().env("A", "b").status().unwrap();
     }
+}
+
+/// Each starts programs with arguments and environment of one letter of its own.
+fn heavy_execs() {
+    let starters: Vec<_> = (0..STARTERS)
+        .map(|n| {
+            std::thread::spawn(move || {
+                let text = char::from(b'a' + u8::try_from(n).unwrap()).to_string().repeat(WHOLE_ARGUMENTS);
+                for _ in 0..STARTED {
+                    let status =
+                        Command::new("/bin/true").arg(&text).env_clear().env("E", &text).status().unwrap();
+                    assert!(status.success());
+                }
+            })
+        })
+        .collect();
+    starters.into_iter().for_each(|starter| starter.join().unwrap());
 }
 
 /// Sixty names of sixty bytes fit, a hundred do not; made one by one, because no call takes such a path.
