@@ -30,7 +30,7 @@ static long send_chunk(__u32 index, struct scratch **cell)
 	event->len = len;
 	event->list = walk->list;
 	event->pad = 0;
-	if (send(strings, EVENT_EXEC_STRINGS, event, sizeof(*event) + len)) {
+	if (send(strings, EVENT_EXEC_STRINGS, walk->cgroup, event, sizeof(*event) + len)) {
 		walk->flags |= STRINGS_LOST;
 		return 1;
 	}
@@ -40,14 +40,15 @@ static long send_chunk(__u32 index, struct scratch **cell)
 }
 
 /* Sends one list ahead of its exec record; what could not be sent is told by the flags. */
-static __always_inline __u32 send_strings(struct scratch *scratch, __u64 exec_id, enum strings_list list, __u64 start,
-					  __u64 end, __u8 *flags)
+static __always_inline __u32 send_strings(struct scratch *scratch, __u64 exec_id, __u64 cgroup,
+					  enum strings_list list, __u64 start, __u64 end, __u8 *flags)
 {
 	struct strings_walk *walk = &scratch->strings;
 
 	if (start >= end)
 		return 0;
 	walk->exec_id = exec_id;
+	walk->cgroup = cgroup;
 	walk->next = start;
 	walk->end = end;
 	walk->sent = 0;

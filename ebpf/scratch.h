@@ -49,6 +49,7 @@ struct walk {
 /* State of sending arguments or environment, see args.h. */
 struct strings_walk {
 	__u64 exec_id;
+	__u64 cgroup;
 	__u64 next;
 	__u64 end;
 	__u32 sent;

@@ -51,7 +51,7 @@ static __always_inline void report_cgroup(struct cgroup *cgroup, enum event_kind
 	length = bpf_probe_read_kernel_str(event + 1, PATH_MAX_BYTES, path);
 	event->path_len = length > 0 ? length - 1 : 0;
 	fill_header(&event->header, kind, sizeof(*event) + event->path_len);
-	send(never_drop, kind, event, (sizeof(*event) + event->path_len) & (RECORD_BYTES - 1));
+	send(never_drop, kind, 0, event, (sizeof(*event) + event->path_len) & (RECORD_BYTES - 1));
 	give_back(scratch);
 }
 

@@ -230,7 +230,7 @@ static __always_inline void report_open(struct scratch *scratch, struct task_str
 	event->mode = arguments->mode;
 	event->pad = 0;
 	fill_header(&event->header, EVENT_OPEN, size);
-	send(bulk, EVENT_OPEN, event, size & (RECORD_BYTES - 1));
+	send(bulk, EVENT_OPEN, cgroup, event, size & (RECORD_BYTES - 1));
 }
 
 SEC("tp_btf/sys_exit")

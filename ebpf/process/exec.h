@@ -105,8 +105,8 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 	__u8 args_flags = 0, envs_flags = 0;
 	__u32 args_len, envs_len, size = sizeof(*event);
 
-	args_len = send_strings(scratch, exec_id, STRINGS_ARGS, mm->arg_start, mm->arg_end, &args_flags);
-	envs_len = send_strings(scratch, exec_id, STRINGS_ENVS, mm->env_start, mm->env_end, &envs_flags);
+	args_len = send_strings(scratch, exec_id, cgroup, STRINGS_ARGS, mm->arg_start, mm->arg_end, &args_flags);
+	envs_len = send_strings(scratch, exec_id, cgroup, STRINGS_ENVS, mm->env_start, mm->env_end, &envs_flags);
 
 	__builtin_memset(event, 0, sizeof(*event));
 	fill_task(&event->task, task, cgroup);
@@ -120,7 +120,7 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 	size = fill_file(scratch, size, &event->executable, mm->exe_file, task, 0, true);
 	size = fill_script(scratch, size, event, task, bprm);
 	fill_header(&event->header, EVENT_EXEC, size);
-	send(never_drop, EVENT_EXEC, event, size & (RECORD_BYTES - 1));
+	send(never_drop, EVENT_EXEC, cgroup, event, size & (RECORD_BYTES - 1));
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -36,7 +36,7 @@ static __always_inline void report_exit(struct task_struct *task, __u64 cgroup)
 	fill_header(&event.header, EVENT_EXIT, sizeof(event));
 	fill_task(&event.task, task, cgroup);
 	event.code = exit_code_of(task);
-	send(never_drop, EVENT_EXIT, &event, sizeof(event));
+	send(never_drop, EVENT_EXIT, cgroup, &event, sizeof(event));
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -19,6 +19,6 @@ int BPF_PROG(on_fork, struct task_struct *caller, struct task_struct *child)
 	fill_header(&event.header, EVENT_FORK, sizeof(event));
 	fill_task(&event.task, child, cgroup);
 	event.parent_start_ns = parent_start_of(child);
-	send(never_drop, EVENT_FORK, &event, sizeof(event));
+	send(never_drop, EVENT_FORK, cgroup, &event, sizeof(event));
 	return 0;
 }

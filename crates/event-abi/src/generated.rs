@@ -25,7 +25,8 @@ pub struct event_kind(pub ::core::ffi::c_uint);
 impl loss_cause {
     pub const LOSS_RING_FULL: loss_cause = loss_cause(0);
     pub const LOSS_KERNEL_BUSY: loss_cause = loss_cause(1);
-    pub const LOSS_CAUSES: loss_cause = loss_cause(2);
+    pub const LOSS_RING_SHARE: loss_cause = loss_cause(2);
+    pub const LOSS_CAUSES: loss_cause = loss_cause(3);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
@@ -97,6 +98,7 @@ impl limits {
     pub const STRINGS_MAX_BYTES: limits = limits(65536);
     pub const STRINGS_CHUNK_BYTES: limits = limits(4096);
     pub const SCOPE_CACHE_SLOTS: limits = limits(1024);
+    pub const SHARE_SLOTS: limits = limits(4096);
     pub const SCRATCH_LEVELS: limits = limits(4);
 }
 #[repr(transparent)]
@@ -359,16 +361,16 @@ const _: () = {
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cpu_counters {
     pub generated: [__u64; 9usize],
-    pub lost: [__u64; 18usize],
+    pub lost: [__u64; 27usize],
     pub sent_bytes: [__u64; 3usize],
     pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 248usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 320usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
     ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 72usize];
     ["Offset of field: cpu_counters::sent_bytes"]
-        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 216usize];
-    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 240usize];
+        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 288usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 312usize];
 };

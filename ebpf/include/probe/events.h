@@ -30,7 +30,8 @@ enum event_kind {
 enum loss_cause {
 	LOSS_RING_FULL = 0,
 	LOSS_KERNEL_BUSY = 1,
-	LOSS_CAUSES = 2,
+	LOSS_RING_SHARE = 2, /* there was room, but its cgroup had used up its share of the ring */
+	LOSS_CAUSES = 3,
 };
 
 /* The rings, for tables indexed by ring. */
@@ -93,6 +94,7 @@ enum limits {
 	STRINGS_MAX_BYTES = 65536,  /* args and envs of an exec, each */
 	STRINGS_CHUNK_BYTES = 4096, /* of them in one record */
 	SCOPE_CACHE_SLOTS = 1024,   /* a power of two */
+	SHARE_SLOTS = 4096,         /* a power of two; cgroups that can have a share of the rings at the same time */
 	SCRATCH_LEVELS = 4,         /* programs on one CPU that can have begun and not ended */
 };
 

@@ -126,6 +126,7 @@ impl<S: Source> Drain<S> {
         let mut lost = Losses::default();
         lost.add(LossCause::RingFull, &kernel.ring_full);
         lost.add(LossCause::KernelBusy, &kernel.kernel_busy);
+        lost.add(LossCause::RingShare, &kernel.ring_share);
         lost.add(LossCause::Undecodable, &self.undecodable);
         lost.add(LossCause::BacklogFull, &buffer_full);
         ProbeCounters {

@@ -16,7 +16,9 @@ pub struct KernelCounts {
     pub ring_full: PerKind<u64>,
     /// Lost because scratch memory was not free.
     pub kernel_busy: PerKind<u64>,
-    /// Records that are not events (parts of an exec, control groups), lost for either cause.
+    /// Lost because the control group had used up its share of a ring.
+    pub ring_share: PerKind<u64>,
+    /// Records that are not events (parts of an exec, control groups), lost for any of these.
     pub lost_other: u64,
     /// Runs of a hook that the kernel skipped to avoid recursion; not part of `generated`.
     pub missed_runs: u64,
@@ -107,6 +109,7 @@ impl Source for KernelSource {
             generated: counters.generated,
             ring_full: counters.ring_full,
             kernel_busy: counters.kernel_busy,
+            ring_share: counters.ring_share,
             lost_other: counters.lost_other,
             missed_runs: counters.missed_runs,
             undecided: self.undecided,

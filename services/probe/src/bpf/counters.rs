@@ -23,7 +23,9 @@ pub struct KernelCounters {
     pub ring_full: PerKind<u64>,
     /// Of those, lost because the program had no scratch memory (too many were preempted on one CPU).
     pub kernel_busy: PerKind<u64>,
-    /// Records that are not events (argument chunks, cgroups), lost for either cause.
+    /// Of those, lost because the cgroup had used up its share of the ring.
+    pub ring_share: PerKind<u64>,
+    /// Records that are not events (argument chunks, cgroups), lost for any of these.
     pub lost_other: u64,
     /// Runs that the kernel itself skipped to avoid recursion; the programs never saw these, and `generated` does
     /// not count them.
@@ -58,15 +60,18 @@ impl Counters {
         let generated = tables.next().unwrap_or_default();
         let ring_full = tables.next().unwrap_or_default();
         let kernel_busy = tables.next().unwrap_or_default();
+        let ring_share = tables.next().unwrap_or_default();
         for kind in Kind::ALL {
             let count = |table: &[u64]| table.get(kind as usize).copied().unwrap_or(0);
             *counters.generated.get_mut(kind) = count(generated);
             *counters.ring_full.get_mut(kind) = count(ring_full);
             *counters.kernel_busy.get_mut(kind) = count(kernel_busy);
+            *counters.ring_share.get_mut(kind) = count(ring_share);
         }
-        counters.lost_other = ring_full.iter().chain(kernel_busy).sum::<u64>()
+        counters.lost_other = ring_full.iter().chain(kernel_busy).chain(ring_share).sum::<u64>()
             - counters.ring_full.total()
-            - counters.kernel_busy.total();
+            - counters.kernel_busy.total()
+            - counters.ring_share.total();
         self.last.set(counters);
         counters
     }

@@ -90,6 +90,9 @@ pub(super) fn open(config: &SensorConfig) -> Result<Ebpf, LoadError> {
         .override_global("bulk_mark", &bulk_mark, true)
         .override_global("never_drop_mark", &never_drop_mark, true)
         .override_global("strings_mark", &strings_mark, true)
+        .override_global("bulk_share", &share(bulk), true)
+        .override_global("never_drop_share", &share(never_drop), true)
+        .override_global("strings_share", &share(strings), true)
         .map_max_entries("exited", if needs_exit_marks() { EXIT_MARK_WORDS } else { 1 })
         .map_max_entries("bulk", bulk)
         .map_max_entries("never_drop", never_drop)
@@ -138,6 +141,11 @@ fn mark(ring: u32) -> u64 {
     let cpus = aya::util::nr_cpus().ok().and_then(|cpus| u64::try_from(cpus).ok()).unwrap_or(1);
     let share = u64::from(ring) / 4 / cpus.next_power_of_two().max(1);
     share.max(4096)
+}
+
+/// How much one cgroup may send between two drains before it is kept to half of the ring.
+fn share(ring: u32) -> u64 {
+    u64::from(ring) / 4
 }
 
 pub(super) fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadError> {

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::Ebpf;
+use aya::maps::{Array, Map, MapData};
 use aya::programs::Program;
 use event::Kind;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -90,6 +91,7 @@ pub struct Sensor {
     strings: Ring,
     pub(super) counters: Counters,
     decisions: Decisions,
+    epoch: Epoch,
     ready: Epoll,
 }
 
@@ -114,9 +116,10 @@ impl Sensor {
                 decisions.decide(*id, true)?;
             }
         }
+        let epoch = Epoch::new(loader::take_map(&mut ebpf, ".bss")?)?;
         let ready = watch(&[&bulk, &never_drop, &strings])?;
         let hooks = loader::attach(&mut ebpf, &config.kinds)?;
-        Ok(Self { ebpf, hooks, bulk, never_drop, strings, counters, decisions, ready })
+        Ok(Self { ebpf, hooks, bulk, never_drop, strings, counters, decisions, epoch, ready })
     }
 
     /// Detaches every hook: nothing new is generated. What the rings hold and the counters stay readable.
@@ -143,6 +146,8 @@ impl Sensor {
         // Clears the readiness; that nothing was ready is the usual answer and needs no handling.
         let mut events = [EpollEvent::empty(); 3];
         self.ready.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        // What was sent before is drained now, so everybody has a new share.
+        self.epoch.advance();
         let files = self.bulk.drain(each);
         // Every record before this place was begun after the strings that belong to it were written.
         let end = self.never_drop.end();
@@ -210,6 +215,26 @@ impl std::fmt::Debug for Sensor {
 impl AsFd for Sensor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ready_fd()
+    }
+}
+
+/// The number of the drain, by which the programs know whose share is used up.
+struct Epoch {
+    map: Array<MapData, u64>,
+    number: u64,
+}
+
+impl Epoch {
+    fn new(map: Map) -> Result<Self, SensorError> {
+        Ok(Self { map: map.try_into().map_err(LoadError::Map)?, number: 0 })
+    }
+
+    fn advance(&mut self) {
+        self.number += 1;
+        // The only element of an array can always be written.
+        if let Err(error) = self.map.set(0, self.number, 0) {
+            tracing::debug!(%error, "shares of the rings are not renewed");
+        }
     }
 }
 

@@ -89,7 +89,10 @@ impl Analyzer {
     }
 
     async fn ack(&self, seq: u64) {
-        self.say.send(v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq, ledger: None })) }).await.unwrap();
+        self.say
+            .send(v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq, ledger: None })) })
+            .await
+            .unwrap();
     }
 
     async fn hear(&mut self) -> Result<Option<Saying>, Status> {

@@ -2,6 +2,105 @@
 
 use super::*;
 
+const RING: usize = 256 << 10;
+/// What a cgroup may send between two drains.
+const SHARE: usize = RING / 4;
+/// What an open has at least in the ring.
+const OPEN_BYTES: usize = 250;
+
+/// A sensor with small rings that watches two cgroups: one that floods them, and one that does little.
+struct Neighbours {
+    watch: Watch,
+    quiet: OwnCgroup,
+}
+
+impl Neighbours {
+    fn new(name: &str) -> Self {
+        let loud = OwnCgroup::new(name).unwrap();
+        let quiet = OwnCgroup::new(&format!("{name}-quiet")).unwrap();
+        let config = SensorConfig {
+            scope: Scope::Cgroup { ids: vec![loud.id(), quiet.id()] },
+            never_drop_bytes: 128 << 10,
+            strings_bytes: RING,
+            bulk_bytes: RING,
+            kinds: Kind::ALL.to_vec(),
+        };
+        let mut watch = Watch::with_config(loud, &config);
+        watch.drain();
+        Self { watch, quiet }
+    }
+
+    /// Nothing is drained before all have ended.
+    fn run(&mut self, loud: &str, quiet: &str) {
+        let directory = self.watch.path("");
+        assert!(spawn(&self.watch.cgroup.procs(), &directory, loud).wait().unwrap().success());
+        assert!(spawn(&self.quiet.procs(), &directory, quiet).wait().unwrap().success());
+        self.watch.drain();
+    }
+
+    fn count(&self, cgroup: &OwnCgroup, kind: Kind) -> usize {
+        let is_it = |event: &&Event| event.task.cgroup.id == cgroup.id() && event.kind() == kind;
+        self.watch.events.iter().filter(is_it).count()
+    }
+
+    fn lost_by_share(&self, kind: Kind) -> u64 {
+        let counters = self.watch.sensor.counters();
+        assert_eq!(counters.ring_full.total(), 0, "{counters:?}");
+        counters.ring_share.get(kind)
+    }
+}
+
+#[test]
+fn a_flood_of_opens_leaves_room_for_the_opens_of_others_and_ends_with_the_next_drain() {
+    if !can_load() {
+        return;
+    }
+    let mut both = Neighbours::new("share-opens");
+    for _ in 0..SHARE / (workload::FEW * OPEN_BYTES) + 1 {
+        // More than a share in the end, but not between two drains.
+        both.run("nothing", "few-opens");
+    }
+    let quiet = both.count(&both.quiet, Kind::Open);
+    both.run("opens", "few-opens");
+    let lost = both.lost_by_share(Kind::Open);
+    assert!(lost > 0 && both.count(&both.quiet, Kind::Open) >= quiet + workload::FEW);
+    let before = both.count(&both.watch.cgroup, Kind::Open);
+    both.run("few-opens", "few-opens");
+    assert!(both.count(&both.watch.cgroup, Kind::Open) >= before + workload::FEW);
+    assert_eq!(both.lost_by_share(Kind::Open), lost);
+}
+
+#[test]
+fn a_flood_of_forks_leaves_room_for_the_processes_of_others() {
+    if !can_load() {
+        return;
+    }
+    let mut both = Neighbours::new("share-forks");
+    both.run("forks", "exec");
+    assert!(both.lost_by_share(Kind::Fork) > 0 && both.lost_by_share(Kind::Exit) > 0);
+    let seen = Kind::ALL.map(|kind| both.count(&both.quiet, kind));
+    assert_eq!((seen[0], seen[1], seen[2]), (1, 1, 2), "{seen:?}");
+}
+
+#[test]
+fn a_flood_of_strings_leaves_room_for_the_strings_of_others() {
+    if !can_load() {
+        return;
+    }
+    let mut both = Neighbours::new("share-strings");
+    both.run("heavy-execs", "exec");
+    let quiet = both.watch.events.iter().filter(|event| event.task.cgroup.id == both.quiet.id());
+    let execs: Vec<_> = quiet
+        .filter_map(|event| match &event.what {
+            What::Exec(exec) => Some(exec),
+            What::Fork { .. } | What::Exit(_) | What::Open(_) => None,
+        })
+        .collect();
+    let [exec] = execs.as_slice() else { panic!("{}", execs.len()) };
+    assert!(!exec.args.truncated && !exec.envs.truncated);
+    assert_eq!(exec.args.items[1].len(), workload::FEW_ARGUMENTS);
+}
+
 /// Nothing is drained while they run, so that the strings overflow in any case: 75 MiB into 8.
 #[test]
 fn execs_whose_strings_find_no_room_are_reported_without_them_and_nothing_else_is_lost() {
@@ -9,7 +108,8 @@ fn execs_whose_strings_find_no_room_are_reported_without_them_and_nothing_else_i
         return;
     }
     let mut watch = Watch::new("heavy-execs");
-    assert!(watch.run_undrained("heavy-execs").success());
+    assert!(spawn(&watch.cgroup.procs(), &watch.path(""), "heavy-execs").wait().unwrap().success());
+    watch.drain();
     let n = workload::STARTERS * workload::STARTED;
     assert_eq!((watch.count(Kind::Exec), watch.count(Kind::Fork), watch.count(Kind::Exit)), (n, n, n + 1));
     watch.assert_nothing_lost();

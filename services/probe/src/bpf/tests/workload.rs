@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use nix::libc;
 
 pub(super) const COUNT: usize = 2000;
+pub(super) const FEW: usize = 20;
+pub(super) const FEW_ARGUMENTS: usize = 10_000;
 pub(super) const PROCESSES: usize = 200;
 /// Processes that start programs with as many arguments as are reported, and how many each starts.
 pub(super) const STARTERS: usize = 5;
@@ -39,6 +41,9 @@ fn run() {
         },
         "counts" => counts(&directory),
         "opens" => opens(&directory.join("file"), COUNT),
+        "few-opens" => opens(&directory.join("file"), FEW),
+        "forks" => forks(COUNT),
+        "exec" => drop(Command::new("/bin/true").arg("z".repeat(FEW_ARGUMENTS)).status().unwrap()),
         "threads" => threads(&directory),
         "thread-race" => thread_race(),
         "one-pid" => one_pid(),
@@ -83,6 +88,17 @@ fn take_table(is_wide: bool) {
 fn opens(path: &Path, count: usize) {
     for _ in 0..count {
         File::open(path).unwrap();
+    }
+}
+
+fn forks(count: usize) {
+    for _ in 0..count {
+        // SAFETY: the child only ends itself, which is allowed after a fork of a process with threads.
+        match unsafe { nix::unistd::fork() }.unwrap() {
+            // SAFETY: as above.
+            nix::unistd::ForkResult::Child => unsafe { libc::_exit(3) },
+            nix::unistd::ForkResult::Parent { child } => drop(nix::sys::wait::waitpid(child, None).unwrap()),
+        }
     }
 }
 
