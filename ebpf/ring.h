@@ -124,6 +124,6 @@ __noinline int is_over_share(__u64 cgroup, __u32 ring, __u64 size, __u64 limit)
 							    BPF_RB_FORCE_WAKEUP :                               \
 							    BPF_RB_NO_WAKEUP);                                  \
 		if (_error)                                                                                     \
-			count_lost(_cause, (kind));                                                             \
+			count_lost(_cause, (kind), _cgroup);                                                             \
 		_error;                                                                                         \
 	})

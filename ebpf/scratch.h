@@ -117,7 +117,7 @@ static __always_inline bool take_level(struct cpu_counters *here, __u32 level)
 }
 
 /* Scratch that no other program on this CPU uses, or NULL (counted). Give it back on every path. */
-static __always_inline struct scratch *take_scratch(enum event_kind kind)
+static __always_inline struct scratch *take_scratch(enum event_kind kind, __u64 cgroup)
 {
 	__u32 zero = 0, level = SCRATCH_LEVELS;
 	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
@@ -128,7 +128,7 @@ static __always_inline struct scratch *take_scratch(enum event_kind kind)
 		level = take_level(here, 0) ? 0 : take_level(here, 1) ? 1 : take_level(here, 2) ? 2 : take_level(here, 3) ? 3 : 4;
 	scratch = bpf_map_lookup_elem(&scratches, &level);
 	if (!scratch) {
-		count_lost(LOSS_KERNEL_BUSY, kind);
+		count_lost(LOSS_KERNEL_BUSY, kind, cgroup);
 		return 0;
 	}
 	scratch->level = level;

@@ -38,7 +38,7 @@ static __always_inline void forget_scope(__u64 id)
 static __always_inline void report_cgroup(struct cgroup *cgroup, enum event_kind kind, const char *path, __u64 id,
 					  __u64 parent)
 {
-	struct scratch *scratch = take_scratch(kind);
+	struct scratch *scratch = take_scratch(kind, 0);
 	struct cgroup_event *event;
 	long length;
 

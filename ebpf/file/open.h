@@ -252,7 +252,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	if (call == NOT_OPEN || !in_scope(task, &cgroup))
 		return 0;
 	count_generated(EVENT_OPEN);
-	scratch = take_scratch(EVENT_OPEN);
+	scratch = take_scratch(EVENT_OPEN, cgroup);
 	if (!scratch)
 		return 0;
 	read_arguments(&arguments, regs, call, is_compat);

@@ -132,7 +132,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	if (!in_scope(task, &cgroup))
 		return 0;
 	count_generated(EVENT_EXEC);
-	scratch = take_scratch(EVENT_EXEC);
+	scratch = take_scratch(EVENT_EXEC, cgroup);
 	if (!scratch)
 		return 0;
 	report_exec(scratch, task, bprm, cgroup);

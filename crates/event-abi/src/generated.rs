@@ -98,6 +98,7 @@ impl limits {
     pub const STRINGS_MAX_BYTES: limits = limits(65536);
     pub const STRINGS_CHUNK_BYTES: limits = limits(4096);
     pub const SCOPE_CACHE_SLOTS: limits = limits(1024);
+    pub const LOSS_CGROUPS: limits = limits(4096);
     pub const SHARE_SLOTS: limits = limits(4096);
     pub const SCRATCH_LEVELS: limits = limits(4);
 }
@@ -356,6 +357,16 @@ const _: () = {
         [::core::mem::offset_of!(known_event, parent_start_ns) - 120usize];
     ["Offset of field: known_event::tty"][::core::mem::offset_of!(known_event, tty) - 128usize];
     ["Offset of field: known_event::executable"][::core::mem::offset_of!(known_event, executable) - 160usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct cgroup_losses {
+    pub lost: [__u64; 27usize],
+}
+const _: () = {
+    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 216usize];
+    ["Alignment of cgroup_losses"][::core::mem::align_of::<cgroup_losses>() - 8usize];
+    ["Offset of field: cgroup_losses::lost"][::core::mem::offset_of!(cgroup_losses, lost) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]

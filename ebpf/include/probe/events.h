@@ -94,6 +94,7 @@ enum limits {
 	STRINGS_MAX_BYTES = 65536,  /* args and envs of an exec, each */
 	STRINGS_CHUNK_BYTES = 4096, /* of them in one record */
 	SCOPE_CACHE_SLOTS = 1024,   /* a power of two */
+	LOSS_CGROUPS = 4096,        /* cgroups whose losses are counted apart */
 	SHARE_SLOTS = 4096,         /* a power of two; cgroups that can have a share of the rings at the same time */
 	SCRATCH_LEVELS = 4,         /* programs on one CPU that can have begun and not ended */
 };
@@ -218,6 +219,11 @@ struct known_event {
 	__u64 parent_start_ns;
 	__u8 tty[TTY_BYTES];
 	struct file_info executable; /* FILE_PRESENT unless it has no memory any more */
+};
+
+/* What one cgroup lost, in the map `losses`. */
+struct cgroup_losses {
+	__u64 lost[LOSS_CAUSES * EVENT_KINDS]; /* cause * EVENT_KINDS + kind */
 };
 
 /* One CPU's counters, in the map `counters`. */

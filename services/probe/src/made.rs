@@ -4,13 +4,13 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
 
 use event::{
-    Cgroup, Event, Exec, ExitStatus, File, Kind, KnownProcess, Open, PerKind, ProcessKey, Strings, Task,
-    Text, What,
+    Cgroup, Event, Exec, ExitStatus, File, Kind, KnownProcess, LossCause, Open, PerKind, ProcessKey, Strings,
+    Task, Text, What,
 };
 
 use crate::bpf::HookReport;
 use crate::decode::Decoded;
-use crate::source::{Drained, KernelCounts, Source};
+use crate::source::{CgroupLoss, Drained, KernelCounts, Source};
 
 pub(crate) fn key(tgid: u32) -> ProcessKey {
     ProcessKey { start_ns: u64::from(tgid) * 10, tgid }
@@ -90,9 +90,28 @@ impl FakeSource {
 
     /// The hooks saw this, and its record found no room in the ring.
     pub(crate) fn see_and_lose(&self, kind: Kind) {
+        self.see_and_lose_in(1, LossCause::RingFull, kind);
+    }
+
+    /// The hooks saw this in a control group, and it was lost for a cause that the kernel counts.
+    pub(crate) fn see_and_lose_in(&self, cgroup: u64, cause: LossCause, kind: Kind) {
         let mut fake = self.0.lock().unwrap();
-        *fake.counts.generated.get_mut(kind) += 1;
-        *fake.counts.ring_full.get_mut(kind) += 1;
+        let counts = &mut fake.counts;
+        *counts.generated.get_mut(kind) += 1;
+        let total = match cause {
+            LossCause::KernelBusy => &mut counts.kernel_busy,
+            LossCause::RingShare => &mut counts.ring_share,
+            _ => &mut counts.ring_full,
+        };
+        *total.get_mut(kind) += 1;
+        let is_it = |loss: &&mut CgroupLoss| (loss.cgroup, loss.cause) == (cgroup, cause);
+        if let Some(loss) = counts.by_cgroup.iter_mut().find(is_it) {
+            *loss.counts.get_mut(kind) += 1;
+            return;
+        }
+        let mut one = PerKind::default();
+        *one.get_mut(kind) += 1;
+        counts.by_cgroup.push(CgroupLoss { cgroup, cause, counts: one });
     }
 
     /// The hooks saw this, and its record is damaged.
@@ -127,7 +146,7 @@ impl Source for FakeSource {
     }
 
     fn counts(&mut self) -> KernelCounts {
-        self.0.lock().unwrap().counts
+        self.0.lock().unwrap().counts.clone()
     }
 
     fn hooks(&self) -> Vec<HookReport> {

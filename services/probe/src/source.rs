@@ -2,13 +2,13 @@
 
 use std::os::fd::BorrowedFd;
 
-use event::{Kind, PerKind};
+use event::{Kind, LossCause, PerKind};
 
 use crate::bpf::{HookReport, Sensor, SensorError};
 use crate::decode::{Decoded, Decoder};
 
 /// What the kernel side counted since it was loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KernelCounts {
     /// Events inside the kernel's scope filter.
     pub generated: PerKind<u64>,
@@ -24,6 +24,19 @@ pub struct KernelCounts {
     pub missed_runs: u64,
     /// Decisions that the filter had no room for.
     pub undecided: u64,
+    /// What was lost, by control group and cause; the sum is that of the causes above.
+    pub by_cgroup: Vec<CgroupLoss>,
+}
+
+/// What one control group lost in the kernel since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CgroupLoss {
+    /// Its id; 0 = not known, because too many control groups have lost something.
+    pub cgroup: u64,
+    /// Why.
+    pub cause: LossCause,
+    /// How many.
+    pub counts: PerKind<u64>,
 }
 
 /// A source of decoded records, and the filter in front of it.
@@ -105,6 +118,7 @@ impl Source for KernelSource {
 
     fn counts(&mut self) -> KernelCounts {
         let counters = self.sensor.counters();
+        let by_cgroup = self.sensor.losses(&counters).into_iter();
         KernelCounts {
             generated: counters.generated,
             ring_full: counters.ring_full,
@@ -113,6 +127,9 @@ impl Source for KernelSource {
             lost_other: counters.lost_other,
             missed_runs: counters.missed_runs,
             undecided: self.undecided,
+            by_cgroup: by_cgroup
+                .map(|(cgroup, cause, counts)| CgroupLoss { cgroup, cause, counts })
+                .collect(),
         }
     }
 

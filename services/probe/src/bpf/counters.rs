@@ -32,6 +32,13 @@ pub struct KernelCounters {
     pub missed_runs: u64,
 }
 
+impl KernelCounters {
+    /// Events lost, for any cause.
+    pub(super) fn lost(&self) -> u64 {
+        [&self.ring_full, &self.kernel_busy, &self.ring_share].map(PerKind::total).iter().sum()
+    }
+}
+
 pub(super) struct Counters {
     pub(super) map: PerCpuArray<MapData, [u64; WORDS]>,
     /// Answered again should a read fail, so that a counter never goes back.

@@ -8,6 +8,7 @@
 mod counters;
 mod hooks;
 mod loader;
+mod losses;
 mod ring;
 mod scope;
 mod sensor;
@@ -17,5 +18,6 @@ mod tests;
 
 pub use counters::KernelCounters;
 pub use loader::{HookReport, HookTrial, LoadError, try_hooks};
+pub use losses::CgroupCounts;
 pub use scope::{Hierarchy, v1_hierarchies};
 pub use sensor::{Scope, Sensor, SensorConfig, SensorError};

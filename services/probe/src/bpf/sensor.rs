@@ -10,6 +10,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use super::counters::{Counters, KernelCounters};
 use super::loader::{self, HookReport, LoadError};
+use super::losses::{CgroupCounts, Losses};
 use super::ring::Ring;
 use super::scope::Decisions;
 use super::snapshot;
@@ -90,6 +91,7 @@ pub struct Sensor {
     never_drop: Ring,
     strings: Ring,
     pub(super) counters: Counters,
+    pub(super) losses: Losses,
     decisions: Decisions,
     epoch: Epoch,
     ready: Epoll,
@@ -107,6 +109,7 @@ impl Sensor {
         let never_drop = Ring::new(loader::take_map(&mut ebpf, "never_drop")?, "never_drop")?;
         let strings = Ring::new(loader::take_map(&mut ebpf, "strings")?, "strings")?;
         let counters = Counters::new(loader::take_map(&mut ebpf, "counters")?)?;
+        let losses = Losses::new(loader::take_map(&mut ebpf, "losses")?)?;
         let mut decisions = Decisions::new(
             loader::take_map(&mut ebpf, "decisions")?,
             loader::take_map(&mut ebpf, "decided")?,
@@ -119,7 +122,7 @@ impl Sensor {
         let epoch = Epoch::new(loader::take_map(&mut ebpf, ".bss")?)?;
         let ready = watch(&[&bulk, &never_drop, &strings])?;
         let hooks = loader::attach(&mut ebpf, &config.kinds)?;
-        Ok(Self { ebpf, hooks, bulk, never_drop, strings, counters, decisions, epoch, ready })
+        Ok(Self { ebpf, hooks, bulk, never_drop, strings, counters, losses, decisions, epoch, ready })
     }
 
     /// Detaches every hook: nothing new is generated. What the rings hold and the counters stay readable.
@@ -182,6 +185,12 @@ impl Sensor {
     #[must_use]
     pub fn counters(&self) -> KernelCounters {
         self.counters.read(&self.ebpf)
+    }
+
+    /// What each cgroup lost, of what these counters tell.
+    #[must_use]
+    pub fn losses(&self, counters: &KernelCounters) -> Vec<CgroupCounts> {
+        self.losses.read(counters)
     }
 
     /// Writes what was found out about a cgroup: whether its processes are watched from now on.

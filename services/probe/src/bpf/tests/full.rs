@@ -43,9 +43,15 @@ impl Neighbours {
         self.watch.events.iter().filter(is_it).count()
     }
 
+    /// All of it the loud one's, and nothing is lost for another cause.
     fn lost_by_share(&self, kind: Kind) -> u64 {
         let counters = self.watch.sensor.counters();
-        assert_eq!(counters.ring_full.total(), 0, "{counters:?}");
+        let loud = self.watch.cgroup.id();
+        assert_eq!(
+            self.watch.sensor.losses(&counters),
+            [(loud, event::LossCause::RingShare, counters.ring_share)],
+            "{counters:?}"
+        );
         counters.ring_share.get(kind)
     }
 }
@@ -126,4 +132,18 @@ fn execs_whose_strings_find_no_room_are_reported_without_them_and_nothing_else_i
         }
     }
     assert!(whole > 0 && cut > 0, "{whole} {cut}");
+}
+
+/// The map is told to be full by entries of cgroups that do not exist.
+#[test]
+fn losses_of_more_cgroups_than_the_map_holds_are_nobodys_and_the_sum_stays_exact() {
+    if !can_load() {
+        return;
+    }
+    let mut both = Neighbours::new("losses");
+    both.watch.sensor.losses.fill();
+    both.run("opens", "nothing");
+    let counters = both.watch.sensor.counters();
+    assert!(counters.ring_share.get(Kind::Open) > 0);
+    assert_eq!(both.watch.sensor.losses(&counters), [(0, event::LossCause::RingShare, counters.ring_share)]);
 }
