@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * iter/task: runs once per task when user space reads the iterator, and writes one record per process in scope. Its
- * program can be preempted, so it has memory of its own instead of a CPU's; only one snapshot is taken at a time.
+ * iter/task: runs once per task when user space reads the iterator, and writes one record per process in scope: all of
+ * what is known of it (on_task), or only who it is (on_living). The first can be preempted, so it has memory of its own
+ * instead of a CPU's; only one snapshot is taken at a time.
  *
  * Misses: arguments and environment, which are in another process's memory; user space reads them from /proc.
  */
@@ -14,6 +15,28 @@ struct {
 	__type(value, struct scratch);
 } snapshot_scratch SEC(".maps");
 
+/* Whether this task stands for a process that has not ended. */
+static __always_inline bool is_living(struct task_struct *task)
+{
+	return task->pid == task->tgid && !(task->flags & PF_KTHREAD) && task->signal->live.counter;
+}
+
+SEC("iter/task")
+int on_living(struct bpf_iter__task *context)
+{
+	struct seq_file *seq = context->meta->seq;
+	struct task_struct *task = context->task;
+	struct living_process process = {};
+	__u64 cgroup;
+
+	if (!task || !is_living(task) || !in_scope(task, &cgroup))
+		return 0;
+	process.start_ns = task->start_boottime;
+	process.tgid = task->tgid;
+	bpf_seq_write(seq, &process, sizeof(process));
+	return 0;
+}
+
 SEC("iter/task")
 int on_task(struct bpf_iter__task *context)
 {
@@ -25,7 +48,7 @@ int on_task(struct bpf_iter__task *context)
 	struct file *executable;
 	__u64 cgroup;
 
-	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD || !task->signal->live.counter)
+	if (!task || !is_living(task))
 		return 0;
 	scratch = bpf_map_lookup_elem(&snapshot_scratch, &zero);
 	if (!scratch || !in_scope(task, &cgroup))

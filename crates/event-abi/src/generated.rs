@@ -360,6 +360,20 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct living_process {
+    pub start_ns: __u64,
+    pub tgid: __u32,
+    pub pad: __u32,
+}
+const _: () = {
+    ["Size of living_process"][::core::mem::size_of::<living_process>() - 16usize];
+    ["Alignment of living_process"][::core::mem::align_of::<living_process>() - 8usize];
+    ["Offset of field: living_process::start_ns"][::core::mem::offset_of!(living_process, start_ns) - 0usize];
+    ["Offset of field: living_process::tgid"][::core::mem::offset_of!(living_process, tgid) - 8usize];
+    ["Offset of field: living_process::pad"][::core::mem::offset_of!(living_process, pad) - 12usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_losses {
     pub lost: [__u64; 27usize],
 }

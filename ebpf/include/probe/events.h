@@ -221,6 +221,13 @@ struct known_event {
 	struct file_info executable; /* FILE_PRESENT unless it has no memory any more */
 };
 
+/* Who a process is. No record: the iterator of living processes gives nothing else. */
+struct living_process {
+	__u64 start_ns; /* as task_context.start_ns */
+	__u32 tgid;
+	__u32 pad;
+};
+
 /* What one cgroup lost, in the map `losses`. */
 struct cgroup_losses {
 	__u64 lost[LOSS_CAUSES * EVENT_KINDS]; /* cause * EVENT_KINDS + kind */

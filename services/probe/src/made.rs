@@ -76,6 +76,7 @@ struct Fake {
     undecodable: PerKind<u64>,
     decisions: Vec<(u64, bool)>,
     forgotten: Vec<u64>,
+    living: Option<Vec<ProcessKey>>,
     is_stopped: bool,
 }
 
@@ -98,10 +99,12 @@ impl FakeSource {
         let mut fake = self.0.lock().unwrap();
         let counts = &mut fake.counts;
         *counts.generated.get_mut(kind) += 1;
-        let total = match cause {
-            LossCause::KernelBusy => &mut counts.kernel_busy,
-            LossCause::RingShare => &mut counts.ring_share,
-            _ => &mut counts.ring_full,
+        let total = if cause == LossCause::KernelBusy {
+            &mut counts.kernel_busy
+        } else if cause == LossCause::RingShare {
+            &mut counts.ring_share
+        } else {
+            &mut counts.ring_full
         };
         *total.get_mut(kind) += 1;
         let is_it = |loss: &&mut CgroupLoss| (loss.cgroup, loss.cause) == (cgroup, cause);
@@ -124,6 +127,12 @@ impl FakeSource {
     /// A record that is not an event.
     pub(crate) fn tell(&self, decoded: Decoded) {
         self.0.lock().unwrap().waiting.push(decoded);
+    }
+
+    /// From now on these processes live, and no others.
+    #[expect(dead_code, reason = "for the tests of who reconciles the table")]
+    pub(crate) fn live(&self, living: Vec<ProcessKey>) {
+        self.0.lock().unwrap().living = Some(living);
     }
 
     pub(crate) fn decisions(&self) -> Vec<(u64, bool)> {
@@ -151,6 +160,10 @@ impl Source for FakeSource {
 
     fn hooks(&self) -> Vec<HookReport> {
         Vec::new()
+    }
+
+    fn living(&mut self) -> Option<Vec<ProcessKey>> {
+        self.0.lock().unwrap().living.clone()
     }
 
     fn decide(&mut self, cgroup: u64, watch: bool) {

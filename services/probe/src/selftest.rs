@@ -15,10 +15,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use event::{Event, Kind, KnownProcess, What};
+use event::{Event, Kind, KnownProcess, ProcessKey, What};
 
 use crate::bpf::{HookReport, KernelCounters, Scope, Sensor, SensorConfig, SensorError};
 use crate::decode::{DecodeError, Decoded, Decoder};
+
+use crate::privileges;
 
 pub use cgroup::{CgroupError, OwnCgroup};
 pub use child::{CHILD_ARGUMENT, child};
@@ -96,6 +98,7 @@ pub enum SelftestError {
 struct Observed {
     hooks: Vec<HookReport>,
     known: Vec<KnownProcess>,
+    living: Option<Vec<ProcessKey>>,
     events: Vec<Event>,
     counters: KernelCounters,
     child: u32,
@@ -143,6 +146,7 @@ pub fn run() -> Result<Report, SelftestError> {
             known.push(process);
         }
     }
+    let living = without_capabilities(&mut sensor);
     child.go().map_err(doing("being told to go on"))?;
     let id = child.0.id();
     let events = collect(&mut sensor, &mut decoder, id)?;
@@ -150,6 +154,7 @@ pub fn run() -> Result<Report, SelftestError> {
     let observed = Observed {
         hooks: sensor.hooks().to_vec(),
         known,
+        living,
         events,
         counters: sensor.counters(),
         child: id,
@@ -158,6 +163,17 @@ pub fn run() -> Result<Report, SelftestError> {
         program,
     };
     Ok(Report { checks: expect::checks(&observed) })
+}
+
+/// The living processes as a thread without capabilities sees them, as those of a running probe are.
+fn without_capabilities(sensor: &mut Sensor) -> Option<Vec<ProcessKey>> {
+    std::thread::scope(|scope| {
+        let list = || {
+            privileges::drop_all_but(&[]).ok()?;
+            sensor.living().ok()
+        };
+        scope.spawn(list).join().unwrap_or_default()
+    })
 }
 
 /// Drains until the child has ended. The rings are polled, because a few records cross no mark.

@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use event::{Kind, LossCause, PerKind};
+use event::{Kind, LossCause, PerKind, ProcessKey};
 
 use crate::bpf::{HookReport, Sensor, SensorError};
 use crate::decode::{Decoded, Decoder};
@@ -47,6 +47,9 @@ pub trait Source: Send {
     fn counts(&mut self) -> KernelCounts;
     /// What serves which kind.
     fn hooks(&self) -> Vec<HookReport>;
+    /// The processes in scope that have not ended, or `None` when that cannot be found out. One that started after the
+    /// call began may be missing. Works without capabilities; costs about what `ps` does.
+    fn living(&mut self) -> Option<Vec<ProcessKey>>;
     /// Tells the filter whether to watch a control group.
     fn decide(&mut self, cgroup: u64, watch: bool);
     /// A control group is gone, and the filter may forget it.
@@ -135,6 +138,13 @@ impl Source for KernelSource {
 
     fn hooks(&self) -> Vec<HookReport> {
         self.sensor.hooks().to_vec()
+    }
+
+    fn living(&mut self) -> Option<Vec<ProcessKey>> {
+        self.sensor
+            .living()
+            .inspect_err(|error| tracing::debug!(%error, "the living processes cannot be listed"))
+            .ok()
     }
 
     fn decide(&mut self, cgroup: u64, watch: bool) {

@@ -34,7 +34,7 @@ impl Hook {
 }
 
 /// Cgroups come first: a cgroup made while the others are attached must not be missed.
-pub(super) const HOOKS: [Hook; 7] = [
+pub(super) const HOOKS: [Hook; 8] = [
     Hook {
         kind: None,
         name: "cgroup_made",
@@ -90,5 +90,12 @@ pub(super) const HOOKS: [Hook; 7] = [
         attach: "task",
         programs: &[alone("on_task")],
         cost: "processes that ran before the probe are known only from /proc",
+    },
+    Hook {
+        kind: None,
+        name: "living",
+        attach: "task",
+        programs: &[alone("on_living")],
+        cost: "processes whose end was lost are taken for living",
     },
 ];

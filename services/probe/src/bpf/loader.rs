@@ -66,7 +66,11 @@ thread_local! {
 /// A bit for each pid a kernel can give; the size of `exited` in ebpf/process/exit.h.
 const EXIT_MARK_WORDS: u32 = (4 << 20) / 64;
 
-const SNAPSHOT_PROGRAM: &str = "on_task";
+/// Lists the processes in scope with what is known of each.
+pub(super) const SNAPSHOT_PROGRAM: &str = "on_task";
+
+/// Lists who they are.
+pub(super) const LIVING_PROGRAM: &str = "on_living";
 
 /// Creates the maps. Nothing is attached yet.
 pub(super) fn open(config: &SensorConfig) -> Result<Ebpf, LoadError> {
@@ -216,13 +220,13 @@ fn program_named<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, 
     ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)
 }
 
-/// The loaded task iterator.
-pub(super) fn snapshot_program(ebpf: &mut Ebpf) -> Result<&mut Iter, SensorError> {
+/// A loaded iterator.
+pub(super) fn iterator<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Iter, SensorError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| SensorError::Snapshot {
         what: "the iterator is not loaded",
         source,
     };
-    let program = ebpf.program_mut(SNAPSHOT_PROGRAM).ok_or_else(|| failed("no such program".into()))?;
+    let program = ebpf.program_mut(name).ok_or_else(|| failed("no such program".into()))?;
     program.try_into().map_err(|error: ProgramError| failed(error.into()))
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use aya::Ebpf;
 use aya::maps::{Array, Map, MapData};
 use aya::programs::Program;
-use event::Kind;
+use event::{Kind, ProcessKey};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::counters::{Counters, KernelCounters};
@@ -212,6 +212,14 @@ impl Sensor {
     /// When the iterator could not be loaded, or failed.
     pub fn snapshot(&mut self) -> Result<Vec<Vec<u8>>, SensorError> {
         snapshot::take(&mut self.ebpf)
+    }
+
+    /// The processes in scope that have not ended. It needs no capability, and reads nothing but who they are.
+    ///
+    /// # Errors
+    /// When the iterator could not be loaded, or failed.
+    pub fn living(&mut self) -> Result<Vec<ProcessKey>, SensorError> {
+        snapshot::living(&mut self.ebpf)
     }
 }
 

@@ -341,6 +341,38 @@ fn a_snapshot_finds_the_processes_of_the_scope_and_only_those() {
 }
 
 #[test]
+fn the_living_processes_of_the_scope_are_listed_without_any_capability() {
+    if !can_load() {
+        return;
+    }
+    let mut watch = Watch::new("living");
+    let mut child = spawn(&watch.cgroup.procs(), &watch.path(""), "wait");
+    let procs = watch.cgroup.procs();
+    wait_until("the child joins", || {
+        std::fs::read_to_string(&procs).unwrap().trim() == child.id().to_string()
+    });
+    let [record] = &watch.sensor.snapshot().unwrap()[..] else { panic!("not one process") };
+    let Ok(Some(Decoded::Known(known))) = watch.decoder.decode(record) else { panic!("{record:?}") };
+    // Capabilities belong to a thread, and this one ends.
+    let sensor = &mut watch.sensor;
+    let mut living = || {
+        std::thread::scope(|scope| {
+            let list = || {
+                let left = crate::privileges::drop_all_but(&[]).unwrap();
+                assert_eq!(left.effective, 0);
+                sensor.living().unwrap()
+            };
+            scope.spawn(list).join().unwrap()
+        })
+    };
+    assert_eq!(living(), [known.task.process]);
+    child.kill().unwrap();
+    // It is a zombie when it has ended, and no process that lives.
+    wait_until("the child ends", || living().is_empty());
+    child.wait().unwrap();
+}
+
+#[test]
 fn the_descriptor_becomes_ready_when_a_ring_crosses_its_mark_and_not_before() {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     if !can_load() {

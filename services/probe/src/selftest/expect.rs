@@ -22,6 +22,7 @@ pub(super) fn checks(observed: &Observed) -> Vec<Check> {
     checks.extend([
         child_ended(observed),
         snapshot(observed),
+        living(observed),
         forks(observed),
         execs(observed),
         arguments(observed),
@@ -70,6 +71,16 @@ fn snapshot(observed: &Observed) -> Check {
     };
     let found = format!("{} processes in scope, {} of them the child", observed.known.len(), children.len());
     check("the snapshot holds the child, its program and its parent", passed, found)
+}
+
+fn living(observed: &Observed) -> Check {
+    let known: Vec<_> = observed.known.iter().map(|known| known.task.process).collect();
+    let found = match &observed.living {
+        Some(living) => format!("{} of {}", living.len(), known.len()),
+        None => "no list".to_owned(),
+    };
+    let passed = observed.living.as_ref() == Some(&known);
+    check("the living processes are listed without a capability", passed, found)
 }
 
 fn forks(observed: &Observed) -> Check {
