@@ -115,6 +115,13 @@ impl PeerUids {
     }
 }
 
+/// Bytes that may be on their way in one stream. What is inside a connection cannot be overtaken by what is more urgent,
+/// so this is little more than keeps both sides busy.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+
+/// The same for all streams of a connection.
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+
 /// Connects to a service on a unix socket.
 ///
 /// # Errors
@@ -123,8 +130,8 @@ pub async fn connect(path: &Path) -> Result<Channel, SocketError> {
     let socket = path.to_owned();
     // The URI is required by HTTP/2 and never used to find the peer.
     Endpoint::from_static("http://localhost")
-        .initial_stream_window_size(4 << 20)
-        .initial_connection_window_size(16 << 20)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .connect_with_connector(tower::service_fn(move |_: Uri| {
             let socket = socket.clone();
             async move { Ok::<_, std::io::Error>(TokioIo::new(UnixStream::connect(socket).await?)) }
