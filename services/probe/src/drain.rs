@@ -6,14 +6,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use event::{Cgroup, Event, KnownProcess, LossCause, Losses, PerKind, ProbeCounters, ScopeRule, Task};
+use event::{
+    Cgroup, Event, Kind, KnownProcess, LossCause, Losses, PerKind, ProbeCounters, ScopeRule, Task,
+    WorkloadLoss,
+};
 
+use crate::backlog::name_of;
 use crate::batcher::Batcher;
 use crate::decode::Decoded;
 use crate::metrics::Metrics;
 use crate::order::{self, Order};
-use crate::outbox::Outbox;
-use crate::source::{Drained, Source};
+use crate::outbox::{Account, Outbox};
+use crate::source::{Drained, KernelCounts, Source};
 use crate::workload::Workloads;
 
 /// Pause between two warnings about the same thing.
@@ -37,6 +41,8 @@ pub struct Drain<S> {
     tasks: HashMap<usize, (Arc<Task>, Arc<Task>)>,
     suppressed: PerKind<u64>,
     undecodable: PerKind<u64>,
+    /// What has been passed on of the kernel's losses.
+    kernel_lost: HashMap<(u64, LossCause), PerKind<u64>>,
     next_warning_ns: u64,
 }
 
@@ -73,6 +79,7 @@ impl<S: Source> Drain<S> {
             tasks: HashMap::new(),
             suppressed: PerKind::default(),
             undecodable: PerKind::default(),
+            kernel_lost: HashMap::new(),
             next_warning_ns: 0,
         }
     }
@@ -107,15 +114,15 @@ impl<S: Source> Drain<S> {
     /// After [`Self::stop`]: passes on all that is left.
     pub fn finish(&mut self, now_ns: u64) {
         while self.advance(now_ns, u64::MAX) > 0 {}
-        if let Some(complete) = self.batcher.take() {
-            self.outbox.push(complete);
-        }
+        self.batcher.flush();
+        self.pass_on(now_ns);
     }
 
-    /// What became of every event. The kernel is asked last, so what is in flight is never negative.
-    pub fn counters(&mut self) -> ProbeCounters {
-        let (delivered, buffer_full) = self.outbox.account();
+    /// What became of every event, and what waits. The kernel is asked last, so what is in flight is never negative.
+    pub fn counters(&mut self) -> (ProbeCounters, Account) {
+        let account = self.outbox.account();
         let kernel = self.source.counts();
+        self.tell_losses(&kernel);
         self.metrics.cgroups.set(self.workloads.len() as u64);
         self.metrics.cgroups_refused.set(self.workloads.refused);
         self.metrics.cgroup_scans.set(self.workloads.scans);
@@ -125,16 +132,46 @@ impl<S: Source> Drain<S> {
         self.metrics.scope_undecided.set(kernel.undecided);
         let mut lost = Losses::default();
         lost.add(LossCause::RingFull, &kernel.ring_full);
-        lost.add(LossCause::KernelBusy, &kernel.kernel_busy);
         lost.add(LossCause::RingShare, &kernel.ring_share);
+        lost.add(LossCause::KernelBusy, &kernel.kernel_busy);
         lost.add(LossCause::Undecodable, &self.undecodable);
-        lost.add(LossCause::BacklogFull, &buffer_full);
-        ProbeCounters {
+        lost.add(LossCause::BacklogFull, &account.dropped);
+        for (cause, counts) in account.ledger.lost.iter() {
+            lost.add(cause, counts);
+        }
+        let counters = ProbeCounters {
             generated: kernel.generated,
-            delivered,
-            no_taker: PerKind::default(),
+            delivered: account.ledger.delivered,
+            no_taker: account.ledger.no_taker,
             suppressed: self.suppressed,
             lost,
+        };
+        (counters, account)
+    }
+
+    /// Passes on what the kernel lost of each control group since the last time.
+    fn tell_losses(&mut self, kernel: &KernelCounts) {
+        let mut news = Vec::new();
+        for loss in &kernel.by_cgroup {
+            let told = self.kernel_lost.entry((loss.cgroup, loss.cause)).or_default();
+            let mut counts = PerKind::default();
+            for kind in Kind::ALL {
+                *counts.get_mut(kind) = loss.counts.get(kind).saturating_sub(told.get(kind));
+            }
+            *told = loss.counts;
+            if counts.total() > 0 {
+                let workload =
+                    self.workloads.get(loss.cgroup).map_or_else(|| "".into(), |known| name_of(known));
+                news.push(WorkloadLoss { cgroup: loss.cgroup, workload, cause: loss.cause, counts });
+            }
+        }
+        // What the kernel no longer lists starts at 0 again.
+        if self.kernel_lost.len() > kernel.by_cgroup.len() {
+            let listed: HashSet<_> = kernel.by_cgroup.iter().map(|loss| (loss.cgroup, loss.cause)).collect();
+            self.kernel_lost.retain(|key, _| listed.contains(key));
+        }
+        if !news.is_empty() {
+            self.outbox.lose(news);
         }
     }
 
@@ -189,14 +226,14 @@ impl<S: Source> Drain<S> {
             }
         }
         self.decoded = decoded;
+        self.batcher.step(now_ns);
         let mut ready = Vec::new();
         self.order.sort(&mut self.events, cut_ns, &mut |event| ready.push(event));
         for event in ready {
             self.pass(event, now_ns);
         }
-        if let Some(complete) = self.batcher.due(now_ns) {
-            self.outbox.push(complete);
-        }
+        self.batcher.due(now_ns);
+        self.pass_on(cut_ns.min(now_ns));
         for id in self.workloads.forget(now_ns) {
             self.source.forget(id);
         }
@@ -210,9 +247,17 @@ impl<S: Source> Drain<S> {
             return;
         }
         event.task = self.with_cgroup(&event.task, cgroup);
-        if let Some(complete) = self.batcher.push(event) {
+        self.batcher.push(event);
+    }
+
+    /// Hands over what is complete. Everything up to `cut_ns` has been drained, so what is not in an open batch either
+    /// has been handed over.
+    fn pass_on(&mut self, cut_ns: u64) {
+        while let Some(complete) = self.batcher.complete() {
             self.outbox.push(complete);
         }
+        let drained = cut_ns.saturating_add(1);
+        self.outbox.pushed_until(self.batcher.oldest_ns().map_or(drained, |oldest| oldest.min(drained)));
     }
 
     /// The task with its control group. The decoder shares one task between the events of a process, and this keeps
@@ -261,7 +306,7 @@ impl<S: Source> Drain<S> {
             return;
         }
         self.metrics.undecodable.add(drained.damaged as u64);
-        for kind in event::Kind::ALL {
+        for kind in Kind::ALL {
             *self.undecodable.get_mut(kind) += drained.undecodable.get(kind);
         }
         if now_ns >= self.next_warning_ns {

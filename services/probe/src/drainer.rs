@@ -101,7 +101,7 @@ impl<S: Source> Drainer<S> {
     }
 
     fn publish(&mut self, is_last: bool) {
-        let counters = self.drain.counters();
+        let (counters, _account) = self.drain.counters();
         let hooks = self.drain.source().hooks().into_iter().map(|hook| v1::Hook {
             kind: hook.kind,
             program: hook.program,

@@ -2,12 +2,12 @@
 //!
 //! Everything that touches the kernel is here, and nothing that a user wrote: no rule, no profile, no JSON of events.
 //! Records come out of `bpf`, become events in `decode`, get their workload and their order in `drain`, and wait in
-//! `buffer` until the analyzer has them. Invariant: every event that a hook counted is delivered, suppressed or
+//! `backlog` until the analyzer has them. Invariant: every event that a hook counted is delivered, suppressed or
 //! lost, by kind and cause, and the status says how many of each.
 
+pub mod backlog;
 pub mod batcher;
 pub mod bpf;
-pub mod buffer;
 pub mod cli;
 pub mod config;
 pub mod decode;

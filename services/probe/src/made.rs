@@ -117,6 +117,11 @@ impl FakeSource {
         counts.by_cgroup.push(CgroupLoss { cgroup, cause, counts: one });
     }
 
+    /// These and no others are alive from now on.
+    pub(crate) fn set_living(&self, living: Vec<ProcessKey>) {
+        self.0.lock().unwrap().living = Some(living);
+    }
+
     /// The hooks saw this, and its record is damaged.
     pub(crate) fn see_and_damage(&self, kind: Kind) {
         let mut fake = self.0.lock().unwrap();
@@ -127,12 +132,6 @@ impl FakeSource {
     /// A record that is not an event.
     pub(crate) fn tell(&self, decoded: Decoded) {
         self.0.lock().unwrap().waiting.push(decoded);
-    }
-
-    /// From now on these processes live, and no others.
-    #[expect(dead_code, reason = "for the tests of who reconciles the table")]
-    pub(crate) fn live(&self, living: Vec<ProcessKey>) {
-        self.0.lock().unwrap().living = Some(living);
     }
 
     pub(crate) fn decisions(&self) -> Vec<(u64, bool)> {

@@ -25,18 +25,22 @@ pub struct Metrics {
     pub batches: Counter,
     /// Bytes of them.
     pub batch_bytes: Counter,
-    /// Batches dropped because the buffer was full.
-    pub batches_dropped: Counter,
+    /// Batches rewritten without some of their events because the backlog was full.
+    pub batches_rewritten: Counter,
     /// Batches that wait, now.
-    pub buffer_batches: Counter,
+    pub backlog_batches: Counter,
     /// Bytes of them, now.
-    pub buffer_bytes: Counter,
+    pub backlog_bytes: Counter,
+    /// Events that an acknowledgement claimed and that its batches did not hold.
+    pub overclaimed: Counter,
     /// Processes in the table, now.
     pub table_processes: Counter,
     /// Processes not kept because the table was full.
     pub table_refused: Counter,
     /// Images kept without arguments because the table was too heavy.
     pub table_stripped: Counter,
+    /// Processes removed from the table because they had ended without being seen.
+    pub table_reconciled: Counter,
     /// Control groups known, now.
     pub cgroups: Counter,
     /// Control groups not remembered because there were too many.
@@ -70,12 +74,14 @@ impl Default for Metrics {
             scope_undecided: plain("probe_scope_undecided_total"),
             batches: plain("probe_batch_encoded_total"),
             batch_bytes: plain("probe_batch_encoded_bytes_total"),
-            batches_dropped: plain("probe_buffer_dropped_batches_total"),
-            buffer_batches: plain("probe_buffer_batches"),
-            buffer_bytes: plain("probe_buffer_bytes"),
+            batches_rewritten: plain("probe_backlog_rewritten_batches_total"),
+            backlog_batches: plain("probe_backlog_batches"),
+            backlog_bytes: plain("probe_backlog_bytes"),
+            overclaimed: plain("probe_ledger_overclaimed_events_total"),
             table_processes: plain("probe_table_processes"),
             table_refused: plain("probe_table_refused_total"),
             table_stripped: plain("probe_table_stripped_total"),
+            table_reconciled: plain("probe_table_reconciled_total"),
             cgroups: plain("probe_cgroup_known"),
             cgroups_refused: plain("probe_cgroup_refused_total"),
             cgroups_unresolved: plain("probe_cgroup_unresolved_total"),

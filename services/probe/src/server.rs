@@ -30,11 +30,12 @@ const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// Messages from an analyzer are a hello and acknowledgements.
 const MAX_REQUEST_BYTES: usize = 64 << 10;
 
-/// Windows for HTTP/2, so that a batch does not wait for a window update.
-const WINDOW_BYTES: u32 = 4 << 20;
+/// Windows for HTTP/2. Small, because what is inside a connection cannot be overtaken: behind a slow analyzer an exec
+/// must not wait for megabytes of opens. The analyzer's own setting is what counts for batches.
+const WINDOW_BYTES: u32 = 256 << 10;
 
 /// Messages that wait inside one connection, beside what HTTP/2 holds.
-const CHANNEL_MESSAGES: usize = 4;
+const CHANNEL_MESSAGES: usize = 1;
 
 /// Time for an analyzer to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -138,10 +139,10 @@ async fn converse(
     mut incoming: Streaming<v1::FromAnalyzer>,
     sender: &mpsc::Sender<Result<v1::FromProbe, Status>>,
 ) -> Result<(), Status> {
-    let version = hello(&mut incoming).await.inspect_err(|_| shared.metrics.refused_protocol.inc())?;
-    let (session, processes) = shared.outbox.connect();
+    let hello = hello(&mut incoming).await.inspect_err(|_| shared.metrics.refused_protocol.inc())?;
+    let (session, processes) = shared.outbox.connect(hello.instance);
     shared.metrics.sessions.inc();
-    tracing::info!(version, processes = processes.len(), "an analyzer connected");
+    tracing::info!(version = hello.version, processes = processes.len(), "an analyzer connected");
     let _end = EndOfSession { outbox: &shared.outbox, session };
     tokio::select! {
         read = acknowledgements(shared, session, &mut incoming) => read,
@@ -161,13 +162,13 @@ impl Drop for EndOfSession<'_> {
     }
 }
 
-/// Waits for the hello; gives the version of the analyzer.
-async fn hello(incoming: &mut Streaming<v1::FromAnalyzer>) -> Result<String, Status> {
+/// Waits for the hello.
+async fn hello(incoming: &mut Streaming<v1::FromAnalyzer>) -> Result<v1::AnalyzerHello, Status> {
     let first = tokio::time::timeout(HELLO_TIMEOUT, incoming.message())
         .await
         .map_err(|_elapsed| Status::deadline_exceeded("no hello within 5 s"))??;
     match first.and_then(|first| first.message) {
-        Some(Said::Hello(hello)) if hello.wire_version == wire::WIRE_VERSION => Ok(hello.version),
+        Some(Said::Hello(hello)) if hello.wire_version == wire::WIRE_VERSION => Ok(hello),
         Some(Said::Hello(hello)) => Err(Status::failed_precondition(format!(
             "the analyzer (version {}) speaks wire version {}, this probe (version {}) speaks {}: install the same \
              release of both",
@@ -187,12 +188,9 @@ async fn acknowledgements(
 ) -> Result<(), Status> {
     while let Some(said) = incoming.message().await? {
         match said.message {
-            Some(Said::Ack(ack)) => {
-                shared.outbox.ack(session, ack.seq).map_err(|error| {
-                    shared.metrics.refused_protocol.inc();
-                    Status::invalid_argument(error.to_string())
-                })?;
-            }
+            Some(Said::Ack(ack)) => acknowledged(shared, session, &ack).inspect_err(|_| {
+                shared.metrics.refused_protocol.inc();
+            })?,
             Some(Said::Hello(_)) | None => {
                 shared.metrics.refused_protocol.inc();
                 return Err(Status::invalid_argument("only acknowledgements may follow the hello"));
@@ -200,6 +198,13 @@ async fn acknowledgements(
         }
     }
     Ok(())
+}
+
+fn acknowledged(shared: &ServerParts, session: Session, ack: &v1::Ack) -> Result<(), Status> {
+    let wrong = |error: &dyn std::error::Error| Status::invalid_argument(error.to_string());
+    let ledger = ack.ledger.as_ref().map(wire::status::ledger).transpose().map_err(|error| wrong(&error))?;
+    let ledger = ledger.unwrap_or_default();
+    shared.outbox.ack(session, ack.seq, &ledger).map_err(|error| wrong(&error))
 }
 
 async fn messages(
@@ -234,7 +239,7 @@ async fn messages(
             continue;
         }
         match shared.outbox.next(session) {
-            Next::Send(batch) => send(wire::batch::message(&batch)).await?,
+            Next::Send(batch) => send(batch).await?,
             Next::Replaced => return Err(Status::aborted("a newer connection of the analyzer took over")),
             Next::Wait => tokio::select! {
                 () = changed => {}

@@ -15,9 +15,9 @@ use event::ScopeRule;
 use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 
+use crate::backlog::Backlog;
 use crate::batcher::Batcher;
 use crate::bpf::{self, HookReport, Scope, Sensor, SensorConfig, SensorError};
-use crate::buffer::Buffer;
 use crate::config::Config;
 use crate::drain::{Drain, DrainParts};
 use crate::drainer::{Drainer, FLUSH_LIMIT};
@@ -90,7 +90,8 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
         Vec::new()
     });
     let table = Table::new(config.table.processes.get(), config.table.bytes.get());
-    let outbox = Arc::new(Outbox::new(Buffer::new(config.buffer.bytes.get(), table), metrics.clone()));
+    let backlog = Backlog::new(config.buffer.bytes.get(), None);
+    let outbox = Arc::new(Outbox::new(backlog, table, metrics.clone()));
     let mut drain = Drain::new(DrainParts {
         source,
         scope: config.scope.clone(),

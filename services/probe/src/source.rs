@@ -58,6 +58,11 @@ pub trait Source: Send {
     fn stop(&mut self);
     /// Readable when records wait. Without one the source is asked again and again.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
+    /// Asks for a wake-up through [`Self::fd`] at the next record, however few wait. False when the source cannot
+    /// promise that, and has to be asked again after a while.
+    fn sleep(&mut self) -> bool {
+        false
+    }
 }
 
 /// What one drain took.

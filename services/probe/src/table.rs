@@ -86,6 +86,13 @@ impl Table {
         }
     }
 
+    /// Removes the processes that are not to be kept; gives how many there were.
+    pub fn retain(&mut self, keep: impl Fn(&ProcessKey) -> bool) -> usize {
+        let gone: Vec<ProcessKey> = self.processes.keys().filter(|key| !keep(key)).copied().collect();
+        gone.iter().for_each(|key| self.remove(*key));
+        gone.len()
+    }
+
     /// Every process, oldest first, so that a parent comes before its children.
     #[must_use]
     pub fn snapshot(&self) -> Vec<KnownProcess> {

@@ -1,9 +1,10 @@
 use std::path::Path;
 
-use event::{Kind, Text};
+use event::{Kind, Ledger, Text};
+use wire::v1::from_probe::Message;
 
 use super::*;
-use crate::buffer::Buffer;
+use crate::backlog::Backlog;
 use crate::made::{FakeSource, exit, fork, known, open, task_in};
 use crate::outbox::Next;
 use crate::table::Table;
@@ -20,7 +21,8 @@ struct Bench {
 
 fn bench(scope: &str) -> Bench {
     let metrics = Metrics::default();
-    let outbox = Arc::new(Outbox::new(Buffer::new(1 << 20, Table::new(100, 1 << 20)), metrics.clone()));
+    let backlog = Backlog::new(1 << 20, None);
+    let outbox = Arc::new(Outbox::new(backlog, Table::new(100, 1 << 20), metrics.clone()));
     let source = FakeSource::default();
     let nowhere = Hierarchy { number: 0, mount: "/nowhere/at/all".into(), root: "/".to_owned() };
     let drain = Drain::new(DrainParts {
@@ -44,13 +46,20 @@ fn in_cgroup(event: Event, cgroup: u64) -> Event {
 
 /// Everything that is in the outbox, as it would be sent.
 fn sent(bench: &Bench) -> Vec<Event> {
-    let (session, _) = bench.outbox.connect();
-    let mut events = Vec::new();
-    while let Next::Send(batch) = bench.outbox.next(session) {
-        events.extend(wire::batch::decode(&batch).unwrap().events);
-        bench.outbox.ack(session, batch.seq).unwrap();
+    batches(bench).into_iter().flat_map(|batch| batch.events).collect()
+}
+
+/// Every batch that is in the outbox, acknowledged as delivered.
+fn batches(bench: &Bench) -> Vec<wire::batch::Decoded> {
+    let (session, _) = bench.outbox.connect(0);
+    let mut batches = Vec::new();
+    while let Next::Send(Message::Batch(bytes)) = bench.outbox.next(session) {
+        let batch = wire::batch::parse(bytes).unwrap();
+        let ledger = Ledger { delivered: wire::batch::kinds(&batch), ..Ledger::default() };
+        batches.push(wire::batch::decode(&batch).unwrap());
+        bench.outbox.ack(session, batch.seq, &ledger).unwrap();
     }
-    events
+    batches
 }
 
 #[test]
@@ -66,7 +75,7 @@ fn events_of_containers_pass_with_their_workload_and_others_are_counted_as_suppr
     let events = sent(&bench);
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].task.cgroup.workload.container_id().map(|id| &**id), Some(ID));
-    let counters = bench.drain.counters();
+    let (counters, _) = bench.drain.counters();
     assert_eq!((counters.suppressed.get(Kind::Open), counters.suppressed.get(Kind::Exit)), (1, 1));
     assert!(Kind::ALL.into_iter().all(|kind| counters.in_flight(kind) == 0));
 }
@@ -175,7 +184,7 @@ fn at_the_end_everything_that_was_seen_is_accounted_for() {
     bench.drain.finish(LATER);
     let delivered = sent(&bench).len();
     assert_eq!(delivered, 200);
-    let counters = bench.drain.counters();
+    let (counters, _) = bench.drain.counters();
     for kind in Kind::ALL {
         assert_eq!(counters.in_flight(kind), 0, "{}", kind.name());
     }
@@ -208,4 +217,42 @@ fn only_running_processes_in_scope_are_known_and_parents_outside_are_not_named()
     assert_eq!(completed, [2, 3], "nothing is read of a process outside the scope");
     assert!(known.iter().all(|process| process.task.cgroup.path == Text::from(format!("/docker/{ID}"))));
     assert!(!Path::new("/nowhere/at/all").exists());
+}
+
+#[test]
+fn what_the_kernel_lost_of_a_workload_is_told_with_the_next_batch_and_once() {
+    let mut bench = bench("containers");
+    bench.source.tell(made(7, &format!("/docker/{ID}")));
+    bench.source.see_and_lose_in(7, LossCause::RingFull, Kind::Open);
+    bench.source.see_and_lose_in(7, LossCause::RingFull, Kind::Open);
+    bench.source.see_and_lose_in(9, LossCause::RingFull, Kind::Exec);
+    bench.drain.step(LATER);
+    let _counters = bench.drain.counters();
+    let told = |bench: &mut Bench| {
+        bench.source.see(in_cgroup(open(1, 10), 7));
+        bench.drain.step(LATER);
+        let batches = batches(bench);
+        let lost = batches.into_iter().flat_map(|batch| batch.news.lost);
+        lost.map(|loss| (loss.cgroup, loss.workload.to_string(), loss.counts)).collect::<Vec<_>>()
+    };
+    let first = [(7, ID.to_owned(), PerKind([0, 0, 0, 2])), (9, String::new(), PerKind([1, 0, 0, 0]))];
+    assert_eq!(told(&mut bench), first);
+    bench.source.see_and_lose_in(7, LossCause::RingFull, Kind::Open);
+    let _counters = bench.drain.counters();
+    assert_eq!(told(&mut bench), [(7, ID.to_owned(), PerKind([0, 0, 0, 1]))]);
+    let _counters = bench.drain.counters();
+    assert_eq!(told(&mut bench), []);
+}
+
+#[test]
+fn a_batch_says_until_when_everything_was_sent() {
+    let mut bench = bench("host");
+    bench.source.see(open(1, LATER - 30_000_000));
+    bench.source.see(open(1, LATER - 1));
+    bench.drain.step(LATER);
+    let until = |bench: &Bench| batches(bench).first().map(|batch| batch.news.complete_until_ns);
+    assert_eq!(until(&bench), Some(LATER - order::SLACK_NS + 1), "the second one waits for the next drain");
+    bench.source.see(open(1, LATER + 10));
+    bench.drain.step(LATER + 30_000_000);
+    assert_eq!(until(&bench), Some(LATER + 30_000_000 - order::SLACK_NS + 1));
 }

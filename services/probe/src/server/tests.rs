@@ -2,16 +2,17 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bootstrap::socket::connect;
-use event::Kind;
+use event::{Kind, Ledger, LossCause, PerKind};
 use tonic::Code;
 use wire::v1::probe_client::ProbeClient;
 
 use super::*;
+use crate::backlog::Backlog;
 use crate::batcher::Batcher;
-use crate::buffer::Buffer;
 use crate::drain::{Drain, DrainParts};
 use crate::drainer::Drainer;
 use crate::made::{FakeSource, exit, fork, known, open};
+use crate::outbox::Account;
 use crate::table::Table;
 use crate::workload::Workloads;
 
@@ -33,8 +34,8 @@ fn probe(buffer_bytes: usize, uid: u32) -> Probe {
     let socket = directory.path().join("probe.sock");
     let listener = bootstrap::socket::bind(&socket, &PeerUids::new([own_uid()])).unwrap();
     let metrics = Metrics::default();
-    let outbox =
-        Arc::new(Outbox::new(Buffer::new(buffer_bytes, Table::new(5_000, 8 << 20)), metrics.clone()));
+    let table = Table::new(5_000, 8 << 20);
+    let outbox = Arc::new(Outbox::new(Backlog::new(buffer_bytes, None), table, metrics.clone()));
     outbox.know(vec![known(1, None, "/bin/init")]);
     let (publish, status) = watch::channel(Published::default());
     let parts = ServerParts {
@@ -52,8 +53,9 @@ fn probe(buffer_bytes: usize, uid: u32) -> Probe {
 impl Probe {
     fn push(&self, events: Vec<event::Event>) {
         let mut batcher = Batcher::new(usize::MAX, 0);
-        events.into_iter().for_each(|event| assert!(batcher.push(event).is_none()));
-        self.outbox.push(batcher.take().unwrap());
+        events.into_iter().for_each(|event| batcher.push(event));
+        batcher.flush();
+        self.outbox.push(batcher.complete().unwrap());
     }
 
     async fn settle(&self) {
@@ -84,15 +86,19 @@ impl Analyzer {
     }
 
     fn hello(wire_version: u32) -> v1::FromAnalyzer {
-        let hello = v1::AnalyzerHello { wire_version, version: "9.9".to_owned(), instance: 0 };
+        let hello = v1::AnalyzerHello { wire_version, version: "9.9".to_owned(), instance: 1 };
         v1::FromAnalyzer { message: Some(Said::Hello(hello)) }
     }
 
-    async fn ack(&self, seq: u64) {
-        self.say
-            .send(v1::FromAnalyzer { message: Some(Said::Ack(v1::Ack { seq, ledger: None })) })
-            .await
-            .unwrap();
+    async fn say_ack(&self, seq: u64, ledger: Option<v1::Ledger>) {
+        let ack = v1::Ack { seq, ledger };
+        self.say.send(v1::FromAnalyzer { message: Some(Said::Ack(ack)) }).await.unwrap();
+    }
+
+    /// Acknowledges this batch as delivered.
+    async fn ack(&self, batch: &v1::Batch) {
+        let delivered = Ledger { delivered: wire::batch::kinds(batch), ..Ledger::default() };
+        self.say_ack(batch.seq, Some((&delivered).into())).await;
     }
 
     async fn hear(&mut self) -> Result<Option<Saying>, Status> {
@@ -137,9 +143,9 @@ async fn a_stream_begins_with_hello_status_and_the_known_processes() {
     probe.push(vec![open(1, 5)]);
     let batch = analyzer.batch().await;
     assert_eq!(wire::batch::decode(&batch).unwrap().events[0].boot_ns, 5);
-    analyzer.ack(batch.seq).await;
+    analyzer.ack(&batch).await;
     probe.settle().await;
-    assert_eq!(probe.outbox.account().0.get(Kind::Open), 1);
+    assert_eq!(probe.outbox.account().ledger.delivered.get(Kind::Open), 1);
 }
 
 #[tokio::test]
@@ -149,16 +155,18 @@ async fn after_a_reconnect_come_the_processes_and_then_what_was_not_acknowledged
     probe.push(vec![exit(2, 6), fork(3, 1, 7)]);
     let mut first = Analyzer::connect(&probe.socket).await;
     assert_eq!(tgids(&first.batch().await), [1]);
-    assert_eq!((first.batch().await.seq, first.batch().await.seq), (1, 2));
-    first.ack(1).await;
-    while probe.outbox.account().0.get(Kind::Fork) == 0 {
+    let batch = first.batch().await;
+    assert_eq!((batch.seq, first.batch().await.seq), (1, 2));
+    first.ack(&batch).await;
+    while probe.outbox.account().ledger.delivered.get(Kind::Fork) == 0 {
         tokio::task::yield_now().await;
     }
     drop(first);
     let mut second = Analyzer::connect(&probe.socket).await;
     let processes = tgids(&second.batch().await);
-    assert_eq!(second.batch().await.seq, 2);
-    second.ack(2).await;
+    let batch = second.batch().await;
+    assert_eq!(batch.seq, 2);
+    second.ack(&batch).await;
     probe.settle().await;
     assert_eq!(processes, [1, 2], "as of the first batch that is sent again");
     let mut third = Analyzer::connect(&probe.socket).await;
@@ -175,9 +183,9 @@ async fn a_newer_connection_takes_over() {
     assert_eq!(old.end().await.code(), Code::Aborted);
     probe.push(vec![open(1, 5)]);
     let batch = new.batch().await;
-    new.ack(batch.seq).await;
+    new.ack(&batch).await;
     probe.settle().await;
-    assert_eq!(probe.outbox.account().0.get(Kind::Open), 1);
+    assert_eq!(probe.outbox.account().ledger.delivered.get(Kind::Open), 1);
     assert_eq!((probe.metrics.sessions.get(), probe.metrics.replaced.get()), (2, 1));
 }
 
@@ -199,7 +207,7 @@ async fn what_does_not_follow_the_protocol_ends_only_its_own_stream() {
     assert_eq!(no_hello.end().await.code(), Code::InvalidArgument);
     let mut from_the_future = Analyzer::connect(&probe.socket).await;
     from_the_future.batch().await;
-    from_the_future.ack(9).await;
+    from_the_future.say_ack(9, None).await;
     let status = from_the_future.end().await;
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(status.message().contains("batch 9"), "{status}");
@@ -247,18 +255,18 @@ async fn an_analyzer_that_does_not_answer_costs_counted_events_and_nothing_else(
     for time in 0..2_000 {
         probe.push(vec![open(1, time), fork(2, 1, time), exit(2, time)]);
     }
-    let (delivered, lost) = probe.outbox.account();
-    assert_eq!(delivered.total(), 0);
-    assert!(lost.get(Kind::Open) > 1_000, "{lost:?}");
-    let mut got = 0;
-    while got + probe.outbox.account().1.get(Kind::Open) < 2_000 {
+    let account = probe.outbox.account();
+    assert_eq!(account.ledger, Ledger::default());
+    assert!(account.dropped.get(Kind::Open) > 1_000, "{account:?}");
+    let mut got = PerKind::default();
+    while got.total() + account.dropped.total() < 6_000 {
         let batch = analyzer.batch().await;
-        got += wire::batch::kinds(&batch).get(Kind::Open);
-        analyzer.ack(batch.seq).await;
+        got += &wire::batch::kinds(&batch);
+        analyzer.ack(&batch).await;
     }
     probe.settle().await;
-    let (delivered, lost) = probe.outbox.account();
-    assert_eq!(delivered.get(Kind::Open), got);
+    let Account { ledger: Ledger { delivered, .. }, dropped: lost, .. } = probe.outbox.account();
+    assert_eq!(delivered, got);
     for kind in [Kind::Open, Kind::Fork, Kind::Exit] {
         assert_eq!(delivered.get(kind) + lost.get(kind), 2_000, "{}", kind.name());
     }
@@ -311,7 +319,7 @@ async fn the_last_status_accounts_for_every_event_and_the_stream_ends_well() {
             Saying::Batch(bytes) => {
                 let batch = wire::batch::parse(bytes).unwrap();
                 got += wire::batch::kinds(&batch).total();
-                analyzer.ack(batch.seq).await;
+                analyzer.ack(&batch).await;
                 // Stopped in the middle of the work: the rest must come all the same.
                 drop(stop.take());
             }
@@ -324,4 +332,95 @@ async fn the_last_status_accounts_for_every_event_and_the_stream_ends_well() {
     assert_eq!((got, counters.generated.total(), counters.delivered.total()), (2_000, 2_000, 2_000));
     assert!(Kind::ALL.into_iter().all(|kind| counters.in_flight(kind) == 0));
     assert_eq!(last.scope, "host");
+}
+
+#[tokio::test]
+async fn an_acknowledgement_says_what_became_of_the_events() {
+    let probe = probe(1 << 20, own_uid());
+    probe.push(vec![open(1, 5), open(1, 6), open(1, 7), fork(2, 1, 8)]);
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    analyzer.batch().await;
+    let seq = analyzer.batch().await.seq;
+    let opens = |count| Some(v1::KindCounts { open: count, ..Default::default() });
+    let lost = v1::Loss { cause: "refused".to_owned(), counts: opens(1) };
+    let ledger = v1::Ledger { delivered: opens(1), no_taker: opens(1), lost: vec![lost] };
+    analyzer.say_ack(seq, Some(ledger)).await;
+    probe.settle().await;
+    let ledger = probe.outbox.account().ledger;
+    let got = [ledger.delivered, ledger.no_taker].map(|counts| counts.get(Kind::Open));
+    assert_eq!((got, ledger.lost.of(LossCause::Refused).get(Kind::Open)), ([1, 1], 1));
+    assert_eq!(ledger.lost.of(LossCause::Undecodable).get(Kind::Fork), 1, "the ledger does not speak of it");
+}
+
+#[tokio::test]
+async fn a_ledger_with_an_unknown_cause_ends_the_stream_and_counts_nothing() {
+    let probe = probe(1 << 20, own_uid());
+    probe.push(vec![open(1, 5)]);
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    analyzer.batch().await;
+    let seq = analyzer.batch().await.seq;
+    let lost = v1::Loss { cause: "gremlins".to_owned(), counts: None };
+    analyzer.say_ack(seq, Some(v1::Ledger { lost: vec![lost], ..Default::default() })).await;
+    let status = analyzer.end().await;
+    assert!(status.message().contains("gremlins"), "{status}");
+    let mut again = Analyzer::connect(&probe.socket).await;
+    again.batch().await;
+    assert_eq!(again.batch().await.seq, seq);
+    assert_eq!(probe.outbox.account().ledger, Ledger::default());
+}
+
+#[tokio::test]
+async fn a_probe_without_processes_says_so_in_a_batch_without_a_number() {
+    let probe = probe(1 << 20, own_uid());
+    probe.push(vec![exit(1, 5)]);
+    let mut first = Analyzer::connect(&probe.socket).await;
+    first.batch().await;
+    let batch = first.batch().await;
+    first.ack(&batch).await;
+    probe.settle().await;
+    let mut second = Analyzer::connect(&probe.socket).await;
+    let opening = second.batch().await;
+    assert_eq!((opening.seq, tgids(&opening)), (0, vec![]));
+    probe.push(vec![open(1, 6)]);
+    assert_eq!(second.batch().await.seq, 2);
+}
+
+#[tokio::test]
+async fn another_analyzer_is_told_from_the_same_one_that_reconnects() {
+    let probe = probe(1 << 20, own_uid());
+    for (instance, restarts) in [(7, 0), (7, 0), (0, 0), (8, 1), (8, 1), (9, 2)] {
+        let hello = v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, instance, ..Default::default() };
+        let first = v1::FromAnalyzer { message: Some(Said::Hello(hello)) };
+        Analyzer::connect_with(&probe.socket, first).await.unwrap().batch().await;
+        assert_eq!(probe.outbox.account().analyzer_restarts, restarts, "{instance}");
+    }
+}
+
+/// One exec of a quiet workload behind megabytes of opens, with an analyzer that reads and acknowledges slowly.
+#[tokio::test]
+async fn an_exec_overtakes_the_flood_that_waits() {
+    let probe = probe(64 << 20, own_uid());
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    analyzer.batch().await;
+    for number in 0..400_u64 {
+        let opens = (0..512_u32).map(|open_number| {
+            let file = event::File { path: format!("/{number}/{open_number}").into(), ..Default::default() };
+            let open = event::Open { file: Arc::new(file), flags: 0, mode: 0, retval: 3 };
+            event::Event { what: event::What::Open(open), ..crate::made::open(1, number) }
+        });
+        let mut batcher = Batcher::new(usize::MAX, 0);
+        opens.for_each(|event| batcher.push(event));
+        batcher.flush();
+        while let Some(complete) = batcher.complete() {
+            probe.outbox.push(crate::batcher::Complete { lane: wire::batch::Lane::Flood, ..complete });
+        }
+    }
+    let first = analyzer.batch().await;
+    probe.push(vec![exit(2, 1_000)]);
+    let (mut before, mut batch) = (0, first);
+    while wire::batch::kinds(&batch).get(Kind::Exit) == 0 {
+        before += 1;
+        batch = analyzer.batch().await;
+    }
+    assert!(before < 200, "{before} batches of the flood came before the exit");
 }
