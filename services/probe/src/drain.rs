@@ -26,6 +26,21 @@ const WARN_PAUSE_NS: u64 = 60_000_000_000;
 /// Tasks that are kept to be shared by events; more than the decoder shares.
 const MAX_SHARED_TASKS: usize = 512;
 
+/// The table of processes is compared with those that live this often, and as often as the other when ends were lost.
+const RECONCILE_NS: u64 = 60_000_000_000;
+const RECONCILE_PAUSE_NS: u64 = 1_000_000_000;
+
+/// Causes for which the process table does not learn of an event.
+const LOST_HERE: [LossCause; 3] = [LossCause::RingFull, LossCause::RingShare, LossCause::KernelBusy];
+
+/// When the table was compared with the living.
+#[derive(Debug, Default)]
+struct Reconciled {
+    lost_exits: u64,
+    next_ns: u64,
+    not_before_ns: u64,
+}
+
 /// The state between the rings and the outbox.
 pub struct Drain<S> {
     source: S,
@@ -43,6 +58,7 @@ pub struct Drain<S> {
     undecodable: PerKind<u64>,
     /// What has been passed on of the kernel's losses.
     kernel_lost: HashMap<(u64, LossCause), PerKind<u64>>,
+    reconciled: Reconciled,
     next_warning_ns: u64,
 }
 
@@ -80,6 +96,7 @@ impl<S: Source> Drain<S> {
             suppressed: PerKind::default(),
             undecodable: PerKind::default(),
             kernel_lost: HashMap::new(),
+            reconciled: Reconciled::default(),
             next_warning_ns: 0,
         }
     }
@@ -173,6 +190,32 @@ impl<S: Source> Drain<S> {
         if !news.is_empty() {
             self.outbox.lose(news);
         }
+    }
+
+    /// Removes processes from the table whose end was lost: soon after the end of some process was, and now and then.
+    pub fn reconcile(&mut self, now_ns: u64, lost: &Losses) {
+        if self.reconciled.next_ns == 0 {
+            // The table has just been filled with those that live.
+            self.reconciled.next_ns = now_ns.saturating_add(RECONCILE_NS);
+        }
+        let lost_exits: u64 = LOST_HERE.iter().map(|cause| lost.of(*cause).get(Kind::Exit)).sum();
+        let lost_exits = lost_exits + self.undecodable.get(Kind::Exit);
+        let is_due = lost_exits > self.reconciled.lost_exits || now_ns >= self.reconciled.next_ns;
+        if !is_due || now_ns < self.reconciled.not_before_ns || self.metrics.table_processes.get() == 0 {
+            return;
+        }
+        self.reconciled.not_before_ns = now_ns.saturating_add(RECONCILE_PAUSE_NS);
+        let Some(living) = self.source.living() else { return };
+        // Busy with a connection that begins: asked again.
+        let Some(gone) = self.outbox.reconcile(&living.into_iter().collect(), now_ns) else { return };
+        self.metrics.table_reconciled.add(gone as u64);
+        self.reconciled.lost_exits = lost_exits;
+        self.reconciled.next_ns = now_ns.saturating_add(RECONCILE_NS);
+    }
+
+    /// Asks the source for a wake-up at the next record; false when it cannot promise one.
+    pub fn sleep(&mut self) -> bool {
+        self.source.sleep()
     }
 
     /// Decides about every control group that exists. Called once, after the hooks are active.

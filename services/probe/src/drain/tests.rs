@@ -256,3 +256,60 @@ fn a_batch_says_until_when_everything_was_sent() {
     bench.drain.step(LATER + 30_000_000);
     assert_eq!(until(&bench), Some(LATER + 30_000_000 - order::SLACK_NS + 1));
 }
+
+/// Compares the table with the living, as the drainer does.
+fn tick(bench: &mut Bench, now_ns: u64) {
+    let (counters, _) = bench.drain.counters();
+    bench.drain.reconcile(now_ns, &counters.lost);
+}
+
+fn processes(bench: &Bench) -> Vec<u32> {
+    bench.outbox.connect(0).1.iter().map(|process| process.task.process.tgid).collect()
+}
+
+#[test]
+fn processes_whose_exit_was_lost_do_not_stay_for_ever() {
+    let mut bench = bench("host");
+    // The table has room for 100.
+    bench.outbox.know((1..=100).map(|tgid| known(tgid, None, "/bin/a")).collect());
+    tick(&mut bench, LATER);
+    (0..90).for_each(|_| bench.source.see_and_lose(Kind::Exit));
+    bench.source.set_living((91..=100).map(crate::made::key).collect());
+    tick(&mut bench, LATER + 1);
+    assert_eq!(processes(&bench), (91..=100).collect::<Vec<_>>());
+    assert_eq!(bench.drain.metrics().table_reconciled.get(), 90);
+    (200..290).for_each(|tgid| bench.source.see(fork(tgid, 91, LATER + 2)));
+    bench.drain.step(2 * LATER);
+    sent(&bench);
+    assert_eq!((processes(&bench).len(), bench.drain.metrics().table_refused.get()), (100, 0));
+}
+
+#[test]
+fn what_is_younger_than_the_list_or_about_to_change_stays_in_the_table() {
+    let mut bench = bench("host");
+    // A process with this number started at ten times that.
+    bench.outbox.know([1, 2, 3].map(|tgid| known(tgid, None, "/bin/a")).into());
+    bench.source.set_living(vec![crate::made::key(1)]);
+    bench.source.see(exit(3, 15));
+    bench.drain.step(LATER);
+    bench.drain.step(2 * LATER);
+    tick(&mut bench, 5);
+    bench.source.see_and_lose(Kind::Exit);
+    tick(&mut bench, 20);
+    assert_eq!(processes(&bench), [1, 2, 3], "2 started at 20, the end of 3 waits");
+    bench.source.see_and_lose(Kind::Exit);
+    tick(&mut bench, 20 + RECONCILE_PAUSE_NS);
+    assert_eq!(processes(&bench), [1, 3]);
+}
+
+#[test]
+fn the_table_is_compared_now_and_then_without_a_loss_and_not_when_there_is_no_list() {
+    let mut bench = bench("host");
+    bench.outbox.know(vec![known(1, None, "/bin/a")]);
+    tick(&mut bench, LATER);
+    tick(&mut bench, LATER + RECONCILE_NS);
+    assert_eq!(processes(&bench), [1], "the processes cannot be listed");
+    bench.source.set_living(Vec::new());
+    tick(&mut bench, LATER + RECONCILE_NS + RECONCILE_PAUSE_NS);
+    assert_eq!(processes(&bench), [] as [u32; 0]);
+}
