@@ -18,6 +18,9 @@ use serde::{Deserialize, Deserializer};
 pub struct Config {
     /// The unix socket for the analyzer. Its directory must exist. Default `/run/shrike/probe.sock`.
     pub socket: PathBuf,
+    /// The file that tells the next probe from when on this one had not settled everything. Default: `probe.state` in
+    /// the directory of the socket.
+    pub state_file: Option<PathBuf>,
     /// The only uid that may connect: that of the analyzer. Default: the uid of the probe itself.
     pub allow_uid: Option<u32>,
     /// Which processes are watched: `containers` (default), `services` (containers and systemd services),
@@ -40,6 +43,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             socket: PathBuf::from("/run/shrike/probe.sock"),
+            state_file: None,
             allow_uid: None,
             scope: ScopeRule::default(),
             kinds: Kinds::default(),
@@ -48,6 +52,14 @@ impl Default for Config {
             batch: BatchConfig::default(),
             table: TableConfig::default(),
         }
+    }
+}
+
+impl Config {
+    /// Where the state is kept.
+    #[must_use]
+    pub fn state_file(&self) -> PathBuf {
+        self.state_file.clone().unwrap_or_else(|| self.socket.with_file_name("probe.state"))
     }
 }
 
@@ -78,8 +90,9 @@ impl Default for RingConfig {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BufferConfig {
-    /// Bytes of encoded batches that wait for the analyzer; over it the oldest are dropped and counted.
-    /// Default 64 MiB; 0 is refused.
+    /// Bytes of encoded batches that wait until everything they caused is at an output; over it events are dropped and
+    /// counted, those of the workload that floods first. Larger: a longer absence of the analyzer or of an output
+    /// costs nothing. Default 64 MiB; 0 is refused.
     pub bytes: NonZeroUsize,
 }
 

@@ -1,6 +1,7 @@
 //! The thread that drains: waits, steps, publishes the status, and ends in the right order.
 //!
-//! It never waits for the analyzer, except at the end, and then at most [`FLUSH_LIMIT`].
+//! It never waits for the analyzer, except at the end, and then at most [`FLUSH_LIMIT`]. Nothing wakes it while nothing
+//! happens, except for the status every [`QUIET_TICK_NS`].
 
 use std::io::PipeReader;
 use std::os::fd::AsFd;
@@ -10,8 +11,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::watch;
-use wire::v1;
 
+use crate::about::About;
 use crate::drain::Drain;
 use crate::host::boot_ns;
 use crate::outbox::Outbox;
@@ -22,12 +23,15 @@ use crate::source::Source;
 /// old an event gets.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Pause after [`IDLE_AFTER_NS`] without a record: 10 wake-ups a second.
-const IDLE_PAUSE: Duration = Duration::from_millis(100);
+/// Pause after [`IDLE_AFTER_NS`] without a record, if the source cannot wake us at the next one.
+const IDLE_PAUSE: Duration = Duration::from_millis(500);
 const IDLE_AFTER_NS: u64 = 1_000_000_000;
 
 /// Pause between two status messages.
-const STATUS_PAUSE_NS: u64 = 1_000_000_000;
+const TICK_NS: u64 = 1_000_000_000;
+
+/// The same while nothing comes and nothing waits.
+const QUIET_TICK_NS: u64 = 5_000_000_000;
 
 /// After the hooks are off, programs that were running on other CPUs get this long to finish.
 const STOP_PAUSE: Duration = Duration::from_millis(10);
@@ -39,7 +43,7 @@ pub const FLUSH_LIMIT: Duration = Duration::from_secs(3);
 pub struct Drainer<S> {
     drain: Drain<S>,
     outbox: Arc<Outbox>,
-    scope: String,
+    about: About,
     publish: watch::Sender<Published>,
 }
 
@@ -49,29 +53,39 @@ impl<S: Source> Drainer<S> {
     pub fn new(
         drain: Drain<S>,
         outbox: Arc<Outbox>,
-        scope: String,
+        about: About,
         publish: watch::Sender<Published>,
     ) -> Self {
-        let mut drainer = Self { drain, outbox, scope, publish };
-        drainer.publish(false);
+        let mut drainer = Self { drain, outbox, about, publish };
+        drainer.tick(boot_ns());
         drainer
     }
 
     /// Drains until the other end of `stopped` is closed, then passes on the rest.
     pub fn run(mut self, stopped: &PipeReader) {
         let mut last_record_ns = boot_ns();
-        let mut next_status_ns = last_record_ns.saturating_add(STATUS_PAUSE_NS);
+        let mut last_tick_ns = last_record_ns;
+        let mut is_settled = false;
         loop {
             let now_ns = boot_ns();
+            let is_idle = now_ns.saturating_sub(last_record_ns) > IDLE_AFTER_NS;
+            // Asked for before the drain: what comes after it then wakes us.
+            let wakes = is_idle && self.drain.sleep();
+            let is_quiet = is_idle && is_settled;
             if self.drain.step(now_ns) > 0 {
                 last_record_ns = now_ns;
             }
-            if now_ns >= next_status_ns {
-                next_status_ns = now_ns.saturating_add(STATUS_PAUSE_NS);
-                self.publish(false);
+            let tick_ns = last_tick_ns.saturating_add(if is_quiet { QUIET_TICK_NS } else { TICK_NS });
+            if now_ns >= tick_ns {
+                last_tick_ns = now_ns;
+                is_settled = self.tick(now_ns);
             }
-            let is_idle = now_ns.saturating_sub(last_record_ns) > IDLE_AFTER_NS;
-            let pause = if is_idle { IDLE_PAUSE } else { BUSY_PAUSE };
+            let pause = match (last_record_ns == now_ns || !is_idle, wakes) {
+                (true, _) => BUSY_PAUSE,
+                (false, true) if is_quiet => Duration::from_nanos(QUIET_TICK_NS),
+                (false, true) => Duration::from_nanos(TICK_NS),
+                (false, false) => IDLE_PAUSE,
+            };
             let until_deadline = self
                 .drain
                 .deadline_ns()
@@ -80,11 +94,18 @@ impl<S: Source> Drainer<S> {
                 break;
             }
         }
+        self.finish(stopped);
+    }
+
+    fn finish(mut self, stopped: &PipeReader) {
         self.drain.stop();
         self.wait(STOP_PAUSE, stopped);
         self.drain.finish(boot_ns());
         self.outbox.wait_until_settled(FLUSH_LIMIT);
-        self.publish(true);
+        let (counters, account) = self.drain.counters();
+        let status = self.about.status(&self.drain, &self.outbox, &counters, &account, boot_ns());
+        self.publish.send_replace(Published { status, is_last: true });
+        self.about.stop(account.unsettled_since_ns);
     }
 
     /// Waits until records wait, the time is up, or `stopped` is closed. Returns whether it is.
@@ -100,25 +121,16 @@ impl<S: Source> Drainer<S> {
         fds.first().is_some_and(|stopped| stopped.any().unwrap_or(false))
     }
 
-    fn publish(&mut self, is_last: bool) {
-        let (counters, _account) = self.drain.counters();
-        let hooks = self.drain.source().hooks().into_iter().map(|hook| v1::Hook {
-            kind: hook.kind,
-            program: hook.program,
-            attach: hook.attach,
-            active: hook.active,
-            error: hook.error.unwrap_or_default(),
-        });
-        let metrics = self.drain.metrics().samples();
-        let status = wire::status::encode(
-            &counters,
-            wire::status::Parts {
-                hooks: hooks.collect(),
-                metrics,
-                scope: self.scope.clone(),
-                ..wire::status::Parts::default()
-            },
-        );
-        self.publish.send_replace(Published { status, is_last });
+    /// Publishes the status and keeps the state. Returns whether everything is settled.
+    fn tick(&mut self, now_ns: u64) -> bool {
+        let (counters, account) = self.drain.counters();
+        self.drain.reconcile(now_ns, &counters.lost);
+        let status = self.about.status(&self.drain, &self.outbox, &counters, &account, now_ns);
+        self.publish.send_replace(Published { status, is_last: false });
+        self.about.keep(account.unsettled_since_ns);
+        if self.about.is_without_batches(&self.drain) {
+            self.outbox.tell_news(now_ns);
+        }
+        account.waiting.total() == 0
     }
 }

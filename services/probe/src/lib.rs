@@ -5,6 +5,7 @@
 //! `backlog` until the analyzer has them. Invariant: every event that a hook counted is delivered, suppressed or
 //! lost, by kind and cause, and the status says how many of each.
 
+pub mod about;
 pub mod backlog;
 pub mod batcher;
 pub mod bpf;
@@ -27,5 +28,6 @@ pub mod selftest;
 pub mod server;
 pub mod service;
 pub mod source;
+pub mod state;
 pub mod table;
 pub mod workload;

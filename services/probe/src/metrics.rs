@@ -41,6 +41,10 @@ pub struct Metrics {
     pub table_stripped: Counter,
     /// Processes removed from the table because they had ended without being seen.
     pub table_reconciled: Counter,
+    /// Records of the state that could not be read or made no sense.
+    pub state_damaged: Counter,
+    /// Records of the state that could not be written.
+    pub state_unwritten: Counter,
     /// Control groups known, now.
     pub cgroups: Counter,
     /// Control groups not remembered because there were too many.
@@ -82,6 +86,8 @@ impl Default for Metrics {
             table_refused: plain("probe_table_refused_total"),
             table_stripped: plain("probe_table_stripped_total"),
             table_reconciled: plain("probe_table_reconciled_total"),
+            state_damaged: plain("probe_state_damaged_total"),
+            state_unwritten: plain("probe_state_unwritten_total"),
             cgroups: plain("probe_cgroup_known"),
             cgroups_refused: plain("probe_cgroup_refused_total"),
             cgroups_unresolved: plain("probe_cgroup_unresolved_total"),

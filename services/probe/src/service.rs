@@ -15,6 +15,7 @@ use event::ScopeRule;
 use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 
+use crate::about::About;
 use crate::backlog::Backlog;
 use crate::batcher::Batcher;
 use crate::bpf::{self, HookReport, Scope, Sensor, SensorConfig, SensorError};
@@ -28,6 +29,7 @@ use crate::privileges;
 use crate::proc_args::ProcArgs;
 use crate::server::{self, Published, ServerParts};
 use crate::source::{self, KernelSource};
+use crate::state::{Keeper, Record, StateError, StateFile};
 use crate::table::Table;
 use crate::workload::{self, Workloads};
 
@@ -78,6 +80,7 @@ pub enum ServiceError {
 /// # Errors
 /// When the probe cannot start, or its server breaks.
 pub fn run(config: &Config) -> Result<(), ServiceError> {
+    let started_ns = host::boot_ns();
     let metrics = Metrics::default();
     let machine = host::describe();
     let workloads = Workloads::new(hierarchies(), MAX_CGROUPS, machine.wall_offset_ns);
@@ -89,8 +92,22 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
         tracing::warn!(%error, "processes that run already are not known: their events have no ancestors");
         Vec::new()
     });
+    let attached_ns = host::boot_ns();
+    let state = StateFile::open(&config.state_file());
+    let before = read_state(&state, &metrics);
+    let session = host::boot_ns();
+    let (record, gap) = Record::begin(before, &machine.boot_id, session, attached_ns);
+    if let Ok(file) = &state {
+        // Now, because this probe may be killed before it has a thread for that; the thread reports what fails.
+        file.write(&record).unwrap_or_default();
+    }
+    if let Some(gap) = &gap {
+        let milliseconds = (gap.to_ns - gap.from_ns) / 1_000_000;
+        tracing::warn!(milliseconds, reason = &*gap.reason, "not everything was observed before this start");
+    }
     let table = Table::new(config.table.processes.get(), config.table.bytes.get());
-    let backlog = Backlog::new(config.buffer.bytes.get(), None);
+    let mut backlog = Backlog::new(config.buffer.bytes.get(), gap.clone());
+    backlog.pushed_until(attached_ns);
     let outbox = Arc::new(Outbox::new(backlog, table, metrics.clone()));
     let mut drain = Drain::new(DrainParts {
         source,
@@ -125,13 +142,21 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
 
     let (stopped, stop) = std::io::pipe().map_err(setup("the stop pipe"))?;
     let (publish, status) = watch::channel(Published::default());
-    let drainer = Drainer::new(drain, Arc::clone(&outbox), config.scope.to_string(), publish);
+    let about = About {
+        scope: config.scope.to_string(),
+        started_ns,
+        restarts: record.starts.saturating_sub(1),
+        gap,
+        wall_offset_ns: machine.wall_offset_ns,
+        keeper: keep_state(state, record, &metrics),
+        ..About::default()
+    };
+    let drainer = Drainer::new(drain, Arc::clone(&outbox), about, publish);
     let drainer = thread::Builder::new()
         .name("drain".to_owned())
         .spawn(move || drainer.run(&stopped))
         .map_err(setup("the drain thread"))?;
     // The drain thread publishes its first status before it waits for anything.
-    let session = host::boot_ns();
     let parts = ServerParts { uids, host: machine, session, outbox, status, metrics };
     let socket = config.socket.display();
     tracing::info!(%socket, scope = %config.scope, processes, "ready");
@@ -170,6 +195,26 @@ async fn until_stopped(
         server.abort();
     }
     Ok(())
+}
+
+/// What the probe before left behind. Without it nothing is known about the time before this start.
+fn read_state(state: &Result<StateFile, StateError>, metrics: &Metrics) -> Option<Record> {
+    let error = match state.as_ref().map(StateFile::read) {
+        Ok(Ok(before)) => return before,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    metrics.state_damaged.inc();
+    tracing::warn!(error, "it is not known whether something was not observed before this start");
+    None
+}
+
+/// Keeps the state from now on. The probe works without that as well.
+fn keep_state(state: Result<StateFile, StateError>, record: Record, metrics: &Metrics) -> Option<Keeper> {
+    let file = state.ok()?;
+    Keeper::start(file, record, metrics.state_unwritten.clone())
+        .inspect_err(|error| tracing::warn!(%error, "the state of the probe is not kept"))
+        .ok()
 }
 
 /// The control group hierarchies that the kernel side looks at.

@@ -304,7 +304,8 @@ async fn the_last_status_accounts_for_every_event_and_the_stream_ends_well() {
         metrics: probe.metrics.clone(),
     });
     let publish = probe.publish.take().unwrap();
-    let drainer = Drainer::new(drain, Arc::clone(&probe.outbox), "host".to_owned(), publish);
+    let about = crate::about::About { scope: "host".to_owned(), ..Default::default() };
+    let drainer = Drainer::new(drain, Arc::clone(&probe.outbox), about, publish);
     let (stopped, stop) = std::io::pipe().unwrap();
     let thread = std::thread::spawn(move || drainer.run(&stopped));
     let mut analyzer = Analyzer::connect(&probe.socket).await;
