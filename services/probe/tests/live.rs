@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use event::{Kind, PerKind, ProbeCounters};
+use event::{Kind, Ledger, PerKind, ProbeCounters};
 use probe::selftest::OwnCgroup;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -93,7 +93,8 @@ async fn run(cgroup: OwnCgroup) -> (PerKind<u64>, ProbeCounters) {
                 let batch = wire::batch::parse(bytes).unwrap();
                 let counts = wire::batch::kinds(&batch);
                 Kind::ALL.into_iter().for_each(|kind| *received.get_mut(kind) += counts.get(kind));
-                let ack = v1::Ack { seq: batch.seq, ledger: None };
+                let delivered = Ledger { delivered: counts, ..Ledger::default() };
+                let ack = v1::Ack { seq: batch.seq, ledger: Some((&delivered).into()) };
                 say.send(v1::FromAnalyzer { message: Some(Said::Ack(ack)) }).await.unwrap();
             }
             Saying::Status(status) => last = status,
@@ -120,4 +121,60 @@ async fn a_probe_without_any_capability_accounts_for_every_event_until_it_is_sto
     assert!(received.get(Kind::Open) >= PROGRAMS, "each opens its libraries");
     assert_eq!((counters.delivered, counters.generated), (received, received));
     assert!(Kind::ALL.into_iter().all(|kind| counters.in_flight(kind) == 0));
+}
+
+/// The first batch of a probe, and its status. Nothing is acknowledged.
+async fn first_batch(socket: &Path) -> (wire::batch::Decoded, v1::ProbeStatus) {
+    let (_say, mut heard) = connect(socket).await;
+    let mut status = v1::ProbeStatus::default();
+    while let Some(message) = heard.message().await.unwrap() {
+        match message.message.unwrap() {
+            Saying::Batch(bytes) => {
+                let batch = wire::batch::parse(bytes).unwrap();
+                if batch.seq == 0 {
+                    continue;
+                }
+                return (wire::batch::decode(&batch).unwrap(), status);
+            }
+            Saying::Status(newer) => status = newer,
+            Saying::Hello(_) => {}
+        }
+    }
+    panic!("the probe ended the stream");
+}
+
+/// Three probes in turn, each killed before anything of it is acknowledged.
+async fn killed_twice(cgroup: &OwnCgroup) {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("probe.sock");
+    let mut first = start(cgroup, &socket);
+    drop(connect(&socket).await);
+    work(cgroup);
+    let oldest = first_batch(&socket).await.0.events.first().unwrap().boot_ns;
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+    let killed = probe::host::boot_ns();
+    let mut from = None;
+    for restarts in 1..=2 {
+        let mut probe = start(cgroup, &socket);
+        let (batch, status) = first_batch(&socket).await;
+        let [gap] = &batch.news.not_observed[..] else { panic!("one gap, not {batch:?}") };
+        assert!(gap.from_ns <= oldest && gap.to_ns > killed, "{gap:?} {oldest} {killed}");
+        assert_eq!((&*gap.reason, status.restarts), ("the probe was killed", restarts));
+        assert_eq!(status.not_observed.len(), 1);
+        let first_from = *from.get_or_insert(gap.from_ns);
+        assert_eq!(gap.from_ns, first_from, "the hole reaches back until somebody knows of it");
+        probe.0.kill().unwrap();
+        probe.0.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_probe_leaves_a_hole_that_the_next_one_reports_until_it_is_acknowledged() {
+    if let Some(reason) = reason_to_skip() {
+        println!("skipped: {reason}");
+        return;
+    }
+    let cgroup = OwnCgroup::new("probe-killed").unwrap();
+    tokio::time::timeout(Duration::from_secs(120), killed_twice(&cgroup)).await.unwrap();
 }

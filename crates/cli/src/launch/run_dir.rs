@@ -29,8 +29,16 @@ use crate::failure::Failure;
 /// Files that may be in a run directory and are ours.
 ///
 /// The lock and the mark are not among them: they go last.
-const FILES: [&str; 7] =
-    ["probe.sock", "analyzer.sock", "api-key", "tags.toml", "probe.toml", "analyzer.toml", "reporter.toml"];
+const FILES: [&str; 8] = [
+    "probe.sock",
+    "probe.state",
+    "analyzer.sock",
+    "api-key",
+    "tags.toml",
+    "probe.toml",
+    "analyzer.toml",
+    "reporter.toml",
+];
 /// Directories that may be in a run directory and are ours.
 const DIRECTORIES: [&str; 4] = ["analyzer", "reporter", "intake", "demo"];
 /// The file whose lock says that the directory is in use. Nobody else may open it, so nobody else can lock it.
