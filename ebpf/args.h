@@ -10,6 +10,7 @@ static long send_chunk(__u32 index, struct scratch **cell)
 	struct scratch *scratch = *cell;
 	struct exec_strings_event *event = (void *)scratch->record;
 	struct strings_walk *walk = &scratch->strings;
+	struct strings_sent *sent = walk->list == STRINGS_ARGS ? &scratch->args : &scratch->envs;
 	__u64 left = walk->end - walk->next;
 	__u32 len = STRINGS_CHUNK_BYTES - (walk->next & (STRINGS_CHUNK_BYTES - 1));
 
@@ -22,7 +23,7 @@ static long send_chunk(__u32 index, struct scratch **cell)
 	if (len > STRINGS_CHUNK_BYTES)
 		return 1;
 	if (bpf_probe_read_user(event + 1, len, (void *)walk->next)) {
-		walk->flags |= STRINGS_UNREADABLE;
+		sent->flags |= STRINGS_UNREADABLE;
 		return 1;
 	}
 	fill_header(&event->header, EVENT_EXEC_STRINGS, sizeof(*event) + len);
@@ -31,35 +32,33 @@ static long send_chunk(__u32 index, struct scratch **cell)
 	event->list = walk->list;
 	event->pad = 0;
 	if (send(strings, EVENT_EXEC_STRINGS, walk->cgroup, event, sizeof(*event) + len)) {
-		walk->flags |= STRINGS_LOST;
+		sent->flags |= STRINGS_LOST;
 		return 1;
 	}
 	walk->next += len;
-	walk->sent += len;
+	sent->sent += len;
 	return 0;
 }
 
-/* Sends one list ahead of its exec record; what could not be sent is told by the flags. */
-static __always_inline __u32 send_strings(struct scratch *scratch, __u64 exec_id, __u64 cgroup,
-					  enum strings_list list, __u64 start, __u64 end, __u8 *flags)
+/* Sends one list ahead of its exec record; `sent` tells what could be sent. */
+static __always_inline void send_strings(struct scratch *scratch, struct strings_sent *sent, __u64 exec_id,
+					 __u64 cgroup, enum strings_list list, __u64 start, __u64 end)
 {
 	struct strings_walk *walk = &scratch->strings;
 
+	sent->sent = 0;
+	sent->flags = 0;
 	if (start >= end)
-		return 0;
+		return;
 	walk->exec_id = exec_id;
 	walk->cgroup = cgroup;
 	walk->next = start;
 	walk->end = end;
-	walk->sent = 0;
-	walk->flags = 0;
 	walk->list = list;
 	if (end - start > STRINGS_MAX_BYTES) {
 		walk->end = start + STRINGS_MAX_BYTES;
-		walk->flags = STRINGS_TRUNCATED;
+		sent->flags = STRINGS_TRUNCATED;
 	}
 	/* One more than full pages, because the first one is rarely full. */
 	bpf_loop(STRINGS_MAX_BYTES / STRINGS_CHUNK_BYTES + 1, send_chunk, &scratch, 0);
-	*flags = walk->flags;
-	return walk->sent;
 }

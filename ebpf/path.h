@@ -184,21 +184,31 @@ static __always_inline long walk_typed(struct scratch *scratch, struct dentry *d
 }
 
 /*
- * Writes the path at `start` of the record and describes it in `info`; returns where it ends. `is_typed` says that the
- * verifier knows the type of `dentry`.
+ * Notes where the paths of a task end; before the first walk of a record. Once for all of them, because each look at the
+ * type of one of these pointers costs the verifier a search through all types of the kernel.
  */
-static __always_inline __u32 walk_path(struct scratch *scratch, __u32 start, __u64 vfsmount, struct dentry *dentry,
-				       struct task_struct *task, struct file_info *info, bool is_typed)
+static __always_inline void begin_walks(struct scratch *scratch, struct task_struct *task)
 {
 	struct mount *top = task->nsproxy->mnt_ns->root;
 	struct walk *walk = &scratch->walk;
-	__u64 namespace = 0;
-	__u32 end;
 
 	walk->top = (__u64)top;
 	walk->at_top.parent = (__u64)top->mnt_parent;
 	walk->at_top.mountpoint = (__u64)top->mnt_mountpoint;
 	walk->at_top.root = (__u64)top->mnt.mnt_root;
+}
+
+/*
+ * Writes the path at `start` of the record and describes it in `info`; returns where it ends. `is_typed` says that the
+ * verifier knows the type of `dentry`.
+ */
+static __always_inline __u32 walk_path(struct scratch *scratch, __u32 start, __u64 vfsmount, struct dentry *dentry,
+				       struct file_info *info, bool is_typed)
+{
+	struct walk *walk = &scratch->walk;
+	__u64 namespace = 0;
+	__u32 end;
+
 	walk->position = start;
 	walk->end = start + PATH_MAX_BYTES;
 	walk->state = PATH_RESOLVED;
@@ -325,7 +335,7 @@ static __always_inline void fill_inode(struct scratch *scratch, struct file_info
  * that the verifier knows the type of `file`, which makes this twice as fast.
  */
 static __always_inline __u32 fill_file(struct scratch *scratch, __u32 start, struct file_info *info,
-				       struct file *file, struct task_struct *task, __u32 *file_flags, bool is_typed)
+				       struct file *file, __u32 *file_flags, bool is_typed)
 {
 	struct first_bytes *block = is_typed ? 0 : &scratch->file;
 	struct vfsmount *vfsmount = 0;
@@ -343,5 +353,5 @@ static __always_inline __u32 fill_file(struct scratch *scratch, __u32 start, str
 		READ_PART(*file_flags, block, file, struct file, f_flags);
 	info->flags = FILE_PRESENT;
 	fill_inode(scratch, info, inode, is_typed);
-	return walk_path(scratch, start, (__u64)vfsmount, dentry, task, info, is_typed);
+	return walk_path(scratch, start, (__u64)vfsmount, dentry, info, is_typed);
 }

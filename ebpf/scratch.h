@@ -52,10 +52,24 @@ struct strings_walk {
 	__u64 cgroup;
 	__u64 next;
 	__u64 end;
-	__u32 sent;
-	__u32 flags;
 	__u32 list;
 	__u32 pad;
+};
+
+/* What was sent of a list. In memory because the verifier forgets it there. */
+struct strings_sent {
+	__u32 sent;
+	__u32 flags;
+};
+
+/* What a system call that opens was asked for, see file/open.h. Here because the verifier forgets what it knows of it. */
+struct open_arguments {
+	__u64 path;
+	__u64 how; /* openat2: where the structure is */
+	__s32 directory;
+	__u32 flags;
+	__u32 mode;
+	__u32 is_flags_known;
 };
 
 /* State of the search for a script that is being closed, see process/exec.h. */
@@ -89,7 +103,10 @@ struct scratch {
 	__u64 level;
 	struct walk walk;
 	struct strings_walk strings;
+	struct strings_sent args;
+	struct strings_sent envs;
 	struct closing_walk closing;
+	struct open_arguments arguments;
 	struct first_bytes inode;
 	struct first_bytes super_block;
 	struct first_bytes file;

@@ -31,15 +31,6 @@
 
 enum open_call { NOT_OPEN, OPEN, CREAT, OPENAT, OPENAT2 };
 
-struct open_arguments {
-	__u64 path;
-	__u64 how; /* openat2: where the structure is */
-	__s32 directory;
-	__u32 flags;
-	__u32 mode;
-	bool is_flags_known;
-};
-
 /* Numbers that mean an open for some kind of caller. */
 static __always_inline bool may_be_open(__u32 nr)
 {
@@ -48,7 +39,11 @@ static __always_inline bool may_be_open(__u32 nr)
 	return nr == 257 || nr == 437 || nr == 85 || nr == 295;
 }
 
-static __always_inline enum open_call open_call_of(__u32 nr, bool is_compat)
+/*
+ * Not static, so that the verifier knows nothing of the result: else it verifies all that follows once for each number,
+ * and looking up the types of the kernel's pointers each time takes longer than all the rest of the start.
+ */
+__noinline int open_call_of(__u32 nr, __u32 is_compat)
 {
 	if (nr == 437)
 		return OPENAT2;
@@ -57,7 +52,7 @@ static __always_inline enum open_call open_call_of(__u32 nr, bool is_compat)
 	return nr == 2 ? OPEN : nr == 85 ? CREAT : nr == 257 ? OPENAT : NOT_OPEN;
 }
 
-static __always_inline void read_arguments(struct open_arguments *out, struct pt_regs *regs, enum open_call call,
+static __always_inline void read_arguments(struct open_arguments *out, struct pt_regs *regs, int call,
 					   bool is_compat)
 {
 	__u64 first = is_compat ? (__u32)regs->bx : regs->di;
@@ -65,7 +60,7 @@ static __always_inline void read_arguments(struct open_arguments *out, struct pt
 	__u64 third = regs->dx;
 	__u64 fourth = is_compat ? (__u32)regs->si : 0;
 
-	out->is_flags_known = true;
+	out->is_flags_known = 1;
 	out->directory = AT_FDCWD;
 	out->path = first;
 	if (call == OPEN) {
@@ -84,7 +79,7 @@ static __always_inline void read_arguments(struct open_arguments *out, struct pt
 		out->how = is_compat ? (__u32)third : third;
 		out->flags = 0;
 		out->mode = 0;
-		out->is_flags_known = false;
+		out->is_flags_known = 0;
 	}
 }
 
@@ -109,9 +104,9 @@ static __always_inline void read_how(struct open_arguments *arguments, __u32 fil
 	arguments->mode = how.mode;
 }
 
-static __always_inline __u64 file_of_descriptor(struct task_struct *task, __u32 descriptor)
+static __always_inline __u64 file_of_descriptor(struct files_struct *files, __u32 descriptor)
 {
-	struct fdtable *table = task->files->fdt;
+	struct fdtable *table = files->fdt;
 	__u64 file = 0;
 
 	if (descriptor < table->max_fds)
@@ -128,17 +123,20 @@ static __always_inline __u64 file_of_descriptor(struct task_struct *task, __u32 
 #define EIGHT_PLACES(n)                                                                                         \
 	PLACE(n) PLACE(n + 1) PLACE(n + 2) PLACE(n + 3) PLACE(n + 4) PLACE(n + 5) PLACE(n + 6) PLACE(n + 7)
 
-/*
- * The file of a descriptor as a pointer of known type, or NULL. The verifier knows that type only in the table inside
- * of files_struct, which serves processes with at most 64 descriptors, and only at constant places in it.
- */
-static __always_inline struct file *typed_file_of_descriptor(struct task_struct *task, __u32 descriptor)
+/* Whether the table is the one inside of files_struct, which serves processes with at most 64 descriptors. */
+static __always_inline bool is_table_inside(struct files_struct *files)
 {
-	struct files_struct *files = task->files;
+	return (__u64)files->fdt->fd == (__u64)files + bpf_core_field_offset(struct files_struct, fd_array);
+}
+
+/*
+ * The file of a descriptor in that table as a pointer of known type, or NULL. The verifier knows the type only there,
+ * and only at constant places.
+ */
+static __always_inline struct file *typed_file_of_descriptor(struct files_struct *files, __u32 descriptor)
+{
 	struct file *file = 0;
 
-	if ((__u64)files->fdt->fd != (__u64)files + bpf_core_field_offset(struct files_struct, fd_array))
-		return 0;
 	switch (descriptor) {
 		EIGHT_PLACES(0)
 		EIGHT_PLACES(8)
@@ -167,14 +165,14 @@ static __always_inline __u32 fill_argument(struct scratch *scratch, __u32 positi
 			vfsmount = (__u64)task->fs->pwd.mnt;
 			dentry = (__u64)task->fs->pwd.dentry;
 		} else {
-			file = file_of_descriptor(task, arguments->directory);
+			file = file_of_descriptor(task->files, arguments->directory);
 			bpf_probe_read_kernel(&vfsmount, sizeof(vfsmount),
 					      (void *)file + bpf_core_field_offset(struct file, f_path.mnt));
 			bpf_probe_read_kernel(&dentry, sizeof(dentry),
 					      (void *)file + bpf_core_field_offset(struct file, f_path.dentry));
 		}
 		if (dentry)
-			position = walk_path(scratch, position, vfsmount, (void *)dentry, task, info, false);
+			position = walk_path(scratch, position, vfsmount, (void *)dentry, info, false);
 		else
 			info->flags |= FILE_NO_ROOT;
 	}
@@ -196,18 +194,20 @@ static __always_inline __u32 fill_argument(struct scratch *scratch, __u32 positi
 static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position, struct file_info *info,
 					 struct task_struct *task, struct open_arguments *arguments, __s32 result)
 {
+	struct files_struct *files = task->files;
 	struct file *file = 0;
 	__u64 address = 0;
 	__u32 flags = 0;
 
-	if (result >= 0)
-		file = typed_file_of_descriptor(task, result);
-	if (result >= 0 && !file)
-		address = file_of_descriptor(task, result);
+	/* One or the other: each place of the table would be a path of its own through what follows. */
+	if (result >= 0 && is_table_inside(files))
+		file = typed_file_of_descriptor(files, result);
+	else if (result >= 0)
+		address = file_of_descriptor(files, result);
 	if (file)
-		position = fill_file(scratch, position, info, file, task, &flags, true);
+		position = fill_file(scratch, position, info, file, &flags, true);
 	else if (address)
-		position = fill_file(scratch, position, info, (void *)address, task, &flags, false);
+		position = fill_file(scratch, position, info, (void *)address, &flags, false);
 	else
 		position = fill_argument(scratch, position, info, task, arguments);
 	if (!arguments->is_flags_known)
@@ -215,13 +215,14 @@ static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position
 	return position;
 }
 
-static __always_inline void report_open(struct scratch *scratch, struct task_struct *task,
-					struct open_arguments *arguments, long result, __u64 cgroup)
+static __always_inline void report_open(struct scratch *scratch, struct task_struct *task, long result, __u64 cgroup)
 {
+	struct open_arguments *arguments = &scratch->arguments;
 	struct open_event *event = (void *)scratch->record;
 	__u32 size = sizeof(*event);
 
 	__builtin_memset(&event->file, 0, sizeof(event->file));
+	begin_walks(scratch, task);
 	fill_task(&event->task, task, cgroup);
 	event->retval = is_restart(result) ? -EINTR : result;
 	/* Read back from memory, where the verifier loses it: else it verifies the rest once per descriptor. */
@@ -237,12 +238,11 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
 	__u32 nr = (__u32)regs->orig_ax & ~X32_SYSCALL_BIT;
-	struct open_arguments arguments = {};
 	struct task_struct *task;
 	struct scratch *scratch;
-	enum open_call call;
 	bool is_compat;
 	__u64 cgroup;
+	int call;
 
 	if (!may_be_open(nr))
 		return 0;
@@ -255,8 +255,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	scratch = take_scratch(EVENT_OPEN, cgroup);
 	if (!scratch)
 		return 0;
-	read_arguments(&arguments, regs, call, is_compat);
-	report_open(scratch, task, &arguments, result, cgroup);
+	read_arguments(&scratch->arguments, regs, call, is_compat);
+	report_open(scratch, task, result, cgroup);
 	give_back(scratch);
 	return 0;
 }

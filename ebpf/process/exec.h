@@ -80,12 +80,12 @@ static __always_inline __u32 fill_script(struct scratch *scratch, __u32 position
 	if (!walk->file)
 		bpf_loop(CLOSING_STEPS, closing_step, &scratch, 0);
 	if (walk->file)
-		return fill_file(scratch, position, &event->script, (void *)walk->file, task, 0, false);
+		return fill_file(scratch, position, &event->script, (void *)walk->file, 0, false);
 
 	/* Only the name is left, in the kernel's copy, relative to the working directory. */
 	event->script.flags = FILE_PRESENT;
-	position = walk_path(scratch, position, (__u64)task->fs->pwd.mnt, task->fs->pwd.dentry, task,
-			     &event->script, false);
+	position = walk_path(scratch, position, (__u64)task->fs->pwd.mnt, task->fs->pwd.dentry, &event->script,
+			     false);
 	event->script.path_state = PATH_ARGUMENT;
 	length = bpf_probe_read_kernel_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
 					   bprm->filename);
@@ -102,22 +102,22 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 	struct exec_event *event = (void *)scratch->record;
 	struct mm_struct *mm = task->mm;
 	__u64 exec_id = bpf_ktime_get_boot_ns();
-	__u8 args_flags = 0, envs_flags = 0;
-	__u32 args_len, envs_len, size = sizeof(*event);
+	__u32 size = sizeof(*event);
 
-	args_len = send_strings(scratch, exec_id, cgroup, STRINGS_ARGS, mm->arg_start, mm->arg_end, &args_flags);
-	envs_len = send_strings(scratch, exec_id, cgroup, STRINGS_ENVS, mm->env_start, mm->env_end, &envs_flags);
+	send_strings(scratch, &scratch->args, exec_id, cgroup, STRINGS_ARGS, mm->arg_start, mm->arg_end);
+	send_strings(scratch, &scratch->envs, exec_id, cgroup, STRINGS_ENVS, mm->env_start, mm->env_end);
 
 	__builtin_memset(event, 0, sizeof(*event));
+	begin_walks(scratch, task);
 	fill_task(&event->task, task, cgroup);
 	event->exec_id = exec_id;
 	event->parent_start_ns = parent_start_of(task);
-	event->args_len = args_len;
-	event->envs_len = envs_len;
-	event->args_flags = args_flags;
-	event->envs_flags = envs_flags;
+	event->args_len = scratch->args.sent;
+	event->envs_len = scratch->envs.sent;
+	event->args_flags = scratch->args.flags;
+	event->envs_flags = scratch->envs.flags;
 	fill_tty(event->tty, task);
-	size = fill_file(scratch, size, &event->executable, mm->exe_file, task, 0, true);
+	size = fill_file(scratch, size, &event->executable, mm->exe_file, 0, true);
 	size = fill_script(scratch, size, event, task, bprm);
 	fill_header(&event->header, EVENT_EXEC, size);
 	send(never_drop, EVENT_EXEC, cgroup, event, size & (RECORD_BYTES - 1));

@@ -58,9 +58,10 @@ int on_task(struct bpf_iter__task *context)
 	fill_task(&event->task, task, cgroup);
 	event->parent_start_ns = parent_start_of(task);
 	fill_tty(event->tty, task);
+	begin_walks(scratch, task);
 	executable = task->mm->exe_file;
 	if (executable)
-		size = fill_file(scratch, size, &event->executable, executable, task, 0, true);
+		size = fill_file(scratch, size, &event->executable, executable, 0, true);
 	fill_header(&event->header, EVENT_KNOWN, size);
 	bpf_seq_write(seq, event, size & (RECORD_BYTES - 1));
 	return 0;

@@ -3,6 +3,7 @@
 //! A hook that this kernel refuses is reported with what that costs, and the others run.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use aya::maps::Map;
 use aya::programs::{BtfTracePoint, Iter, Program, ProgramError, ProgramFd};
@@ -72,9 +73,13 @@ pub(super) const SNAPSHOT_PROGRAM: &str = "on_task";
 /// Lists who they are.
 pub(super) const LIVING_PROGRAM: &str = "on_living";
 
+/// The types of the running kernel. Reading them takes time, so it is done once.
+pub(super) fn kernel_types() -> Result<Btf, LoadError> {
+    Btf::from_sys_fs().map_err(LoadError::Btf)
+}
+
 /// Creates the maps. Nothing is attached yet.
-pub(super) fn open(config: &SensorConfig) -> Result<Ebpf, LoadError> {
-    let btf = Btf::from_sys_fs().map_err(LoadError::Btf)?;
+pub(super) fn open(config: &SensorConfig, btf: &Btf) -> Result<Ebpf, LoadError> {
     let mode = match config.scope {
         Scope::Containers => scope_mode::SCOPE_CONTAINERS,
         Scope::Cgroup { .. } => scope_mode::SCOPE_CGROUP,
@@ -87,7 +92,7 @@ pub(super) fn open(config: &SensorConfig) -> Result<Ebpf, LoadError> {
     let v1_mask = scope::v1_mask();
     let is_preemptible = u8::from(is_preemptible());
     EbpfLoader::new()
-        .btf(Some(&btf))
+        .btf(Some(btf))
         .override_global("scope_mode", &mode.0, true)
         .override_global("v1_controllers", &v1_mask, true)
         .override_global("is_preemptible", &is_preemptible, true)
@@ -156,28 +161,114 @@ pub(super) fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadE
     ebpf.take_map(name).ok_or(LoadError::MissingMap { name })
 }
 
-/// Loads and attaches the hooks of these kinds, and those that every kind needs.
-pub(super) fn attach(ebpf: &mut Ebpf, kinds: &[Kind]) -> Result<Vec<HookReport>, LoadError> {
-    let btf = Btf::from_sys_fs().map_err(LoadError::Btf)?;
+/// Loads and attaches the hooks of these kinds, and those that every kind needs. They are loaded side by side, because
+/// the kernel verifies each by itself, and attached in their order.
+pub(super) fn attach(ebpf: &mut Ebpf, kinds: &[Kind], btf: &Btf) -> Vec<HookReport> {
     let wanted = |hook: &&Hook| hook.kind.is_none_or(|kind| kinds.contains(&kind));
-    Ok(HOOKS.iter().filter(wanted).map(|hook| attach_hook(ebpf, hook, &btf)).collect())
+    let mut programs: HashMap<String, &mut Program> =
+        ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
+    let candidates: Vec<_> =
+        HOOKS.iter().filter(wanted).map(|hook| Candidates::new(hook, &mut programs)).collect();
+    let loaded: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> =
+            candidates.into_iter().map(|hook| scope.spawn(move || hook.load(btf))).collect();
+        running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    let reports = HOOKS.iter().filter(wanted).zip(loaded).map(|(hook, loaded)| match loaded {
+        Ok(Ok(choice)) => choice.attach(hook),
+        Ok(Err(refusals)) => refused(hook, &refusals),
+        Err(_) => refused(hook, "loading it panicked"),
+    });
+    reports.collect()
 }
 
-fn attach_hook(ebpf: &mut Ebpf, hook: &Hook, btf: &Btf) -> HookReport {
-    let mut refusals = Vec::new();
-    for choice in hook.programs {
-        let name = choice.program;
-        #[cfg(test)]
-        if SKIPPED_PROGRAM.get() == name {
-            continue;
+/// The programs of one hook, in the order in which they are tried.
+struct Candidates<'a> {
+    hook: &'static Hook,
+    choices: Vec<ChoicePrograms<'a>>,
+}
+
+/// The programs of one choice. Some, if the object has them.
+struct ChoicePrograms<'a> {
+    choice: &'static Choice,
+    program: Option<&'a mut Program>,
+    helper: Option<&'a mut Program>,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(hook: &'static Hook, programs: &mut HashMap<String, &'a mut Program>) -> Self {
+        let choices = hook.programs.iter().filter(|choice| !is_skipped(choice));
+        let choices = choices.map(|choice| ChoicePrograms {
+            choice,
+            program: programs.remove(choice.program),
+            helper: choice.helper.and_then(|(name, _)| programs.remove(name)),
+        });
+        Self { hook, choices: choices.collect() }
+    }
+
+    /// The first choice that loads, or why none does.
+    fn load(self, btf: &Btf) -> Result<ChoicePrograms<'a>, String> {
+        let mut refusals = Vec::new();
+        for mut choice in self.choices {
+            match choice.load(self.hook, btf) {
+                Ok(()) => return Ok(choice),
+                Err(error) => refusals.push(format!("{}: {}", choice.choice.program, chain(&error))),
+            }
         }
-        match attach_choice(ebpf, hook, choice, btf) {
-            Ok(()) => return report(hook, name, None),
-            Err(error) => refusals.push(format!("{name}: {}", chain(&error))),
+        Err(refusals.join("; "))
+    }
+}
+
+impl ChoicePrograms<'_> {
+    fn load(&mut self, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
+        if let Some((_, tracepoint)) = self.choice.helper {
+            tracepoint_program(&mut self.helper)?.load(tracepoint, btf)?;
+        }
+        if !hook.is_iterator() {
+            return tracepoint_program(&mut self.program)?.load(hook.attach, btf);
+        }
+        let program: &mut Iter = self.program.as_deref_mut().ok_or(ProgramError::NotLoaded)?.try_into()?;
+        program.load(hook.attach, btf)
+    }
+
+    fn attach(mut self, hook: &Hook) -> HookReport {
+        match self.try_attach(hook) {
+            Ok(()) => report(hook, self.choice.program, None),
+            Err(error) => refused(hook, &format!("{}: {}", self.choice.program, chain(&error))),
         }
     }
+
+    fn try_attach(&mut self, hook: &Hook) -> Result<(), ProgramError> {
+        if self.choice.helper.is_some() {
+            tracepoint_program(&mut self.helper)?.attach()?;
+        }
+        if hook.is_iterator() {
+            // It runs when a list is asked for, so there is nothing to attach now.
+            return Ok(());
+        }
+        tracepoint_program(&mut self.program)?.attach().map(drop)
+    }
+}
+
+fn tracepoint_program<'a>(
+    program: &'a mut Option<&mut Program>,
+) -> Result<&'a mut BtfTracePoint, ProgramError> {
+    program.as_deref_mut().ok_or(ProgramError::NotLoaded)?.try_into()
+}
+
+#[cfg(test)]
+fn is_skipped(choice: &Choice) -> bool {
+    SKIPPED_PROGRAM.get() == choice.program
+}
+
+#[cfg(not(test))]
+fn is_skipped(_: &Choice) -> bool {
+    false
+}
+
+fn refused(hook: &Hook, why: &str) -> HookReport {
     let program = hook.programs.last().map_or("", |choice| choice.program);
-    report(hook, program, Some(format!("{}: {}", hook.cost, refusals.join("; "))))
+    report(hook, program, Some(format!("{}: {why}", hook.cost)))
 }
 
 fn report(hook: &Hook, program: &str, error: Option<String>) -> HookReport {
@@ -188,36 +279,6 @@ fn report(hook: &Hook, program: &str, error: Option<String>) -> HookReport {
         active: error.is_none(),
         error,
     }
-}
-
-fn attach_choice(ebpf: &mut Ebpf, hook: &Hook, choice: &Choice, btf: &Btf) -> Result<(), ProgramError> {
-    let name = choice.program;
-    if hook.is_iterator() {
-        // It runs when a snapshot is taken, so there is nothing to attach now.
-        let program: &mut Iter = program_named(ebpf, name)?.try_into()?;
-        return program.load(hook.attach, btf);
-    }
-    load(ebpf, name, hook.attach, btf)?;
-    if let Some((helper, tracepoint)) = choice.helper {
-        load(ebpf, helper, tracepoint, btf)?.attach()?;
-    }
-    let program: &mut BtfTracePoint = program_named(ebpf, name)?.try_into()?;
-    program.attach().map(drop)
-}
-
-fn load<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &str,
-    tracepoint: &str,
-    btf: &Btf,
-) -> Result<&'a mut BtfTracePoint, ProgramError> {
-    let program: &mut BtfTracePoint = program_named(ebpf, name)?.try_into()?;
-    program.load(tracepoint, btf)?;
-    Ok(program)
-}
-
-fn program_named<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, ProgramError> {
-    ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)
 }
 
 /// A loaded iterator.
@@ -256,8 +317,9 @@ pub fn try_hooks() -> Result<Vec<HookTrial>, LoadError> {
         bulk_bytes: 0,
         kinds: Kind::ALL.to_vec(),
     };
-    let mut ebpf = open(&config)?;
-    let reports = attach(&mut ebpf, &config.kinds)?;
+    let btf = kernel_types()?;
+    let mut ebpf = open(&config, &btf)?;
+    let reports = attach(&mut ebpf, &config.kinds, &btf);
     let trial = |report: HookReport| {
         let hook = HOOKS.iter().find(|hook| hook.name == report.kind);
         HookTrial { cost: hook.map_or("", |hook| hook.cost).into(), report }

@@ -85,7 +85,7 @@ pub enum SensorError {
 
 /// The loaded programs. Dropping it detaches them.
 pub struct Sensor {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     hooks: Vec<HookReport>,
     bulk: Ring,
     never_drop: Ring,
@@ -104,7 +104,8 @@ impl Sensor {
     /// # Errors
     /// When the object itself cannot be used: no BTF, no permission, no memory.
     pub fn load(config: &SensorConfig) -> Result<Self, SensorError> {
-        let mut ebpf = loader::open(config)?;
+        let btf = loader::kernel_types()?;
+        let mut ebpf = loader::open(config, &btf)?;
         let bulk = Ring::new(loader::take_map(&mut ebpf, "bulk")?, "bulk")?;
         let never_drop = Ring::new(loader::take_map(&mut ebpf, "never_drop")?, "never_drop")?;
         let strings = Ring::new(loader::take_map(&mut ebpf, "strings")?, "strings")?;
@@ -121,7 +122,7 @@ impl Sensor {
         }
         let epoch = Epoch::new(loader::take_map(&mut ebpf, ".bss")?)?;
         let ready = watch(&[&bulk, &never_drop, &strings])?;
-        let hooks = loader::attach(&mut ebpf, &config.kinds)?;
+        let hooks = loader::attach(&mut ebpf, &config.kinds, &btf);
         Ok(Self { ebpf, hooks, bulk, never_drop, strings, counters, losses, decisions, epoch, ready })
     }
 

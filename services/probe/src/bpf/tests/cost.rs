@@ -57,3 +57,46 @@ fn cost_of_the_hooks() {
         println!("in scope:         {}  {:?}", read(&watch.path("")), watch.sensor.counters());
     }
 }
+
+fn processor_time() -> Duration {
+    let used = nix::sys::time::TimeVal::from;
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let total = used(*usage.user_time().as_ref()) + used(*usage.system_time().as_ref());
+    Duration::from_micros(nix::sys::time::TimeValLike::num_microseconds(&total).try_into().unwrap())
+}
+
+/// Wall and processor time, because a busy machine makes the first one useless.
+fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let (begin, used) = (Instant::now(), processor_time());
+    let done = work();
+    println!("{what}: {:.1?}, of a processor {:.1?}", begin.elapsed(), processor_time() - used);
+    done
+}
+
+#[test]
+#[ignore = "only prints"]
+fn cost_of_the_start() {
+    if !can_load() {
+        return;
+    }
+    let config = SensorConfig {
+        scope: Scope::Cgroup { ids: Vec::new() },
+        never_drop_bytes: 8 << 20,
+        strings_bytes: 8 << 20,
+        bulk_bytes: 16 << 20,
+        kinds: Kind::ALL.to_vec(),
+    };
+    for _ in 0..3 {
+        let types = timed("types of the kernel", || loader::kernel_types().unwrap());
+        let mut ebpf = timed("maps and relocation", || loader::open(&config, &types).unwrap());
+        timed("programs", || loader::attach(&mut ebpf, &config.kinds, &types));
+        for (name, program) in ebpf.programs() {
+            let Ok(info) = program.info() else { continue };
+            println!("  {name}: {} instructions verified", info.verified_instruction_count().unwrap_or(0));
+        }
+        timed("end", || drop(ebpf));
+        timed("all", || drop(Sensor::load(&config).unwrap()));
+    }
+    let mut sensor = Sensor::load(&config).unwrap();
+    timed("list of the living", || sensor.living().unwrap());
+}
