@@ -7,8 +7,8 @@ fn main() -> anyhow::Result<()> {
     println!("cargo:rerun-if-changed={root}");
     let descriptors = protox::compile(&files, [root])?;
     tonic_prost_build::configure()
-        .bytes(".shrike.v1.Payload.content")
         .bytes(".shrike.v1.FromProbe.batch")
+        .bytes(".shrike.v1.PayloadGroup")
         // The same status must give the same bytes, in captures as in tests.
         .btree_map(".")
         .compile_fds(descriptors)?;

@@ -21,10 +21,13 @@ pub struct Config {
     pub socket: PathBuf,
     /// The uids that may submit payloads: the analyzer's. Default: only the uid the reporter itself runs as.
     pub allowed_uids: Vec<u32>,
-    /// Bytes of accepted payloads that are not yet delivered everywhere. More survives longer outages of the
-    /// intake; at the limit new payloads are refused, and the analyzer keeps or drops them. Default 64 MiB, at
-    /// least 32 MiB, so that one request always fits.
-    pub queue_max_bytes: u64,
+    /// Never used: recognised only to say what took its place.
+    pub queue_max_bytes: Option<serde::de::IgnoredAny>,
+    /// How long an output may be down before nothing waits for it any more: it then loses what its queue cannot
+    /// hold, and what no other output has. Longer: fewer losses in an outage, but everything else stands still once
+    /// the queue of the dead output is full. Default 1m.
+    #[serde(with = "humantime_serde")]
+    pub leave_after: Duration,
     /// How long a stopping reporter goes on sending what it has. Default 10s; must be under the time the service
     /// manager gives it.
     #[serde(with = "humantime_serde")]
@@ -44,7 +47,8 @@ impl Default for Config {
         Self {
             socket: "/run/shrike/reporter.sock".into(),
             allowed_uids: Vec::new(),
-            queue_max_bytes: 64 << 20,
+            queue_max_bytes: None,
+            leave_after: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(10),
             hostname: None,
             intake: None,
@@ -69,6 +73,35 @@ pub struct FileConfig {
     /// What a line holds.
     #[serde(default)]
     pub format: LineFormat,
+    /// Whether payloads wait for it; when not, a full queue drops. Default true.
+    #[serde(default = "default_reliable")]
+    pub reliable: bool,
+    /// Bytes of payloads that wait for it, 4 MiB to 4 GiB. Default 16 MiB.
+    #[serde(default = "default_queue_bytes")]
+    pub queue_bytes: u64,
+}
+
+impl FileConfig {
+    /// The defaults with this file.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self {
+            path,
+            max_bytes: default_max_bytes(),
+            max_files: default_max_files(),
+            format: LineFormat::default(),
+            reliable: default_reliable(),
+            queue_bytes: default_queue_bytes(),
+        }
+    }
+}
+
+pub(crate) fn default_reliable() -> bool {
+    true
+}
+
+pub(crate) fn default_queue_bytes() -> u64 {
+    16 << 20
 }
 
 fn default_max_bytes() -> u64 {
@@ -80,11 +113,22 @@ fn default_max_files() -> NonZeroU32 {
 }
 
 /// Standard output with one JSON document per line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StdoutConfig {
     /// What a line holds.
     pub format: LineFormat,
+    /// Whether payloads wait for it; when not, a full queue drops. Default true.
+    pub reliable: bool,
+    /// Bytes of payloads that wait for it, 4 MiB to 4 GiB. Default 16 MiB.
+    pub queue_bytes: u64,
+}
+
+impl Default for StdoutConfig {
+    fn default() -> Self {
+        let (reliable, queue_bytes) = (default_reliable(), default_queue_bytes());
+        Self { format: LineFormat::default(), reliable, queue_bytes }
+    }
 }
 
 /// What a line of a file or of standard output holds.
@@ -106,6 +150,14 @@ pub enum InvalidConfig {
         "no output is configured: add [intake], [file] or [stdout] to the configuration, or --intake-url"
     )]
     NoOutput,
+    /// Nobody could say when a payload is settled.
+    #[error("every output has reliable = false: payloads need one output that they wait for")]
+    NoReliableOutput,
+    /// The key is from before each output had a queue.
+    #[error(
+        "queue_max_bytes is gone, each output has a queue of its own: set queue_bytes in [intake], [file] or [stdout]"
+    )]
+    QueueMaxBytes,
     /// There is no destination in `[intake]`, or two.
     #[error("set one of intake.url and intake.site, not {0}")]
     UrlOrSite(&'static str),
@@ -179,16 +231,27 @@ impl Config {
         if self.intake.is_none() && self.file.is_none() && self.stdout.is_none() {
             return Err(InvalidConfig::NoOutput);
         }
+        if self.queue_max_bytes.is_some() {
+            return Err(InvalidConfig::QueueMaxBytes);
+        }
+        let reliable = [
+            self.intake.as_ref().map(|intake| intake.reliable),
+            self.file.as_ref().map(|file| file.reliable),
+            self.stdout.map(|stdout| stdout.reliable),
+        ];
+        if !reliable.contains(&Some(true)) {
+            return Err(InvalidConfig::NoReliableOutput);
+        }
         let mut corrections = Vec::new();
-        let least = 2 * crate::service::MAX_REQUEST_BYTES as u64;
-        fall_back(
-            &mut corrections,
-            "queue_max_bytes",
-            &mut self.queue_max_bytes,
-            |bytes| (least..=u64::from(u32::MAX)).contains(bytes),
-            Self::default().queue_max_bytes,
-            "32 MiB to 4 GiB",
-        );
+        let queues = [
+            self.intake.as_mut().map(|intake| ("intake.queue_bytes", &mut intake.queue_bytes)),
+            self.file.as_mut().map(|file| ("file.queue_bytes", &mut file.queue_bytes)),
+            self.stdout.as_mut().map(|stdout| ("stdout.queue_bytes", &mut stdout.queue_bytes)),
+        ];
+        for (key, bytes) in queues.into_iter().flatten() {
+            let is_valid = |bytes: &u64| (4 << 20..=u64::from(u32::MAX)).contains(bytes);
+            fall_back(&mut corrections, key, bytes, is_valid, default_queue_bytes(), "4 MiB to 4 GiB");
+        }
         if let Some(file) = &mut self.file {
             let max_bytes = &mut file.max_bytes;
             fall_back(
@@ -233,46 +296,5 @@ impl fmt::Debug for Secret {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Config {
-        toml::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn the_example_is_valid_and_needs_no_correction() {
-        let mut config = parse(include_str!("../reporter.example.toml"));
-        assert_eq!(config.settle().unwrap(), []);
-        assert!(config.intake.is_some() && config.file.is_some() && config.stdout.is_some());
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_in_every_section() {
-        for text in
-            ["sockett = 'x'", "[intake]\nurll = 'x'", "[file]\npath = 'x'\nmode = 1", "[stdout]\nx = 1"]
-        {
-            assert!(toml::from_str::<Config>(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn without_an_output_nothing_starts() {
-        assert!(matches!(Config::default().settle(), Err(InvalidConfig::NoOutput)));
-    }
-
-    #[test]
-    fn values_out_of_range_are_replaced_and_named() {
-        let mut config = parse(
-            "queue_max_bytes = 5\n[file]\npath = 'x'\nmax_bytes = 0\n[intake]\nbatch_wait = '11s'\n\
-             batch_max_size = 1001\nbatch_max_content_size = 0\nsender_backoff_factor = 1.9\n\
-             sender_backoff_base = '0s'\nsender_backoff_max = '0s'\nsender_recovery_interval = 0\n\
-             compression_level = 10\nzstd_compression_level = 0\nbatch_max_concurrent_send = 1000\ntimeout = '0s'",
-        );
-        let keys: Vec<_> = config.settle().unwrap().into_iter().map(|correction| correction.key).collect();
-        assert_eq!(keys.len(), 13, "{keys:?}");
-        let expected = IntakeConfig::default();
-        assert_eq!(config.intake.as_ref(), Some(&expected));
-        assert_eq!(config.settle().unwrap(), []);
-    }
-}
+#[path = "config/tests.rs"]
+mod tests;

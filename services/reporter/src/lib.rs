@@ -1,18 +1,26 @@
 //! The reporter: takes finished payloads into its care and gets them to where they belong.
 //!
-//! The only service that talks to the outside. It knows nothing of events: a payload is a JSON document with tags.
-//! Invariant, for every destination: `payloads = delivered + dropped + pending`, and nothing counts as delivered
-//! that the destination did not confirm.
+//! The only service that talks to the outside. It knows nothing of events: a payload is a line of JSON with tags, and
+//! a label that it is counted by. Invariants: for every destination `payloads = delivered + dropped + pending`;
+//! nothing counts as delivered that the destination did not confirm; nothing is settled that a reliable destination
+//! may still lose without a word.
 
 pub mod config;
+mod fate;
+mod group;
+mod health;
 mod intake;
+mod labels;
 mod lines;
 mod log_limit;
+mod mark;
 pub mod metrics;
-mod payload;
+mod output;
+mod outputs;
 mod queue;
 mod rotate;
 mod service;
+mod stream;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -26,18 +34,29 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnixListenerStream;
 
-use config::{Config, InvalidConfig};
+use config::{Config, InvalidConfig, LineFormat};
 use intake::Intake;
-use lines::{LineWriter, Sink};
-use metrics::{DestinationMetrics, SubmitMetrics};
-use queue::Queue;
+use labels::{LabelId, Labels};
+use lines::{LineWriter, Sink, Stdout};
+use log_limit::LogLimit;
+use metrics::{DestinationMetrics, FileMetrics, SubmitMetrics};
+use output::{Output, OutputParts, Shared};
+use outputs::Outputs;
 use rotate::RotatingFile;
 use service::Service;
+use stream::Phase;
 
+pub use group::MAX_CONTENT_BYTES;
 pub use intake::ClientError;
-pub use payload::MAX_CONTENT_BYTES;
 pub use rotate::FileError;
-pub use service::MAX_REQUEST_BYTES;
+pub use service::MAX_GROUP_BYTES;
+
+/// What a sender may have on its way before the reporter reads it: enough for a large group.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// Fewer and larger pieces of a message than the 16 KiB of the standard.
+const FRAME_BYTES: u32 = 256 << 10;
+/// After the time to drain, for the last marks to reach their senders.
+const LAST_MARK: Duration = Duration::from_secs(1);
 
 /// Why the reporter cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +76,9 @@ pub enum StartError {
     /// A writer thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
+    /// Standard output is closed.
+    #[error("cannot use standard output: {0}")]
+    Stdout(#[source] std::io::Error),
 }
 
 /// A reporter whose outputs are open and whose socket exists.
@@ -67,17 +89,19 @@ pub struct Reporter {
     allowed: PeerUids,
     drain_timeout: Duration,
     registry: Registry,
-    queue: Arc<Queue>,
+    outputs: Arc<Outputs>,
     submit_metrics: SubmitMetrics,
     destinations: Vec<Running>,
+    /// Lets outputs that are down for too long leave the mark.
+    watch: JoinHandle<()>,
     stopping: watch::Sender<bool>,
+    abandoned: watch::Sender<bool>,
 }
 
 /// A destination at work.
 #[derive(Debug)]
 struct Running {
-    name: &'static str,
-    metrics: DestinationMetrics,
+    output: Arc<Output>,
     /// Ends when the destination has settled everything.
     task: JoinHandle<()>,
 }
@@ -94,7 +118,7 @@ pub struct Left {
 impl Reporter {
     /// Opens the outputs, then the socket: whoever sees the socket can submit.
     ///
-    /// Must be called in a multi-threaded tokio runtime: batches are compressed in place.
+    /// Must be called in a tokio runtime.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -109,21 +133,36 @@ impl Reporter {
         };
         let registry = Registry::default();
         let submit_metrics = SubmitMetrics::new(&registry);
-        let max_bytes = usize::try_from(config.queue_max_bytes).unwrap_or(usize::MAX);
-        let queue = Arc::new(Queue::new(max_bytes, submit_metrics.clone()));
         let (stopping, stopped) = watch::channel(false);
-        let destinations = open_destinations(&config, &registry, &queue, &stopped)?;
+        let (abandoned, is_abandoned) = watch::channel(false);
+        let mut opening = Opening {
+            config: &config,
+            hostname: config.hostname.clone().unwrap_or_else(machine_name),
+            registry: registry.clone(),
+            labels: Arc::default(),
+            shared: Arc::new(Shared::new(config.leave_after)),
+            stopped,
+            abandoned: is_abandoned,
+            running: Vec::new(),
+        };
+        opening.open()?;
+        let Opening { labels, shared, running: destinations, .. } = opening;
+        let list = destinations.iter().map(|running| running.output.clone()).collect();
+        let outputs = Arc::new(Outputs::new(list, shared, labels, submit_metrics.clone()));
         let listener = bootstrap::socket::bind(&config.socket, &allowed)?;
+        let watched = outputs.clone();
         Ok(Self {
             socket: config.socket,
             listener,
             allowed,
             drain_timeout: config.drain_timeout,
             registry,
-            queue,
+            outputs,
             submit_metrics,
             destinations,
+            watch: tokio::spawn(async move { watched.watch().await }),
             stopping,
+            abandoned,
         })
     }
 
@@ -133,15 +172,19 @@ impl Reporter {
         self.registry.clone()
     }
 
-    /// Serves until `stop` resolves, then accepts nothing more and goes on delivering for at most the drain
-    /// timeout. Returns what was left then.
+    /// Serves until `stop` resolves, then reads nothing more and goes on delivering for at most the drain timeout.
+    /// The senders get their last marks before their streams end. Returns what was left.
     ///
     /// # Errors
     /// When the socket cannot be served any more.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<Vec<Left>, tonic::transport::Error> {
-        let service = Service::new(self.queue.clone(), self.registry, self.submit_metrics);
+        let (phases, phase) = watch::channel(Phase::Running);
+        let service = Service::new(self.outputs.clone(), self.registry, self.submit_metrics, phase);
         let (stopped, has_stopped) = tokio::sync::oneshot::channel::<()>();
         let server = tonic::transport::Server::builder()
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(2 * STREAM_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
             .add_service(service.guarded(self.allowed))
             .serve_with_incoming_shutdown(UnixListenerStream::new(self.listener), async move {
                 // The sender only disappears with this function.
@@ -152,7 +195,8 @@ impl Reporter {
             ended = &mut server => { ended?; false }
             () = stop => true,
         };
-        self.queue.close();
+        phases.send_replace(Phase::Draining);
+        self.outputs.close();
         self.stopping.send_replace(true);
         drop(stopped);
         // The socket disappears first: nobody should try a reporter that is going.
@@ -165,15 +209,23 @@ impl Reporter {
             for destination in self.destinations {
                 left.push(destination.finish(deadline).await);
             }
+            self.abandoned.send_replace(true);
+            phases.send_replace(Phase::Drained);
             left
         };
         // A client that keeps its connection open must not hold up the end.
-        let closed =
-            async { if is_serving { tokio::time::timeout_at(deadline, server).await.is_ok() } else { true } };
+        let closed = async {
+            if is_serving {
+                tokio::time::timeout_at(deadline + LAST_MARK, server).await.is_ok()
+            } else {
+                true
+            }
+        };
         let (left, closed) = tokio::join!(drained, closed);
         if !closed {
             tracing::debug!("a client kept its connection open until the end");
         }
+        self.watch.abort();
         Ok(left)
     }
 }
@@ -186,44 +238,84 @@ impl Running {
             // A cancelled task is what was asked for.
             drop(self.task.await);
         }
-        let payloads = self.metrics.pending();
-        self.metrics
-            .drop_payloads(metrics::DropCause::Shutdown, usize::try_from(payloads).unwrap_or(usize::MAX));
-        Left { destination: self.name, payloads }
+        let payloads = self.output.metrics().pending();
+        if payloads > 0 {
+            let cause = metrics::DropCause::Shutdown;
+            self.output.metrics().drop_payloads(cause, LabelId::OTHER, payloads);
+        }
+        Left { destination: self.output.name(), payloads }
     }
 }
 
-fn open_destinations(
-    config: &Config,
-    registry: &Registry,
-    queue: &Queue,
-    stopped: &watch::Receiver<bool>,
-) -> Result<Vec<Running>, StartError> {
-    let hostname = config.hostname.clone().unwrap_or_else(machine_name);
-    let mut running = Vec::new();
-    if let Some(intake) = &config.intake {
-        let metrics = DestinationMetrics::new(registry, "intake");
-        let intake = Intake::new(intake, &hostname, metrics.clone(), registry, stopped.clone())?;
-        let groups = queue.add_destination(metrics.clone());
-        running.push(Running { name: "intake", metrics, task: tokio::spawn(intake.run(groups)) });
+/// The outputs that are being opened, and what they need.
+struct Opening<'a> {
+    config: &'a Config,
+    hostname: String,
+    registry: Registry,
+    labels: Arc<Labels>,
+    shared: Arc<Shared>,
+    stopped: watch::Receiver<bool>,
+    abandoned: watch::Receiver<bool>,
+    running: Vec<Running>,
+}
+
+impl Opening<'_> {
+    fn open(&mut self) -> Result<(), StartError> {
+        let config = self.config;
+        if let Some(intake) = &config.intake {
+            let output = self.output("intake", intake.reliable, intake.queue_bytes);
+            let intake =
+                Intake::new(intake, &self.hostname, output.clone(), &self.registry, self.stopped.clone())?;
+            self.running.push(Running { output, task: tokio::spawn(intake.run()) });
+        }
+        if let Some(file) = &config.file {
+            let output = self.output("file", file.reliable, file.queue_bytes);
+            let metrics = FileMetrics::new(&self.registry, "file");
+            let sink = RotatingFile::open(file, metrics.cut_bytes.clone())?;
+            self.write_lines(sink, file.format, output, metrics)?;
+        }
+        if let Some(stdout) = &config.stdout {
+            let output = self.output("stdout", stdout.reliable, stdout.queue_bytes);
+            let metrics = FileMetrics::new(&self.registry, "stdout");
+            let sink = Stdout::new().map_err(StartError::Stdout)?;
+            self.write_lines(sink, stdout.format, output, metrics)?;
+        }
+        Ok(())
     }
-    let file = config
-        .file
-        .as_ref()
-        .map(|file| Ok::<_, FileError>((Sink::File(RotatingFile::open(file)?), file.format)));
-    let stdout = config.stdout.map(|stdout| (Sink::Stdout, stdout.format));
-    for (name, sink) in [("file", file.transpose()?), ("stdout", stdout)] {
-        let Some((sink, format)) = sink else { continue };
-        let metrics = DestinationMetrics::new(registry, name);
-        let writer =
-            LineWriter { sink, format, hostname: hostname.as_str().into(), metrics: metrics.clone() };
-        let groups = queue.add_destination(metrics.clone());
-        let finished = writer.spawn(name, groups).map_err(StartError::Thread)?;
+
+    fn output(&self, name: &'static str, is_reliable: bool, queue_bytes: u64) -> Arc<Output> {
+        Arc::new(Output::new(OutputParts {
+            index: self.running.len(),
+            name,
+            is_reliable,
+            queue_bytes: usize::try_from(queue_bytes).unwrap_or(usize::MAX),
+            metrics: DestinationMetrics::new(&self.registry, self.labels.clone(), name),
+            shared: self.shared.clone(),
+        }))
+    }
+
+    fn write_lines(
+        &mut self,
+        sink: impl Sink,
+        format: LineFormat,
+        output: Arc<Output>,
+        metrics: FileMetrics,
+    ) -> Result<(), StartError> {
+        let writer = LineWriter {
+            sink,
+            output: output.clone(),
+            format,
+            hostname: self.hostname.as_str().into(),
+            metrics,
+            stopping: self.stopped.clone(),
+            errors: LogLimit::default(),
+        };
+        let finished = writer.spawn(self.abandoned.clone()).map_err(StartError::Thread)?;
         // The sender disappears only with its thread, finished or not.
         let task = tokio::spawn(async { drop(finished.await) });
-        running.push(Running { name, metrics, task });
+        self.running.push(Running { output, task });
+        Ok(())
     }
-    Ok(running)
 }
 
 fn machine_name() -> String {

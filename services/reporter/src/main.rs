@@ -10,7 +10,8 @@ use reporter::Reporter;
 
 use cli::Cli;
 
-#[tokio::main(worker_threads = 2)]
+// One thread: what blocks or computes for long, writing and compressing, has threads of its own.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,27 +1,34 @@
 //! Every counter of the reporter.
 //!
 //! For each destination `payloads = delivered + dropped + pending` always holds; at the end of a stopped reporter
-//! nothing is pending, because what was left is counted as dropped with the cause `shutdown`.
+//! nothing is pending, because what was left is counted as dropped with the cause `shutdown`. A destination counts by
+//! the label that the sender gave; the number of labels is bounded in `labels.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bootstrap::counters::{Counter, Registry};
+
+use crate::labels::{LabelId, Labels};
+use crate::log_limit::LogLimit;
 
 /// What happened to submitted payloads before they reached a destination.
 #[derive(Debug, Clone)]
 pub struct SubmitMetrics {
-    /// Payloads that were accepted.
+    /// Payloads that were taken.
     pub payloads: Counter,
-    /// Payloads that were refused because the queue was full; their sender still has them.
+    /// Streams that were ended because a group made no sense.
     pub refused: Counter,
-    /// Payloads that were accepted and dropped at once: longer than the limit.
+    /// Payloads that were taken and that no output can use: longer than the limit.
     pub too_large: Counter,
     /// The same: not UTF-8.
     pub not_utf8: Counter,
-    /// The same: not a JSON document.
-    pub not_json: Counter,
     /// Calls from a uid that may not use the socket.
     pub denied: Counter,
-    /// Bytes that the queue holds.
+    /// Bytes that the queues hold; a payload counts in each.
     pub queue_bytes: Counter,
+    discards: Arc<LogLimit>,
 }
 
 impl SubmitMetrics {
@@ -34,15 +41,31 @@ impl SubmitMetrics {
             refused: registry.counter("reporter_submit_refused_total", &[]),
             too_large: discarded("too_large"),
             not_utf8: discarded("not_utf8"),
-            not_json: discarded("not_json"),
             denied: registry.counter("reporter_submit_denied_total", &[]),
             queue_bytes: registry.counter("reporter_queue_bytes", &[]),
+            discards: Arc::default(),
+        }
+    }
+
+    /// Counts payloads that no output can use.
+    pub(crate) fn discard(&self, unfit: &[(u32, DropCause)]) {
+        for (_, cause) in unfit {
+            match cause {
+                DropCause::NotUtf8 => self.not_utf8.inc(),
+                _ => self.too_large.inc(),
+            }
+        }
+        if let Some((_, cause)) = unfit.first()
+            && let Some(suppressed) = self.discards.permit()
+        {
+            let (cause, dropped) = (cause.name(), unfit.len());
+            tracing::warn!(cause, dropped, suppressed, "dropped a payload that no output can use");
         }
     }
 }
 
-/// Why a destination gave up a payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a payload was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DropCause {
     /// The intake refused it for good.
     Status400,
@@ -54,26 +77,21 @@ pub enum DropCause {
     Status413,
     /// Its intake form is longer than the intake keeps, so it would be cut in the middle of the document.
     EntryTooLarge,
-    /// It could not be encoded or compressed.
+    /// It could not be compressed.
     Encoding,
-    /// It could not be written.
-    Write,
+    /// It is longer than any output takes.
+    TooLarge,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// The output was down for too long, and its queue was full or nobody else had the payload.
+    OutputDown,
+    /// The queue of an output that is not reliable was full.
+    QueueFull,
     /// The reporter was stopped, and the time to drain was over.
     Shutdown,
 }
 
 impl DropCause {
-    const ALL: [Self; 8] = [
-        Self::Status400,
-        Self::Status401,
-        Self::Status403,
-        Self::Status413,
-        Self::EntryTooLarge,
-        Self::Encoding,
-        Self::Write,
-        Self::Shutdown,
-    ];
-
     /// Name used in metrics and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -84,8 +102,23 @@ impl DropCause {
             Self::Status413 => "status_413",
             Self::EntryTooLarge => "entry_too_large",
             Self::Encoding => "encoding",
-            Self::Write => "write",
+            Self::TooLarge => "too_large",
+            Self::NotUtf8 => "not_utf8",
+            Self::OutputDown => "output_down",
+            Self::QueueFull => "queue_full",
             Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// Name used in the contract with the sender, for a payload that no reliable output has.
+    #[must_use]
+    pub fn loss(self) -> &'static str {
+        match self {
+            Self::Status400 | Self::Status401 | Self::Status403 => "refused",
+            Self::Status413 | Self::EntryTooLarge | Self::TooLarge => "too_large",
+            Self::NotUtf8 => "not_utf8",
+            Self::Encoding => "write_failed",
+            Self::OutputDown | Self::QueueFull | Self::Shutdown => "output_down",
         }
     }
 }
@@ -95,39 +128,118 @@ impl DropCause {
 pub struct DestinationMetrics {
     /// Payloads given to it.
     pub payloads: Counter,
-    /// Payloads it has.
-    pub delivered: Counter,
-    dropped: Vec<(DropCause, Counter)>,
+    /// Payloads that reached it after they were counted as dropped.
+    pub late: Counter,
+    down_seconds: Counter,
+    left_up: Counter,
+    queue_bytes: Counter,
+    /// Delivered or dropped.
+    finished: Counter,
+    by_label: Arc<ByLabel>,
+}
+
+#[derive(Debug)]
+struct ByLabel {
+    registry: Registry,
+    labels: Arc<Labels>,
+    destination: String,
+    delivered: Mutex<Vec<Option<Counter>>>,
+    dropped: Mutex<BTreeMap<(DropCause, usize), Counter>>,
 }
 
 impl DestinationMetrics {
     /// The counters of the destination with this name.
     #[must_use]
-    pub fn new(registry: &Registry, destination: &str) -> Self {
+    pub(crate) fn new(registry: &Registry, labels: Arc<Labels>, destination: &str) -> Self {
         let label = [("destination", destination)];
-        let dropped = |cause: DropCause| {
-            let labels = [("destination", destination), ("what", cause.name())];
-            (cause, registry.counter("reporter_destination_dropped_total", &labels))
-        };
         Self {
             payloads: registry.counter("reporter_destination_payloads_total", &label),
-            delivered: registry.counter("reporter_destination_delivered_total", &label),
-            dropped: DropCause::ALL.into_iter().map(dropped).collect(),
+            late: registry.counter("reporter_destination_late_total", &label),
+            down_seconds: registry.counter("reporter_destination_down_seconds", &label),
+            left_up: registry.counter("reporter_destination_left_mark_up", &label),
+            queue_bytes: registry.counter("reporter_destination_queue_bytes", &label),
+            finished: Counter::default(),
+            by_label: Arc::new(ByLabel {
+                registry: registry.clone(),
+                labels,
+                destination: destination.to_owned(),
+                delivered: Mutex::default(),
+                dropped: Mutex::default(),
+            }),
         }
     }
 
-    /// Counts `n` payloads that this destination gave up.
-    pub fn drop_payloads(&self, cause: DropCause, n: usize) {
-        if let Some((_, counter)) = self.dropped.iter().find(|(known, _)| *known == cause) {
-            counter.add(n as u64);
-        }
+    /// Counts `n` payloads with this label that the destination has.
+    pub(crate) fn deliver(&self, label: LabelId, n: u64) {
+        self.by_label.delivered(label).add(n);
+        self.finished.add(n);
+    }
+
+    /// Counts `n` payloads with this label that this destination gave up.
+    pub(crate) fn drop_payloads(&self, cause: DropCause, label: LabelId, n: u64) {
+        self.by_label.dropped(cause, label).add(n);
+        self.finished.add(n);
     }
 
     /// Payloads that are neither delivered nor dropped.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        let dropped: u64 = self.dropped.iter().map(|(_, counter)| counter.get()).sum();
-        self.payloads.get().saturating_sub(self.delivered.get()).saturating_sub(dropped)
+        self.payloads.get().saturating_sub(self.finished.get())
+    }
+
+    /// Brings the gauges up to date.
+    pub(crate) fn show(&self, down_for: Duration, has_left: bool, queue_bytes: usize) {
+        self.down_seconds.set(down_for.as_secs());
+        self.left_up.set(u64::from(has_left));
+        self.queue_bytes.set(queue_bytes as u64);
+    }
+}
+
+impl ByLabel {
+    fn delivered(&self, label: LabelId) -> Counter {
+        let mut known = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() <= label.0 {
+            known.resize(label.0 + 1, None);
+        }
+        let Some(slot) = known.get_mut(label.0) else { return Counter::default() };
+        let make = || {
+            let name = self.labels.name(label);
+            let labels = [("destination", self.destination.as_str()), ("label", &*name)];
+            self.registry.counter("reporter_destination_delivered_total", &labels)
+        };
+        slot.get_or_insert_with(make).clone()
+    }
+
+    fn dropped(&self, cause: DropCause, label: LabelId) -> Counter {
+        let mut known = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let name = self.labels.name(label);
+            let labels =
+                [("destination", self.destination.as_str()), ("cause", cause.name()), ("label", &*name)];
+            self.registry.counter("reporter_destination_dropped_total", &labels)
+        };
+        known.entry((cause, label.0)).or_insert_with(make).clone()
+    }
+}
+
+/// What writing a file found and did.
+#[derive(Debug, Clone)]
+pub struct FileMetrics {
+    /// Bytes of half lines that were cut off when a file was opened.
+    pub cut_bytes: Counter,
+    /// Writes that failed and were repeated.
+    pub retries: Counter,
+}
+
+impl FileMetrics {
+    /// The counters of lines written to this destination.
+    #[must_use]
+    pub fn new(registry: &Registry, destination: &str) -> Self {
+        let label = [("destination", destination)];
+        Self {
+            cut_bytes: registry.counter("reporter_lines_cut_bytes_total", &label),
+            retries: registry.counter("reporter_lines_retries_total", &label),
+        }
     }
 }
 

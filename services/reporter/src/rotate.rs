@@ -1,14 +1,20 @@
 //! A file of lines that is rotated by size.
 //!
-//! Invariants: a line is never split over two files and never left half; the mode is 0600; at most `max_files`
-//! rotated files exist. Rotating is renaming, so a reader sees each line in exactly one file.
+//! Invariants: a line is never split over two files and nothing is ever written behind half a line, whether a full
+//! disk or a crash left it; the mode is 0600; at most `max_files` rotated files exist. Rotating is renaming, so a
+//! reader sees each line in exactly one file.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use bootstrap::counters::Counter;
+
 use crate::config::FileConfig;
+
+/// How much is read at once when the end of the last line is looked for.
+const BLOCK_BYTES: usize = 64 << 10;
 
 /// Why a file cannot be an output.
 #[derive(Debug, thiserror::Error)]
@@ -26,13 +32,18 @@ pub(crate) struct RotatingFile {
     max_bytes: u64,
     max_files: u32,
     file: File,
+    /// False for a pipe or a device, which is neither rotated nor cut.
+    is_file: bool,
     /// Length up to the last whole line.
     len: u64,
+    /// Something may be behind the last whole line, and must be cut before anything else is written.
+    has_half_line: bool,
+    cut_bytes: Counter,
 }
 
 impl RotatingFile {
-    pub(crate) fn open(config: &FileConfig) -> Result<Self, FileError> {
-        let (file, len) = open(&config.path).map_err(|source| FileError {
+    pub(crate) fn open(config: &FileConfig, cut_bytes: Counter) -> Result<Self, FileError> {
+        let (file, is_file, len) = open(&config.path, &cut_bytes).map_err(|source| FileError {
             path: config.path.clone(),
             uid: nix::unistd::geteuid().as_raw(),
             source,
@@ -42,24 +53,25 @@ impl RotatingFile {
             max_bytes: config.max_bytes,
             max_files: config.max_files.get(),
             file,
+            is_file,
             len,
+            has_half_line: false,
+            cut_bytes,
         })
     }
 
-    /// Writes lines, each with its line break; returns how many were written whole, and the error that stopped it.
-    pub(crate) fn write(&mut self, lines: &[Vec<u8>]) -> (usize, Option<io::Error>) {
+    /// Writes lines, each with its line break; returns how many of their bytes are in the file, and the error that
+    /// stopped it. In a regular file these are whole lines.
+    pub(crate) fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
         let mut written = 0;
-        let mut rest = lines;
-        while !rest.is_empty() {
-            let result = self.make_room(rest).and_then(|run| {
-                let (now, later) = rest.split_at(run);
-                self.append(&now.concat())?;
-                Ok((now.len(), later))
-            });
-            match result {
-                Ok((n, later)) => {
-                    written += n;
-                    rest = later;
+        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.make_room(rest) {
+                Ok(run) => {
+                    let (appended, error) = self.append(rest.get(..run).unwrap_or(rest));
+                    written += appended;
+                    if error.is_some() {
+                        return (written, error);
+                    }
                 }
                 Err(error) => return (written, Some(error)),
             }
@@ -67,38 +79,52 @@ impl RotatingFile {
         (written, None)
     }
 
-    /// The number of lines, at least one, that go into the file as it is now or after rotating it.
-    fn make_room(&mut self, lines: &[Vec<u8>]) -> io::Result<usize> {
+    /// The bytes of lines, at least one, that go into the file as it is now or after rotating it.
+    fn make_room(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.cut_half_line()?;
         self.reopen_if_moved()?;
-        let max_bytes = self.max_bytes;
-        let fitting = |mut len: u64| {
-            let fits = |line: &&Vec<u8>| {
-                len = len.saturating_add(line.len() as u64);
-                len <= max_bytes
-            };
-            lines.iter().take_while(fits).count()
-        };
-        match fitting(self.len) {
-            0 if self.len > 0 => {
-                self.rotate()?;
-                Ok(fitting(0).max(1))
-            }
-            run => Ok(run.max(1)),
+        if !self.is_file {
+            return Ok(lines.len());
         }
+        match whole_lines(lines, self.max_bytes.saturating_sub(self.len)) {
+            0 if self.len > 0 => self.rotate()?,
+            0 => {}
+            run => return Ok(run),
+        }
+        let first = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1);
+        Ok(whole_lines(lines, self.max_bytes).max(first))
     }
 
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self.file.write_all(bytes) {
-            Ok(()) => {
-                self.len += bytes.len() as u64;
-                Ok(())
+    fn append(&mut self, bytes: &[u8]) -> (usize, Option<io::Error>) {
+        let mut written = 0;
+        let error = loop {
+            match bytes.get(written..).filter(|rest| !rest.is_empty()).map(|rest| self.file.write(rest)) {
+                None => break None,
+                Some(Ok(0)) => break Some(io::ErrorKind::WriteZero.into()),
+                Some(Ok(n)) => written += n,
+                Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Some(Err(error)) => break Some(error),
             }
-            Err(error) => {
-                // A part of a line would spoil the next one too.
-                self.file.set_len(self.len)?;
-                Err(error)
+        };
+        let whole = match &error {
+            // What is not a file, a pipe, cannot be cut: it goes on where it stopped.
+            Some(_) if self.is_file => {
+                self.has_half_line = true;
+                whole_lines(bytes, written as u64)
             }
+            _ => written,
+        };
+        self.len += whole as u64;
+        (whole, error)
+    }
+
+    /// A part of a line would spoil the next one too.
+    fn cut_half_line(&mut self) -> io::Result<()> {
+        if self.has_half_line {
+            self.file.set_len(self.len)?;
+            self.has_half_line = false;
         }
+        Ok(())
     }
 
     /// Somebody else may rotate or remove the file; lines belong under its name.
@@ -113,7 +139,7 @@ impl RotatingFile {
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        (self.file, self.len) = open(&self.path)?;
+        (self.file, self.is_file, self.len) = open(&self.path, &self.cut_bytes)?;
         Ok(())
     }
 
@@ -135,94 +161,49 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-/// Opens for appending and returns the length; a last line without its end (a crash) is ended first.
-fn open(path: &Path) -> io::Result<(File, u64)> {
+/// Bytes of the whole lines among the first `max` bytes.
+fn whole_lines(lines: &[u8], max: u64) -> usize {
+    let max = usize::try_from(max).unwrap_or(usize::MAX).min(lines.len());
+    let within = lines.get(..max).unwrap_or(lines);
+    within.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}
+
+/// Opens for appending; says whether it is a regular file, and its length. Half a line at the end (a crash) is cut off first.
+fn open(path: &Path, cut_bytes: &Counter) -> io::Result<(File, bool, u64)> {
     let mut file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?;
-    if file.metadata()?.is_file() {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        if file.metadata()?.len() > 0 {
-            file.seek(SeekFrom::End(-1))?;
-            let mut last = [0];
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-            }
-        }
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Ok((file, false, 0));
     }
-    let len = file.metadata()?.len();
-    Ok((file, len))
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    let whole = end_of_last_line(&mut file, meta.len())?;
+    let half = meta.len() - whole;
+    if half > 0 {
+        file.set_len(whole)?;
+        cut_bytes.add(half);
+        tracing::warn!(path = %path.display(), bytes = half, "the file ended in half a line, which was cut off");
+    }
+    Ok((file, true, whole))
+}
+
+/// The length up to and with the last line break.
+fn end_of_last_line(file: &mut File, len: u64) -> io::Result<u64> {
+    let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(len).unwrap_or(BLOCK_BYTES))];
+    let mut end = len;
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK_BYTES as u64);
+        let wanted = usize::try_from(end - start).unwrap_or(BLOCK_BYTES);
+        let Some(part) = block.get_mut(..wanted) else { break };
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(part)?;
+        if let Some(at) = part.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use super::*;
-    use crate::config::LineFormat;
-
-    fn config(path: PathBuf, max_bytes: u64, max_files: u32) -> FileConfig {
-        let max_files = NonZeroU32::new(max_files).unwrap();
-        FileConfig { path, max_bytes, max_files, format: LineFormat::Event }
-    }
-
-    fn lines(texts: &[&str]) -> Vec<Vec<u8>> {
-        texts.iter().map(|text| format!("{text}\n").into_bytes()).collect()
-    }
-
-    fn read(path: &Path) -> String {
-        std::fs::read_to_string(path).unwrap()
-    }
-
-    #[test]
-    fn lines_go_on_in_a_new_file_and_the_oldest_file_goes() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("events");
-        let mut file = RotatingFile::open(&config(path.clone(), 6, 2)).unwrap();
-        assert_eq!(file.write(&lines(&["aa", "bb", "cc", "dd", "longer than a file", "ee", "ff"])).0, 7);
-        assert_eq!(read(&path), "ee\nff\n");
-        assert_eq!(read(&numbered(&path, 1)), "longer than a file\n");
-        assert_eq!(read(&numbered(&path, 2)), "cc\ndd\n");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
-        for entry in std::fs::read_dir(dir.path()).unwrap() {
-            assert_eq!(entry.unwrap().metadata().unwrap().mode() & 0o777, 0o600);
-        }
-    }
-
-    #[test]
-    fn a_half_line_from_before_is_ended_and_a_wide_mode_narrowed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("events");
-        std::fs::write(&path, "half").unwrap();
-        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        let mut file = RotatingFile::open(&config(path.clone(), 1000, 1)).unwrap();
-        file.write(&lines(&["next"]));
-        assert_eq!(read(&path), "half\nnext\n");
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_file_that_was_moved_away_is_made_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("events");
-        let mut file = RotatingFile::open(&config(path.clone(), 1000, 1)).unwrap();
-        file.write(&lines(&["old"]));
-        std::fs::rename(&path, dir.path().join("elsewhere")).unwrap();
-        file.write(&lines(&["new"]));
-        assert_eq!(read(&path), "new\n");
-        assert_eq!(read(&dir.path().join("elsewhere")), "old\n");
-    }
-
-    #[test]
-    fn an_unwritable_place_is_an_error_that_says_what_to_look_at() {
-        let error = RotatingFile::open(&config("/proc/none/events".into(), 1, 1)).unwrap_err().to_string();
-        assert!(error.contains("/proc/none/events") && error.contains("directory"), "{error}");
-    }
-
-    #[test]
-    fn a_full_disk_is_an_error_and_the_lines_are_not_counted_as_written() {
-        let mut file = RotatingFile::open(&config("/dev/full".into(), 1000, 1)).unwrap();
-        let (written, error) = file.write(&lines(&["a", "b"]));
-        assert_eq!(written, 0);
-        assert!(error.is_some());
-    }
-}
+#[path = "rotate/tests.rs"]
+mod tests;

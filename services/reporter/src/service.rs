@@ -5,36 +5,46 @@ use std::time::Instant;
 
 use bootstrap::counters::{Counter, Registry};
 use bootstrap::socket::PeerUids;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use wire::v1;
 use wire::v1::reporter_server::{Reporter, ReporterServer};
 
 use crate::log_limit::LogLimit;
 use crate::metrics::SubmitMetrics;
-use crate::queue::{Queue, Refused};
+use crate::outputs::Outputs;
+use crate::stream::{Phase, Stream};
 
-/// Largest submit request; senders keep theirs under it.
-pub const MAX_REQUEST_BYTES: usize = 16 << 20;
+/// Largest group as a message; senders keep theirs under it.
+pub const MAX_GROUP_BYTES: usize = 16 << 20;
 
 pub(crate) struct Service {
-    queue: Arc<Queue>,
+    outputs: Arc<Outputs>,
     registry: Registry,
     metrics: SubmitMetrics,
+    phase: watch::Receiver<Phase>,
+    refusals: Arc<LogLimit>,
     started: Instant,
 }
 
 impl Service {
-    pub(crate) fn new(queue: Arc<Queue>, registry: Registry, metrics: SubmitMetrics) -> Self {
-        Self { queue, registry, metrics, started: Instant::now() }
+    pub(crate) fn new(
+        outputs: Arc<Outputs>,
+        registry: Registry,
+        metrics: SubmitMetrics,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
+        Self { outputs, registry, metrics, phase, refusals: Arc::default(), started: Instant::now() }
     }
 
     /// The service behind a check of the peer that happens before the body of a call is read.
     pub(crate) fn guarded(self, allowed: PeerUids) -> InterceptedService<ReporterServer<Self>, Gate> {
         let gate =
             Gate { allowed, denied: self.metrics.denied.clone(), log_limit: Arc::new(LogLimit::default()) };
-        InterceptedService::new(ReporterServer::new(self).max_decoding_message_size(MAX_REQUEST_BYTES), gate)
+        InterceptedService::new(ReporterServer::new(self).max_decoding_message_size(MAX_GROUP_BYTES), gate)
     }
 }
 
@@ -63,18 +73,29 @@ impl Interceptor for Gate {
 
 #[tonic::async_trait]
 impl Reporter for Service {
-    async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
-        let payloads = request.into_inner().payloads;
-        let accepted = payloads.len() as u64;
-        match self.queue.submit(payloads) {
-            Ok(()) => Ok(Response::new(v1::SubmitReply { accepted })),
-            Err(refused @ Refused::Full { .. }) => Err(Status::resource_exhausted(refused.to_string())),
-            Err(refused @ Refused::Stopping) => Err(Status::unavailable(refused.to_string())),
+    type SubmitStream = ReceiverStream<Result<v1::Settled, Status>>;
+
+    async fn submit(
+        &self,
+        request: Request<Streaming<v1::PayloadGroup>>,
+    ) -> Result<Response<Self::SubmitStream>, Status> {
+        if *self.phase.borrow() != Phase::Running {
+            return Err(Status::unavailable("the reporter is stopping: submit to it when it is back"));
         }
+        let stream = Stream {
+            outputs: self.outputs.clone(),
+            metrics: self.metrics.clone(),
+            phase: self.phase.clone(),
+            refusals: self.refusals.clone(),
+        };
+        // One slot: marks that settle while the sender does not read become one.
+        let (marks, receiver) = mpsc::channel(1);
+        tokio::spawn(stream.run(request.into_inner(), marks));
+        Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
     async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ServiceStatus>, Status> {
-        self.metrics.queue_bytes.set(self.queue.bytes() as u64);
+        self.outputs.show();
         let metric = |sample: bootstrap::counters::Sample| v1::Metric {
             name: sample.name.to_owned(),
             labels: sample.labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),

@@ -57,10 +57,22 @@ impl Reporter {
     /// # Errors
     /// When it did not take them all.
     pub async fn submit(&mut self, payloads: Vec<Payload>) -> Result<(), SubmitError> {
-        let payloads = payloads.into_iter().map(|payload| self.message(payload)).collect();
+        let groups = self.groups(payloads);
+        let last = groups.len() as u64;
         let mut client = self.client().await?;
-        let submitted = client.submit(v1::SubmitRequest { payloads }).await;
-        submitted.map(drop).map_err(|status| self.failed(status))
+        let settled = async {
+            let mut marks = client.submit(tokio_stream::iter(groups)).await?.into_inner();
+            let mut settled = 0;
+            while let Some(mark) = marks.message().await? {
+                settled = mark.number;
+            }
+            if settled == last {
+                Ok(())
+            } else {
+                Err(Status::unavailable("the reporter ended before all was settled"))
+            }
+        };
+        settled.await.map_err(|status| self.failed(status))
     }
 
     /// What the reporter says of itself.
@@ -88,7 +100,31 @@ impl Reporter {
         SubmitError::Refused(Box::new(status))
     }
 
-    fn message(&self, payload: Payload) -> v1::Payload {
+    /// Payloads that follow each other with the same tags are one group.
+    fn groups(&self, payloads: Vec<Payload>) -> Vec<v1::PayloadGroup> {
+        let mut groups: Vec<v1::PayloadGroup> = Vec::new();
+        let mut content = Vec::new();
+        for payload in payloads {
+            let (tags, service) = self.tags(&payload);
+            let is_same = groups.last().is_some_and(|group| group.tags == tags && group.service == service);
+            if !is_same {
+                close(&mut groups, &mut content);
+                let number = groups.len() as u64 + 1;
+                let labels = vec!["event".to_owned()];
+                let class = v1::PayloadClass::Low.into();
+                groups.push(v1::PayloadGroup { number, class, tags, service, labels, ..Default::default() });
+            }
+            let Some(group) = groups.last_mut() else { continue };
+            content.extend_from_slice(&payload.content);
+            content.push(b'\n');
+            group.length.push(u32::try_from(payload.content.len() + 1).unwrap_or(u32::MAX));
+            group.time_ms.push(payload.time_ms);
+        }
+        close(&mut groups, &mut content);
+        groups
+    }
+
+    fn tags(&self, payload: &Payload) -> (Vec<String>, String) {
         let mut tags = self.tags.clone();
         if let Some(container) = &payload.container {
             tags.push(format!("container_id:{container}"));
@@ -97,11 +133,14 @@ impl Reporter {
         tags.extend(labels.into_iter().flat_map(|labels| labels.tags().iter().cloned()));
         let image = labels.and_then(|labels| labels.image.as_ref());
         let service = self.service.clone().or_else(|| image.map(|image| image.short.clone()));
-        v1::Payload {
-            content: payload.content,
-            tags,
-            service: service.unwrap_or_default(),
-            time_ms: payload.time_ms,
-        }
+        (tags, service.unwrap_or_default())
+    }
+}
+
+/// Gives the last group its content.
+fn close(groups: &mut [v1::PayloadGroup], content: &mut Vec<u8>) {
+    if let Some(group) = groups.last_mut() {
+        group.content = std::mem::take(content).into();
+        group.label = vec![0; group.length.len()].into();
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use wire::v1;
 use wire::v1::analyzer_client::AnalyzerClient;
 
-use crate::fakes::{self, FakeProbe, FakeReporter};
+use crate::fakes::{self, FakeProbe, FakeReporter, Payload};
 
 const CONTAINER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -118,7 +118,7 @@ async fn metric(dir: &Path, name: &str) -> u64 {
     metrics.iter().filter(|metric| metric.name == name).map(|metric| metric.value).sum()
 }
 
-fn check_schema(payloads: &[v1::Payload]) {
+fn check_schema(payloads: &[Payload]) {
     let schema: serde_json::Value = serde_json::from_str(event_json::SCHEMA).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for payload in payloads {
@@ -218,7 +218,7 @@ async fn subscribers_see_matching_events_with_words_and_json() {
     assert_eq!((message.kind.as_str(), message.pid, message.path.as_str()), ("exec", 20, "/bin/sh"));
     assert_eq!(message.detail, "mysql --password ********");
     assert_eq!(message.time_ns, 1_700_000_000_000_000_200);
-    check_schema(&[v1::Payload { content: message.json.into(), ..Default::default() }]);
+    check_schema(&[Payload { content: message.json.into(), ..Default::default() }]);
     service.stop().await;
 }
 

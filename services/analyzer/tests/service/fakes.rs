@@ -36,11 +36,19 @@ fn listen(path: &Path) -> UnixListenerStream {
     UnixListenerStream::new(socket::bind(path, &own).unwrap())
 }
 
+/// One payload as the reporter got it.
+#[derive(Clone, Default)]
+pub(crate) struct Payload {
+    pub(crate) content: bytes::Bytes,
+    pub(crate) tags: Vec<String>,
+    pub(crate) service: String,
+}
+
 #[derive(Clone)]
 pub(crate) struct FakeReporter(Arc<Inbox>);
 
 struct Inbox {
-    payloads: watch::Sender<Vec<v1::Payload>>,
+    payloads: watch::Sender<Vec<Payload>>,
     failures: Mutex<u32>,
 }
 
@@ -59,7 +67,7 @@ impl FakeReporter {
         reporter
     }
 
-    pub(crate) async fn wait_for(&self, n: usize) -> Vec<v1::Payload> {
+    pub(crate) async fn wait_for(&self, n: usize) -> Vec<Payload> {
         let mut payloads = self.0.payloads.subscribe();
         let wait = payloads.wait_for(|payloads| payloads.len() >= n);
         let waited = tokio::time::timeout(PATIENCE, wait).await;
@@ -73,7 +81,12 @@ impl FakeReporter {
 
 #[tonic::async_trait]
 impl v1::reporter_server::Reporter for FakeReporter {
-    async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitReply>, Status> {
+    type SubmitStream = Pin<Box<dyn Stream<Item = Result<v1::Settled, Status>> + Send>>;
+
+    async fn submit(
+        &self,
+        request: Request<Streaming<v1::PayloadGroup>>,
+    ) -> Result<Response<Self::SubmitStream>, Status> {
         {
             let mut failures = self.0.failures.lock().unwrap();
             if *failures > 0 {
@@ -81,10 +94,20 @@ impl v1::reporter_server::Reporter for FakeReporter {
                 return Err(Status::resource_exhausted("full"));
             }
         }
-        let new = request.into_inner().payloads;
-        let accepted = new.len() as u64;
-        self.0.payloads.send_modify(|payloads| payloads.extend(new));
-        Ok(Response::new(v1::SubmitReply { accepted }))
+        let inbox = self.0.clone();
+        let settled = request.into_inner().map(move |group| {
+            let group = group?;
+            let mut content = group.content.clone();
+            let new = group.length.iter().map(|length| {
+                let line = content.split_to(*length as usize);
+                let content = line.slice(..line.len() - 1);
+                Payload { content, tags: group.tags.clone(), service: group.service.clone() }
+            });
+            let new: Vec<_> = new.collect();
+            inbox.payloads.send_modify(|payloads| payloads.extend(new));
+            Ok(v1::Settled { number: group.number, lost: Vec::new() })
+        });
+        Ok(Response::new(Box::pin(settled)))
     }
 
     async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ServiceStatus>, Status> {

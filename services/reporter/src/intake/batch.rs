@@ -3,14 +3,16 @@
 //! Invariants: a body is never longer than its limit, brackets and commas included; entries keep their order, and
 //! each is in exactly one batch.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::entry::{self, MAX_ENTRY_BYTES};
+use super::entry::{EntryForm, MAX_ENTRY_BYTES};
+use crate::group::Group;
 use crate::metrics::DropCause;
-use crate::payload::Payload;
 
 /// When a batch is complete.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +28,8 @@ pub(crate) struct Limits {
 /// A JSON array of entries and the payloads they came from.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    payloads: Vec<Arc<Payload>>,
+    /// For each entry, its group and its place there.
+    payloads: Vec<(Arc<Group>, u32)>,
     /// `[e1,e2,…]`, complete.
     body: Vec<u8>,
     /// For each entry, where it ends in the body.
@@ -38,13 +41,29 @@ impl Batch {
         self.payloads.len()
     }
 
-    pub(crate) fn body(&self) -> &[u8] {
-        &self.body
+    /// The body, to be sent; [`Batch::put_body`] gives it back to a batch that must be cut.
+    pub(crate) fn take_body(&mut self) -> Bytes {
+        std::mem::take(&mut self.body).into()
+    }
+
+    pub(crate) fn put_body(&mut self, body: Bytes) {
+        self.body = body.into();
     }
 
     /// When the last payload was accepted, milliseconds since the epoch.
     pub(crate) fn last_accepted_ms(&self) -> i64 {
-        self.payloads.last().map_or(0, |payload| payload.accepted_ms)
+        self.payloads.last().map_or(0, |(group, _)| group.accepted_ms())
+    }
+
+    /// What the entries came from, as runs of documents of one group.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (&Group, Range<u32>)> {
+        let follows = |one: &(Arc<Group>, u32), next: &(Arc<Group>, u32)| {
+            Arc::ptr_eq(&one.0, &next.0) && one.1 + 1 == next.1
+        };
+        self.payloads.chunk_by(follows).filter_map(|run| {
+            let ((group, first), (_, last)) = (run.first()?, run.last()?);
+            Some((&**group, *first..last + 1))
+        })
     }
 
     /// Two batches of about half the entries each, in order; itself when there is only one entry.
@@ -70,15 +89,14 @@ impl Batch {
 #[derive(Debug)]
 pub(crate) struct Batcher {
     limits: Limits,
-    hostname: Box<str>,
     /// Without the closing bracket; empty when there is no entry.
     open: Batch,
     deadline: Option<Instant>,
 }
 
 impl Batcher {
-    pub(crate) fn new(limits: Limits, hostname: &str) -> Self {
-        Self { limits, hostname: hostname.into(), open: empty(), deadline: None }
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, open: empty(), deadline: None }
     }
 
     /// When the open batch must be taken at the latest.
@@ -90,19 +108,19 @@ impl Batcher {
     /// with it, if nothing more can be added.
     pub(crate) fn push(
         &mut self,
-        payload: Arc<Payload>,
+        (group, place): (&Arc<Group>, u32),
+        form: &EntryForm,
         now_ms: i64,
         now: Instant,
     ) -> Result<[Option<Batch>; 2], DropCause> {
         let start = self.open.body.len();
         self.open.body.push(if start == 0 { b'[' } else { b',' });
-        let encoded = entry::append(&mut self.open.body, &payload, &self.hostname, now_ms);
+        form.append(&mut self.open.body, group, place, now_ms);
         let entry_bytes = self.open.body.len() - start - 1;
         // Alone it needs two brackets.
-        let is_too_large = entry_bytes > MAX_ENTRY_BYTES || entry_bytes + 2 > self.limits.max_bytes;
-        if encoded.is_err() || is_too_large {
+        if entry_bytes > MAX_ENTRY_BYTES || entry_bytes + 2 > self.limits.max_bytes {
             self.open.body.truncate(start);
-            return Err(if is_too_large { DropCause::EntryTooLarge } else { DropCause::Encoding });
+            return Err(DropCause::EntryTooLarge);
         }
         let mut before = None;
         if self.open.body.len() + 1 > self.limits.max_bytes {
@@ -114,7 +132,7 @@ impl Batcher {
             self.open.body = entry;
         }
         self.open.ends.push(self.open.body.len());
-        self.open.payloads.push(payload);
+        self.open.payloads.push((group.clone(), place));
         self.deadline.get_or_insert(now + self.limits.max_wait);
         let is_full =
             self.open.len() >= self.limits.max_entries || self.open.body.len() + 1 == self.limits.max_bytes;

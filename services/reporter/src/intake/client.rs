@@ -10,8 +10,8 @@ use reqwest::{Response, Url};
 use super::answer::{Verdict, judge};
 use super::config::{IntakeConfig, is_exposed};
 use crate::config::InvalidConfig;
+use crate::group::now_ms;
 use crate::metrics::RetryCause;
-use crate::payload::now_ms;
 
 /// Bytes of an answer that are read so that the connection can be used again; nothing in them is used.
 const MAX_ANSWER_BYTES: usize = 64 << 10;

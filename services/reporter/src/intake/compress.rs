@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use bytes::Bytes;
+
 use super::config::{CompressionKind, IntakeConfig};
 
 /// An encoding of bodies with its level.
@@ -30,17 +32,17 @@ impl Compression {
         }
     }
 
-    pub(crate) fn compress(self, body: &[u8]) -> io::Result<Vec<u8>> {
+    pub(crate) fn compress(self, body: Bytes) -> io::Result<Bytes> {
         match self {
             Self::Gzip(level) => {
                 // Event JSON shrinks to about a tenth.
                 let out = Vec::with_capacity(body.len() / 8);
                 let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::new(level));
-                encoder.write_all(body)?;
-                encoder.finish()
+                encoder.write_all(&body)?;
+                encoder.finish().map(Bytes::from)
             }
-            Self::Zstd(level) => zstd::bulk::compress(body, level),
-            Self::Identity => Ok(body.to_vec()),
+            Self::Zstd(level) => zstd::bulk::compress(&body, level).map(Bytes::from),
+            Self::Identity => Ok(body),
         }
     }
 }
@@ -53,14 +55,14 @@ mod tests {
 
     #[test]
     fn every_encoding_gives_the_body_back() {
-        let body = br#"[{"message":"x"}]"#.repeat(1000);
-        let gzip = Compression::Gzip(6).compress(&body).unwrap();
+        let body = Bytes::from(br#"[{"message":"x"}]"#.repeat(1000));
+        let gzip = Compression::Gzip(6).compress(body.clone()).unwrap();
         let mut plain = Vec::new();
-        flate2::read::GzDecoder::new(gzip.as_slice()).read_to_end(&mut plain).unwrap();
+        flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut plain).unwrap();
         assert_eq!(plain, body);
-        let zstd = Compression::Zstd(1).compress(&body).unwrap();
+        let zstd = Compression::Zstd(1).compress(body.clone()).unwrap();
         assert_eq!(zstd::bulk::decompress(&zstd, body.len()).unwrap(), body);
-        assert_eq!(Compression::Identity.compress(&body).unwrap(), body);
+        assert_eq!(Compression::Identity.compress(body.clone()).unwrap(), body);
         assert!(gzip.len() < body.len() / 10 && zstd.len() < body.len() / 10);
     }
 }

@@ -7,7 +7,7 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
-use crate::config::{Correction, InvalidConfig, Secret, fall_back};
+use crate::config::{Correction, InvalidConfig, Secret, default_queue_bytes, default_reliable, fall_back};
 
 /// Host name before the site.
 const HOST_PREFIX: &str = "runtime-security-http-intake.logs.";
@@ -61,6 +61,10 @@ pub struct IntakeConfig {
     pub sender_recovery_interval: u32,
     /// Forget all errors with the first success. Default false.
     pub sender_recovery_reset: bool,
+    /// Whether payloads wait for it; when not, a full queue drops. Default true.
+    pub reliable: bool,
+    /// Bytes of payloads that wait for it, 4 MiB to 4 GiB; a batch holds at most a quarter. Default 16 MiB.
+    pub queue_bytes: u64,
 }
 
 impl Default for IntakeConfig {
@@ -85,6 +89,8 @@ impl Default for IntakeConfig {
             sender_backoff_max: Duration::from_secs(120),
             sender_recovery_interval: 2,
             sender_recovery_reset: false,
+            reliable: default_reliable(),
+            queue_bytes: default_queue_bytes(),
         }
     }
 }
@@ -163,6 +169,11 @@ impl IntakeConfig {
             "over 0",
         );
         self.settle_backoff(c, &usual);
+    }
+
+    /// A batch that waits to be filled must not fill the queue alone.
+    pub(crate) fn max_batch_bytes(&self) -> usize {
+        usize::try_from(self.queue_bytes / 4).unwrap_or(usize::MAX)
     }
 
     fn settle_backoff(&mut self, c: &mut Vec<Correction>, usual: &Self) {

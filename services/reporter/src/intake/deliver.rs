@@ -1,6 +1,5 @@
 //! Gets each batch to the intake, or counts it as given up.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +14,8 @@ use super::batch::Batch;
 use super::client::{Client, Outcome};
 use super::compress::Compression;
 use crate::log_limit::LogLimit;
-use crate::metrics::{DestinationMetrics, DropCause, IntakeMetrics, RetryCause};
+use crate::metrics::{DropCause, IntakeMetrics, RetryCause};
+use crate::output::Output;
 
 /// What delivering needs; shared by the requests in flight.
 #[derive(Debug)]
@@ -23,11 +23,10 @@ pub(crate) struct Delivery {
     pub(crate) client: Client,
     pub(crate) compression: Compression,
     pub(crate) backoff: Mutex<Backoff>,
-    pub(crate) metrics: DestinationMetrics,
+    pub(crate) output: Arc<Output>,
     pub(crate) intake_metrics: IntakeMetrics,
     /// Becomes true when the reporter is stopping.
     pub(crate) stopping: watch::Receiver<bool>,
-    pub(crate) is_failing: AtomicBool,
     pub(crate) retries: LogLimit,
     pub(crate) refusals: LogLimit,
 }
@@ -53,41 +52,46 @@ impl Delivery {
     /// Delivers one batch; the intake finding it too large makes two of it, down to single payloads.
     async fn deliver(&self, batch: Batch) {
         let mut waiting = vec![batch];
-        while let Some(batch) = waiting.pop() {
-            let n = batch.len();
-            match self.settle(&batch).await {
-                Ok(()) => self.metrics.delivered.add(n as u64),
-                Err(DropCause::Status413) => match batch.halves() {
-                    Ok((first, second)) => {
-                        self.intake_metrics.splits.inc();
-                        waiting.extend([second, first]);
+        while let Some(mut batch) = waiting.pop() {
+            let body = batch.take_body();
+            match self.settle(&batch, &body).await {
+                Ok(()) => {
+                    for (group, run) in batch.runs() {
+                        self.output.delivered(group, run);
                     }
-                    Err(single) => self.give_up(DropCause::Status413, single.len()),
-                },
-                Err(cause) => self.give_up(cause, n),
+                }
+                Err(DropCause::Status413) => {
+                    batch.put_body(body);
+                    match batch.halves() {
+                        Ok((first, second)) => {
+                            self.intake_metrics.splits.inc();
+                            waiting.extend([second, first]);
+                        }
+                        Err(single) => self.give_up(DropCause::Status413, &single),
+                    }
+                }
+                Err(cause) => self.give_up(cause, &batch),
             }
         }
     }
 
-    fn give_up(&self, cause: DropCause, payloads: usize) {
-        self.metrics.drop_payloads(cause, payloads);
+    fn give_up(&self, cause: DropCause, batch: &Batch) {
+        for (group, run) in batch.runs() {
+            self.output.gave_up(group, run, cause);
+        }
+        let payloads = batch.len();
         if let Some(suppressed) = self.refusals.permit() {
             let hint = match cause {
                 DropCause::Status401 | DropCause::Status403 => "check the API key and its site",
-                DropCause::Status400
-                | DropCause::Status413
-                | DropCause::EntryTooLarge
-                | DropCause::Encoding
-                | DropCause::Write
-                | DropCause::Shutdown => "nothing to do on this machine",
+                _ => "nothing to do on this machine",
             };
             tracing::error!(cause = cause.name(), payloads, hint, suppressed, "dropped payloads for good");
         }
     }
 
     /// Sends a batch until the intake has it or refuses it for good.
-    async fn settle(&self, batch: &Batch) -> Result<(), DropCause> {
-        let body = self.compress(batch).await?;
+    async fn settle(&self, batch: &Batch, plain: &Bytes) -> Result<(), DropCause> {
+        let body = self.compress(plain.clone()).await?;
         let mut has_tried_while_stopping = false;
         loop {
             if !self.wait(&mut has_tried_while_stopping).await {
@@ -100,7 +104,7 @@ impl Delivery {
             match verdict {
                 Verdict::Delivered => {
                     self.answered();
-                    self.intake_metrics.raw_bytes.add(batch.body().len() as u64);
+                    self.intake_metrics.raw_bytes.add(plain.len() as u64);
                     self.intake_metrics.sent_bytes.add(body.len() as u64);
                     return Ok(());
                 }
@@ -113,11 +117,11 @@ impl Delivery {
         }
     }
 
-    /// Compression takes long enough to hold up the other tasks of the thread.
-    async fn compress(&self, batch: &Batch) -> Result<Bytes, DropCause> {
+    /// Compression takes long enough to hold up everything else, so it has a thread while there is something to do.
+    async fn compress(&self, body: Bytes) -> Result<Bytes, DropCause> {
         let compression = self.compression;
-        let compressed = tokio::task::block_in_place(|| compression.compress(batch.body()));
-        compressed.map(Bytes::from).map_err(|error| {
+        let compressed = tokio::task::spawn_blocking(move || compression.compress(body)).await;
+        compressed.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(|error| {
             tracing::error!(%error, "cannot compress a batch");
             DropCause::Encoding
         })
@@ -150,9 +154,7 @@ impl Delivery {
         backoff.settled();
         self.intake_metrics.backoff_errors.set(u64::from(backoff.errors()));
         drop(backoff);
-        if self.is_failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("the intake answers again");
-        }
+        self.output.succeeded();
     }
 
     fn failed(&self, cause: RetryCause, after: Option<Duration>, detail: &str) {
@@ -162,7 +164,7 @@ impl Delivery {
         let errors = backoff.errors();
         drop(backoff);
         self.intake_metrics.backoff_errors.set(u64::from(errors));
-        self.is_failing.store(true, Ordering::Relaxed);
+        self.output.failed();
         if let Some(suppressed) = self.retries.permit() {
             let cause = cause.name();
             tracing::warn!(

@@ -1,47 +1,45 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::group::tests::{group_for, message, output};
+use crate::output::Shared;
 
-fn payload(content: &str) -> Arc<Payload> {
-    Arc::new(Payload {
-        content: content.into(),
-        tags: "".into(),
-        service: "".into(),
-        time_ms: 0,
-        accepted_ms: 0,
-        room: None,
-    })
+/// A running collector with paused time: its output and its batches.
+fn collector() -> (Arc<Output>, mpsc::Receiver<Batch>) {
+    let limits = Limits { max_entries: 3, max_bytes: 5_000_000, max_wait: Duration::from_secs(5) };
+    let shared = Arc::new(Shared::new(Duration::from_secs(60)));
+    let output = output(0, "intake", &Registry::default(), &shared);
+    let (batches, filled) = mpsc::channel(1);
+    let own = output.clone();
+    tokio::spawn(async move { collect(&own, Batcher::new(limits), "h", batches).await });
+    (output, filled)
 }
 
-/// A running collector with paused time: its input, its output and its metrics.
-fn collector() -> (mpsc::Sender<Group>, mpsc::Receiver<Batch>, DestinationMetrics) {
-    let limits = Limits { max_entries: 3, max_bytes: 5_000_000, max_wait: Duration::from_secs(5) };
-    let metrics = DestinationMetrics::new(&Registry::default(), "intake");
-    let (groups, input) = mpsc::channel(8);
-    let (output, batches) = mpsc::channel(1);
-    tokio::spawn(collect(input, Batcher::new(limits, "h"), output, metrics.clone()));
-    (groups, batches, metrics)
+fn push(output: &Arc<Output>, documents: &[&str]) {
+    let (group, _) = group_for(std::slice::from_ref(output), message(1, documents));
+    output.metrics().payloads.add(documents.len() as u64);
+    output.offer(&group, true);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_leaves_when_its_first_payload_is_old_enough() {
-    let (groups, mut batches, _) = collector();
+    let (output, mut batches) = collector();
     let started = Instant::now();
-    groups.send(Arc::from([payload("1")])).await.unwrap();
+    push(&output, &["1"]);
     // Paused time: this passes at once, after the collector has taken the first.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    groups.send(Arc::from([payload("2")])).await.unwrap();
+    push(&output, &["2"]);
     assert_eq!(batches.recv().await.unwrap().len(), 2);
     assert_eq!(started.elapsed().as_secs(), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_full_batch_leaves_at_once_and_the_rest_at_the_end() {
-    let (groups, mut batches, _) = collector();
+    let (output, mut batches) = collector();
     let started = Instant::now();
-    let group: Group = (0..7).map(|_| payload("1")).collect();
-    groups.send(group).await.unwrap();
-    drop(groups);
+    push(&output, &["1"; 7]);
+    output.queue().close();
     let mut sizes = Vec::new();
     while let Some(batch) = batches.recv().await {
         sizes.push(batch.len());
@@ -52,11 +50,10 @@ async fn a_full_batch_leaves_at_once_and_the_rest_at_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_payload_the_intake_would_cut_is_counted_and_the_others_go_on() {
-    let (groups, mut batches, metrics) = collector();
+    let (output, mut batches) = collector();
     let quotes = format!("\"{}\"", "\\\"".repeat(400_000));
-    metrics.payloads.add(2);
-    groups.send(Arc::from([payload(&quotes), payload("1")])).await.unwrap();
-    drop(groups);
+    push(&output, &[&quotes, "1"]);
+    output.queue().close();
     assert_eq!(batches.recv().await.unwrap().len(), 1);
-    assert_eq!(metrics.pending(), 1);
+    assert_eq!(output.metrics().pending(), 1);
 }

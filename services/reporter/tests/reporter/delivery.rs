@@ -182,7 +182,7 @@ async fn large_payloads_stay_under_the_limits_of_the_intake() {
     let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
     for n in 0..12 {
         let mut large = payload(n);
-        large.content = format!("{{\"n\":{n},\"x\":\"{}\"}}", "y\\\"".repeat(150_000)).into();
+        large.content = format!("{{\"n\":{n},\"x\":\"{}\"}}", "y\\\"".repeat(150_000));
         reporter.submit(vec![large]).await;
     }
     let (counters, _) = reporter.stop().await;

@@ -9,12 +9,15 @@ use mock_intake::{MockIntake, Options, Received};
 use reporter::config::{Config, IntakeConfig};
 use reporter::{Left, Reporter};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
+use tonic::{Status, Streaming};
 use wire::v1;
 use wire::v1::reporter_client::ReporterClient;
 
+const PAYLOADS: &str = "reporter_submit_payloads_total";
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 /// Long enough for a loaded machine; nothing waits this long unless it fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -23,6 +26,7 @@ pub(crate) struct Harness {
     pub(crate) dir: TempDir,
     pub(crate) client: ReporterClient<Channel>,
     pub(crate) counters: Registry,
+    submission: Option<Submission>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Vec<Left>>,
 }
@@ -67,13 +71,27 @@ impl Harness {
         let serving =
             tokio::spawn(async move { reporter.serve(async { drop(stopped.await) }).await.unwrap() });
         let client = client(&socket).await;
-        Self { dir, client, counters, stop, serving }
+        Self { dir, client, counters, submission: None, stop, serving }
     }
 
-    pub(crate) async fn submit(&mut self, payloads: Vec<v1::Payload>) {
-        let n = payloads.len() as u64;
-        let reply = self.client.submit(v1::SubmitRequest { payloads }).await.unwrap();
-        assert_eq!(reply.into_inner().accepted, n);
+    /// Submits a group and waits until the reporter has taken it.
+    pub(crate) async fn submit(&mut self, payloads: Vec<Payload>) {
+        let taken = self.count(PAYLOADS, "") + payloads.len() as u64;
+        self.send(payloads).await;
+        self.wait_for_count(PAYLOADS, "", taken).await;
+    }
+
+    /// Submits a group on the stream of this harness.
+    pub(crate) async fn send(&mut self, payloads: Vec<Payload>) {
+        if self.submission.is_none() {
+            self.submission = Some(Submission::open(&mut self.client).await);
+        }
+        self.submission.as_mut().unwrap().send(payloads).await;
+    }
+
+    /// The next mark.
+    pub(crate) async fn mark(&mut self) -> Option<v1::Settled> {
+        self.submission.as_mut().unwrap().mark().await.unwrap()
     }
 
     /// The sum of the counters with this name and, unless it is empty, this label value.
@@ -94,7 +112,6 @@ impl Harness {
 
     /// Stops, drains, and returns the counters and what was left.
     pub(crate) async fn stop(self) -> (Registry, Vec<Left>) {
-        drop(self.client);
         drop(self.stop);
         let left = tokio::time::timeout(DEADLINE, self.serving).await.unwrap().unwrap();
         (self.counters, left)
@@ -114,16 +131,87 @@ pub(crate) fn count(counters: &Registry, name: &str, label: &str) -> u64 {
     wanted.map(|sample| sample.value).sum()
 }
 
-pub(crate) fn payload(n: u64) -> v1::Payload {
-    v1::Payload {
-        content: format!("{{\"n\":{n}}}").into(),
+/// A stream of groups.
+pub(crate) struct Submission {
+    groups: mpsc::Sender<v1::PayloadGroup>,
+    marks: Streaming<v1::Settled>,
+    number: u64,
+}
+
+impl Submission {
+    pub(crate) async fn open(client: &mut ReporterClient<Channel>) -> Self {
+        Self::try_open(client).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(client: &mut ReporterClient<Channel>) -> Result<Self, Status> {
+        let (groups, receiver) = mpsc::channel(1);
+        let marks = client.submit(ReceiverStream::new(receiver)).await?.into_inner();
+        Ok(Self { groups, marks, number: 0 })
+    }
+
+    pub(crate) async fn send(&mut self, payloads: Vec<Payload>) {
+        self.number += 1;
+        self.send_group(group(self.number, payloads)).await;
+    }
+
+    pub(crate) async fn send_group(&self, group: v1::PayloadGroup) {
+        // The reporter may have ended the stream; the marks say why.
+        drop(self.groups.send(group).await);
+    }
+
+    pub(crate) async fn mark(&mut self) -> Result<Option<v1::Settled>, Status> {
+        tokio::time::timeout(DEADLINE, self.marks.message()).await.unwrap()
+    }
+
+    /// Marks until this group is settled, and all that was lost.
+    pub(crate) async fn wait_for(&mut self, number: u64) -> Vec<v1::GroupLoss> {
+        let mut lost = Vec::new();
+        loop {
+            let mark = self.mark().await.unwrap().unwrap();
+            lost.extend(mark.lost.iter().cloned());
+            assert!(mark.number <= number, "{mark:?}");
+            if mark.number == number {
+                return lost;
+            }
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Payload {
+    pub(crate) content: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) service: String,
+    pub(crate) time_ms: i64,
+}
+
+pub(crate) fn group(number: u64, payloads: Vec<Payload>) -> v1::PayloadGroup {
+    let first = payloads[0].clone();
+    let lines: Vec<String> = payloads.iter().map(|payload| format!("{}\n", payload.content)).collect();
+    v1::PayloadGroup {
+        number,
+        class: v1::PayloadClass::Low.into(),
+        content: lines.concat().into(),
+        length: lines.iter().map(|line| u32::try_from(line.len()).unwrap()).collect(),
+        time_ms: payloads.iter().map(|payload| payload.time_ms).collect(),
+        tags: first.tags,
+        service: first.service,
+        labels: vec!["open".to_owned()],
+        label: vec![0; lines.len()].into(),
+        backlog_percent: 0,
+    }
+}
+
+pub(crate) fn payload(n: u64) -> Payload {
+    Payload {
+        content: format!("{{\"n\":{n}}}"),
         tags: vec!["image_name:shop".to_owned(), "image_tag:1.0".to_owned()],
         service: "shop".to_owned(),
         time_ms: now_ms() - 1000,
     }
 }
 
-pub(crate) fn payloads(numbers: std::ops::Range<u64>) -> Vec<v1::Payload> {
+pub(crate) fn payloads(numbers: std::ops::Range<u64>) -> Vec<Payload> {
     numbers.map(payload).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
-use crate::harness::{DEADLINE, KEY, client, intake, numbers, payloads};
+use crate::harness::{DEADLINE, KEY, Submission, client, intake, numbers, payloads};
 use mock_intake::{Fault, Plan};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -44,7 +44,18 @@ async fn start(config: &str, options: &[&str]) -> Process {
 impl Process {
     async fn submit(&self, n: u64) {
         let mut client = client(&self.dir.path().join("reporter.sock")).await;
-        client.submit(v1::SubmitRequest { payloads: payloads(0..n) }).await.unwrap();
+        let mut submission = Submission::open(&mut client).await;
+        submission.send(payloads(0..n)).await;
+        let taken = async {
+            loop {
+                let status = client.get_status(v1::StatusRequest {}).await.unwrap().into_inner();
+                let taken = status.metrics.iter().find(|one| one.name == "reporter_submit_payloads_total");
+                if taken.is_some_and(|metric| metric.value >= n) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, taken).await.unwrap();
     }
 
     /// SIGTERM, and everything it printed.
@@ -88,7 +99,8 @@ async fn a_mistake_in_the_configuration_is_an_exit_code_and_a_message() {
     let dir = tempfile::tempdir().unwrap();
     for (config, expected) in [
         ("[intake]\nsocket = 'x'\n", "unknown field `socket`"),
-        ("queue_max_bytes = 'many'\n", "queue_max_bytes"),
+        ("drain_timeout = 'many'\n", "drain_timeout"),
+        ("queue_max_bytes = 5\n[stdout]\n", "set queue_bytes in [intake]"),
         ("", "no output is configured"),
         ("[intake]\nurl = 'http://127.0.0.1:9'\n", "api_key_file"),
         ("[intake]\nurl = 'http://127.0.0.1:9'\napi_key = 'hunter2'\n", "put the key in a file"),

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use crate::harness::{DEADLINE, Harness, client, config, count, intake, numbers, payload, payloads};
+use crate::harness::{
+    DEADLINE, Harness, Payload, Submission, client, config, count, group, intake, numbers, payload, payloads,
+};
 use mock_intake::{Fault, Plan};
 use reporter::Reporter;
 use reporter::config::{Config, FileConfig, LineFormat};
@@ -18,7 +20,7 @@ async fn a_uid_that_is_not_allowed_is_refused_with_its_number_and_counted() {
         config.allowed_uids = vec![3_000_000, 3_000_001];
     })
     .await;
-    let status = reporter.client.submit(v1::SubmitRequest { payloads: payloads(0..1) }).await.unwrap_err();
+    let Err(status) = Submission::try_open(&mut reporter.client).await else { panic!("it was let in") };
     assert_eq!(status.code(), Code::PermissionDenied);
     assert!(status.message().contains("3000000"), "{status}");
     let status = reporter.client.get_status(v1::StatusRequest {}).await.unwrap_err();
@@ -50,50 +52,81 @@ async fn random_bytes_end_their_own_connection_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_refuses_the_whole_request_and_loses_nothing_it_accepted() {
+async fn a_full_queue_stops_reading_and_loses_nothing() {
     let intake = intake().await;
     intake.fail(Plan::always(Fault::status(503)));
     let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
-        config.queue_max_bytes = 32 << 20;
+        config.intake.as_mut().unwrap().queue_bytes = 4 << 20;
     })
     .await;
-    let large = |n: u64| v1::Payload {
-        content: format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(900_000)).into(),
+    let mut submission = Submission::open(&mut reporter.client).await;
+    let large = |n: u64| Payload {
+        content: format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(500_000)),
         ..payload(n)
     };
-    let mut accepted = 0;
-    let status = loop {
-        let pair = vec![large(accepted), large(accepted + 1)];
-        match reporter.client.submit(v1::SubmitRequest { payloads: pair }).await {
-            Ok(_) => accepted += 2,
-            Err(status) => break status,
+    // More than the queue and everything on the way hold: the sender must come to wait.
+    let sending = tokio::spawn(async move {
+        for n in 0..100 {
+            submission.send(vec![large(n)]).await;
         }
-        assert!(accepted < 100, "the queue has no bound");
-    };
-    assert_eq!(status.code(), Code::ResourceExhausted);
-    assert_eq!(reporter.count("reporter_submit_refused_total", ""), 2);
+        submission.wait_for(100).await
+    });
+    reporter.wait_for_count("reporter_intake_retries_total", "", 3).await;
+    reporter.wait_for_count("reporter_submit_payloads_total", "", 8).await;
     let metrics = reporter.client.get_status(v1::StatusRequest {}).await.unwrap().into_inner().metrics;
     let held = metrics.iter().find(|metric| metric.name == "reporter_queue_bytes").unwrap().value;
-    assert!(held > 30_000_000 && held <= 32 << 20, "{held}");
+    assert!(held > 3_900_000 && held <= 4 << 20, "{held}");
+    assert_eq!(reporter.count("reporter_submit_payloads_total", ""), 8);
 
     intake.fail(Plan::default());
-    let (counters, _) = reporter.stop().await;
-    assert_eq!(numbers(&intake.received()), (0..accepted).collect::<Vec<_>>());
-    assert_eq!(count(&counters, "reporter_destination_delivered_total", ""), accepted);
+    let lost = tokio::time::timeout(DEADLINE, sending).await.unwrap().unwrap();
+    assert_eq!(lost, []);
+    assert_eq!(numbers(&intake.received()), (0..100).collect::<Vec<_>>());
+    assert_eq!(reporter.count("reporter_destination_delivered_total", "open"), 100);
+    assert_eq!(reporter.count("reporter_destination_dropped_total", ""), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_over_the_limit_is_an_error_and_the_service_goes_on() {
+async fn a_group_that_makes_no_sense_ends_its_stream_with_the_reason_and_the_service_goes_on() {
     let intake = intake().await;
     let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
-    let huge = v1::Payload { content: vec![b' '; reporter::MAX_REQUEST_BYTES].into(), ..payload(0) };
-    let status = reporter.client.submit(v1::SubmitRequest { payloads: vec![huge] }).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange);
-    let long = v1::Payload { content: vec![b'1'; reporter::MAX_CONTENT_BYTES + 1].into(), ..payload(0) };
+    let mut refusals = Vec::new();
+    for change in [
+        (|group| group.number = 7) as fn(&mut v1::PayloadGroup),
+        |group| group.length = vec![1],
+        |group| group.label = vec![9].into(),
+        |group| group.content = vec![b' '; reporter::MAX_GROUP_BYTES].into(),
+    ] {
+        let mut submission = Submission::open(&mut reporter.client).await;
+        let mut bad = group(1, payloads(0..1));
+        change(&mut bad);
+        submission.send_group(bad).await;
+        refusals.push(submission.mark().await);
+    }
+    // A message over the limit of the transport is a broken stream: nothing was taken.
+    assert!(!matches!(refusals.pop(), Some(Ok(Some(_)))));
+    for refusal in refusals {
+        let status = refusal.unwrap_err();
+        assert!(status.code() == Code::InvalidArgument && status.message().contains("group"), "{status}");
+    }
+    assert_eq!(reporter.count("reporter_submit_refused_total", ""), 3);
+    reporter.submit(payloads(7..8)).await;
+    let (_, left) = reporter.stop().await;
+    assert_eq!((numbers(&intake.received()), left[0].payloads), (vec![7], 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_output_can_use_is_settled_and_told_as_lost() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
+    let long = Payload { content: "1".repeat(reporter::MAX_CONTENT_BYTES + 1), ..payload(0) };
     reporter.submit(vec![long, payload(7)]).await;
-    let (counters, _) = reporter.stop().await;
+    let mark = reporter.mark().await.unwrap();
+    let count = v1::LabelCount { label: "open".to_owned(), payloads: 1 };
+    let loss = v1::GroupLoss { number: 1, cause: "too_large".to_owned(), counts: vec![count] };
+    assert_eq!(mark, v1::Settled { number: 1, lost: vec![loss] });
     assert_eq!(numbers(&intake.received()), [7]);
-    assert_eq!(count(&counters, "reporter_submit_dropped_total", "too_large"), 1);
+    assert_eq!(reporter.count("reporter_submit_dropped_total", "too_large"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +161,7 @@ async fn a_file_gets_every_payload_beside_the_intake_and_is_rotated() {
     let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
         let path = config.socket.with_file_name("events.json");
         let (max_bytes, max_files) = (80, NonZeroU32::new(100).unwrap());
-        config.file = Some(FileConfig { path, max_bytes, max_files, format: LineFormat::Event });
+        config.file = Some(FileConfig { max_bytes, max_files, ..FileConfig::at(path) });
     })
     .await;
     let dir = reporter.dir.path().to_owned();
@@ -159,8 +192,7 @@ async fn a_file_in_the_intake_format_holds_the_tags() {
     let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
         config.intake = None;
         let path = config.socket.with_file_name("events.json");
-        let max_files = NonZeroU32::MIN;
-        config.file = Some(FileConfig { path, max_bytes: 1 << 20, max_files, format: LineFormat::Intake });
+        config.file = Some(FileConfig { format: LineFormat::Intake, ..FileConfig::at(path) });
     })
     .await;
     reporter.submit(payloads(0..1)).await;
@@ -174,12 +206,7 @@ async fn a_file_in_the_intake_format_holds_the_tags() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_starts_when_an_output_cannot_be_used() {
     let (dir, mut base) = config("http://127.0.0.1:9");
-    base.file = Some(FileConfig {
-        path: "/proc/nowhere/events.json".into(),
-        max_bytes: 1,
-        max_files: NonZeroU32::MIN,
-        format: LineFormat::Event,
-    });
+    base.file = Some(FileConfig::at("/proc/nowhere/events.json".into()));
     let error = Reporter::start(base.clone()).unwrap_err().to_string();
     assert!(error.contains("/proc/nowhere/events.json"), "{error}");
     base.file = None;
@@ -199,9 +226,10 @@ async fn two_clients_submit_side_by_side() {
     let intake = intake().await;
     let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
     let mut other = client(&reporter.dir.path().join("reporter.sock")).await;
-    let from_other = other.submit(v1::SubmitRequest { payloads: payloads(0..100) });
-    let (_, reply) = tokio::join!(reporter.submit(payloads(100..200)), from_other);
-    assert_eq!(reply.unwrap().into_inner().accepted, 100);
+    let mut other = Submission::open(&mut other).await;
+    other.send(payloads(0..100)).await;
+    reporter.send(payloads(100..200)).await;
+    reporter.wait_for_count("reporter_submit_payloads_total", "", 200).await;
     drop(other);
     reporter.stop().await;
     let mut numbers = numbers(&intake.received());
