@@ -50,10 +50,7 @@ impl SubmitMetrics {
     /// Counts payloads that no output can use.
     pub(crate) fn discard(&self, unfit: &[(u32, DropCause)]) {
         for (_, cause) in unfit {
-            match cause {
-                DropCause::NotUtf8 => self.not_utf8.inc(),
-                _ => self.too_large.inc(),
-            }
+            if *cause == DropCause::NotUtf8 { self.not_utf8.inc() } else { self.too_large.inc() }
         }
         if let Some((_, cause)) = unfit.first()
             && let Some(suppressed) = self.discards.permit()

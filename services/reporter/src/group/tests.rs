@@ -81,7 +81,7 @@ fn a_group_is_cut_into_its_documents_without_a_copy() {
     assert_eq!([group.document(0), group.document(1), group.document(2)], [&b"a"[..], b"", b"bcd"]);
     assert_eq!(group.lines(&(0..3)), b"a\n\nbcd\n");
     assert_eq!(group.lines(&(0..3)).as_ptr(), group.content.as_ptr());
-    assert_eq!(group.fit_runs().collect::<Vec<_>>(), [0..3]);
+    assert!(group.fit_runs().eq(std::iter::once(0..3)));
     let whole: Vec<u32> = (0..=7).map(|bytes| group.whole_within(&(0..3), bytes)).collect();
     assert_eq!(whole, [0, 0, 1, 2, 2, 2, 2, 3]);
     assert_eq!(group.tags(), "a:1,b:2_3");

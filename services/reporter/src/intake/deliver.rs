@@ -81,10 +81,9 @@ impl Delivery {
         }
         let payloads = batch.len();
         if let Some(suppressed) = self.refusals.permit() {
-            let hint = match cause {
-                DropCause::Status401 | DropCause::Status403 => "check the API key and its site",
-                _ => "nothing to do on this machine",
-            };
+            let is_key = matches!(cause, DropCause::Status401 | DropCause::Status403);
+            let hint =
+                if is_key { "check the API key and its site" } else { "nothing to do on this machine" };
             tracing::error!(cause = cause.name(), payloads, hint, suppressed, "dropped payloads for good");
         }
     }
