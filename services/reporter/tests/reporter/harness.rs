@@ -89,6 +89,16 @@ impl Harness {
         self.submission.as_mut().unwrap().send(payloads).await;
     }
 
+    /// Breaks the stream, as a sender that dies does.
+    pub(crate) fn hang_up(&mut self) {
+        self.submission = None;
+    }
+
+    /// The stream, where it outlives the harness.
+    pub(crate) fn take_submission(&mut self) -> Submission {
+        self.submission.take().unwrap()
+    }
+
     /// The next mark.
     pub(crate) async fn mark(&mut self) -> Option<v1::Settled> {
         self.submission.as_mut().unwrap().mark().await.unwrap()
@@ -174,6 +184,13 @@ impl Submission {
                 return lost;
             }
         }
+    }
+}
+
+impl Submission {
+    /// Says that nothing more comes.
+    pub(crate) fn finish(self) -> Streaming<v1::Settled> {
+        self.marks
     }
 }
 

@@ -7,4 +7,6 @@ mod harness;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod settling;
+#[cfg(test)]
 mod socket;
