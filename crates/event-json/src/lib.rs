@@ -22,12 +22,14 @@
 mod cache;
 mod constants;
 mod contract;
+mod custom;
 mod names;
 mod text;
 mod writer;
 
 pub use cache::CacheStats;
 pub use constants::{category, open_flags, outcome};
+pub use custom::{NOT_OBSERVED, take_envelope, write_not_observed};
 pub use names::Names;
 pub use writer::{MAX_DOCUMENT_BYTES, Writer, write_uncached};
 
