@@ -36,6 +36,7 @@ pub struct Reader<R> {
     offset: u64,
     content: Vec<u8>,
     has_ended: bool,
+    session: u64,
 }
 
 impl Reader<BufReader<File>> {
@@ -72,7 +73,12 @@ impl<R: Read> Reader<R> {
             return Err(CaptureError::NewerVersion { found: version });
         }
         let offset = length(start.len());
-        Ok(Self { input, frame: 1, offset, content: Vec::new(), has_ended: false })
+        Ok(Self { input, frame: 1, offset, content: Vec::new(), has_ended: false, session: 0 })
+    }
+
+    /// The session of the probe that what was read last is from; 0 = not recorded.
+    pub fn session(&self) -> u64 {
+        self.session
     }
 
     /// The next item; `None` at the end.
@@ -89,7 +95,10 @@ impl<R: Read> Reader<R> {
             FromProbe::Hello(hello) if hello.wire_version != wire::WIRE_VERSION => {
                 return Err(CaptureError::OtherWireVersion { found: hello.wire_version });
             }
-            FromProbe::Hello(hello) => Item::Hello(hello.host.unwrap_or_default().into()),
+            FromProbe::Hello(hello) => {
+                self.session = hello.session;
+                Item::Hello(hello.host.unwrap_or_default().into())
+            }
             FromProbe::Batch(_) | FromProbe::Status(_) if frame == 1 => {
                 return Err(CaptureError::Unexpected { frame, expected: "hello, which must be first" });
             }

@@ -91,6 +91,17 @@ pub fn parse(bytes: Bytes) -> Result<v1::Batch, WireError> {
     v1::Batch::decode(bytes).map_err(|error| WireError::NotABatch(error.to_string()))
 }
 
+/// The number of an encoded batch, which comes first in it; 0 when it does not. So a batch that cannot be parsed can be
+/// acknowledged all the same.
+#[must_use]
+pub fn number(bytes: &[u8]) -> u64 {
+    let mut rest = bytes;
+    match prost::encoding::decode_key(&mut rest) {
+        Ok((1, prost::encoding::WireType::Varint)) => prost::encoding::decode_varint(&mut rest).unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// Puts processes and events into one self-contained batch. The caller keeps it small enough (see [`split`]): one with
 /// more than [`MAX_ROWS`] events or strings is refused by [`decode`].
 #[must_use]
