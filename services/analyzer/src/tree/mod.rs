@@ -44,6 +44,9 @@ pub struct Tree {
     newest_fork_ns: u64,
     /// Until when something is known to be missing.
     gap_ns: Option<u64>,
+    /// Everything before this has been applied, so nothing comes late for processes that ended before it; 0 = not
+    /// said.
+    complete_ns: u64,
     /// Number of the probe's table, from 1.
     table: u64,
     stats: Stats,
@@ -84,6 +87,10 @@ pub struct Stats {
     pub evicted: u64,
     /// Lineages cut at the depth limit.
     pub truncated: u64,
+    /// Ended processes forgotten at a limit although events of them may still come.
+    pub ended_early: u64,
+    /// Images visited because a fact came late.
+    pub visited: u64,
 }
 
 impl Tree {
@@ -101,6 +108,7 @@ impl Tree {
             now_ns: 0,
             newest_fork_ns: 0,
             gap_ns: None,
+            complete_ns: 0,
             table: 0,
             stats: Stats::default(),
         }
@@ -119,6 +127,19 @@ impl Tree {
         image
     }
 
+    /// Everything that happened before this has been applied, or is lost. Until then events of processes that have
+    /// ended may come. 0 = not said.
+    pub fn complete_until(&mut self, boot_ns: u64) {
+        self.complete_ns = self.complete_ns.max(boot_ns);
+        self.stay_within_limits();
+    }
+
+    /// Another probe watches: what happened in between was not seen, and what the one before promised is void.
+    pub fn begin_probe(&mut self) {
+        self.complete_ns = 0;
+        self.note_gap();
+    }
+
     /// Events were lost: from here on, what came before cannot prove that a parent is outside the scope.
     pub fn note_gap(&mut self) {
         self.gap_ns = Some(self.now_ns);
@@ -131,6 +152,7 @@ impl Tree {
             processes: wide(self.processes.len()),
             bytes: wide(self.bytes()),
             truncated: self.nodes.truncated(),
+            visited: self.nodes.visited(),
             ..self.stats
         }
     }

@@ -1,10 +1,10 @@
 //! The images of the tree as a forest of counted nodes.
 //!
 //! Every image that a process of the tree runs, or that such an image descends from, is one node; a node goes when
-//! nothing needs it. Invariant: `bytes` is the sum over all nodes and programs, and a node's image has the image of
-//! its parent node as ancestor.
+//! nothing needs it. Invariants: `bytes` is the sum over all nodes and programs, a node's image has the image of its
+//! parent node as ancestor, and `children` has every node that has a parent.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use event::{Exec, Image, Lineage, ProcessKey, Source, Task};
@@ -14,6 +14,9 @@ use super::footprint;
 
 pub(super) type NodeId = usize;
 type ExecId = usize;
+
+/// What a node takes besides its image: itself and its place among the children of its parent.
+const NODE_BYTES: usize = size_of::<Node>() + 2 * size_of::<(NodeId, u64, NodeId)>();
 
 /// What an image is made of, without what follows from its parent.
 #[derive(Debug, Clone)]
@@ -68,6 +71,11 @@ struct Program {
 pub(super) struct Nodes {
     slab: Slab<Node>,
     programs: Slab<Program>,
+    /// Parent, beginning and id of every node that has a parent: so the children of a node that began in a time are
+    /// found without visiting others.
+    children: BTreeSet<(NodeId, u64, NodeId)>,
+    /// Nodes visited because a fact came late.
+    visited: u64,
     bytes: usize,
     max_depth: u32,
     truncated: u64,
@@ -75,7 +83,15 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) fn new(max_depth: u32) -> Self {
-        Self { slab: Slab::new(), programs: Slab::new(), bytes: 0, max_depth, truncated: 0 }
+        Self {
+            slab: Slab::new(),
+            programs: Slab::new(),
+            children: BTreeSet::new(),
+            visited: 0,
+            bytes: 0,
+            max_depth,
+            truncated: 0,
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -85,6 +101,11 @@ impl Nodes {
     /// Lineages that were cut at the depth limit.
     pub(super) fn truncated(&self) -> u64 {
         self.truncated
+    }
+
+    /// Nodes visited because a fact came late.
+    pub(super) fn visited(&self) -> u64 {
+        self.visited
     }
 
     pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
@@ -131,9 +152,9 @@ impl Nodes {
             self.hold(parent);
         }
         let program = self.derive(&mut image, shape.is_fork, shape.program, parent, root_lineage);
-        let bytes = size_of::<Node>() + footprint::image(&image);
+        let bytes = NODE_BYTES + footprint::image(&image);
         self.bytes += bytes;
-        self.slab.insert(Node {
+        let id = self.slab.insert(Node {
             image: Arc::new(image),
             parent,
             since_ns: shape.since_ns,
@@ -142,7 +163,9 @@ impl Nodes {
             refs: 1,
             bytes,
             program,
-        })
+        });
+        self.children.extend(parent.map(|parent| (parent, shape.since_ns, id)));
+        id
     }
 
     pub(super) fn hold(&mut self, id: NodeId) {
@@ -163,6 +186,9 @@ impl Nodes {
             if let Some(node) = self.slab.try_remove(id) {
                 self.bytes -= node.bytes;
                 self.release_program(node.program);
+                if let Some(parent) = node.parent {
+                    self.children.remove(&(parent, node.since_ns, id));
+                }
                 next = node.parent;
             }
         }
@@ -173,20 +199,27 @@ impl Nodes {
         if let Some(parent) = parent {
             self.hold(parent);
         }
-        let old = self.slab.get_mut(id).and_then(|node| std::mem::replace(&mut node.parent, parent));
+        let Some(node) = self.slab.get_mut(id) else { return };
+        let (old, since_ns) = (std::mem::replace(&mut node.parent, parent), node.since_ns);
         if let Some(old) = old {
+            self.children.remove(&(old, since_ns, id));
             self.release(old);
         }
+        self.children.extend(parent.map(|parent| (parent, since_ns, id)));
     }
 
     /// Turns an image of unknown origin into one that began by fork.
     pub(super) fn become_fork(&mut self, id: NodeId, task: &Arc<Task>, since_ns: u64, lineage: Lineage) {
         let Some(node) = self.slab.get_mut(id) else { return };
         node.is_fork = true;
-        node.since_ns = since_ns;
+        let before = std::mem::replace(&mut node.since_ns, since_ns);
+        if let Some(parent) = node.parent {
+            self.children.remove(&(parent, before, id));
+            self.children.insert((parent, since_ns, id));
+        }
         node.root_lineage = lineage;
         let image = Image { task: Arc::clone(task), source: Source::Event, ..(*node.image).clone() };
-        let bytes = size_of::<Node>() + footprint::image(&image);
+        let bytes = NODE_BYTES + footprint::image(&image);
         self.bytes = self.bytes - node.bytes + bytes;
         node.bytes = bytes;
         node.image = Arc::new(image);
@@ -229,31 +262,31 @@ impl Nodes {
     }
 
     /// Children that hang below an image of a process which did not run when they were forked, each with the image
-    /// that did. Visits every node, so it is only for facts that arrived late.
-    pub(super) fn misplaced(&self, current: NodeId) -> Vec<(NodeId, NodeId)> {
-        let own: Vec<NodeId> = std::iter::successors(Some(current), |id| self.earlier(*id)).collect();
-        self.slab
-            .iter()
-            .filter(|(id, _)| !own.contains(id))
-            .filter(|(_, node)| node.parent.is_some_and(|parent| own.contains(&parent)))
-            .map(|(id, node)| (id, self.at(current, node.since_ns)))
-            .filter(|(id, right)| self.slab.get(*id).is_some_and(|node| node.parent != Some(*right)))
-            .collect()
+    /// that did.
+    pub(super) fn misplaced(&mut self, current: NodeId) -> Vec<(NodeId, NodeId)> {
+        let mut found = Vec::new();
+        let mut next: Option<(NodeId, u64)> = None;
+        for id in std::iter::successors(Some(current), |id| self.earlier(*id)) {
+            let Some(node) = self.slab.get(id) else { break };
+            let too_early = self.earlier(id).map(|_| (id, 0, 0)..(id, node.since_ns, 0));
+            let too_late = next.map(|(_, until_ns)| (id, until_ns, 0)..=(id, u64::MAX, NodeId::MAX));
+            let too_early = too_early.into_iter().flat_map(|range| self.children.range(range));
+            let too_late = too_late.into_iter().flat_map(|range| self.children.range(range));
+            let of_others = too_early.chain(too_late).filter(|child| Some(child.2) != next.map(|next| next.0));
+            found.extend(of_others.map(|(_, since_ns, child)| (*child, self.at(current, *since_ns))));
+            next = Some((id, node.since_ns));
+        }
+        self.visited += found.len() as u64;
+        found
     }
 
-    /// Gives these nodes and all that descend from them images that agree with their parents again. Visits every
-    /// node, so it is only for facts that arrived late.
+    /// Gives these nodes and all that descend from them images that agree with their parents again.
     pub(super) fn rebuild(&mut self, changed: &[NodeId]) {
-        let mut children: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
-        for (id, node) in &self.slab {
-            if let Some(parent) = node.parent {
-                children.entry(parent).or_default().push(id);
-            }
-        }
         let mut queue: VecDeque<NodeId> = changed.iter().copied().collect();
         while let Some(id) = queue.pop_front() {
+            self.visited += 1;
             self.refresh(id);
-            queue.extend(children.get(&id).into_iter().flatten());
+            queue.extend(self.children.range((id, 0, 0)..=(id, u64::MAX, NodeId::MAX)).map(|child| child.2));
         }
     }
 
@@ -370,6 +403,28 @@ impl Nodes {
         let nodes: usize = self.slab.iter().map(|(_, node)| node.bytes).sum();
         let programs: usize = self.programs.iter().map(|(_, program)| program.bytes).sum();
         nodes + programs
+    }
+
+    /// The children of nodes, found by visiting all.
+    pub(super) fn naive_children(&self) -> BTreeSet<(NodeId, u64, NodeId)> {
+        let child = |(id, node): (NodeId, &Node)| Some((node.parent?, node.since_ns, id));
+        self.slab.iter().filter_map(child).collect()
+    }
+
+    pub(super) fn children(&self) -> &BTreeSet<(NodeId, u64, NodeId)> {
+        &self.children
+    }
+
+    /// What [`Nodes::misplaced`] finds, found by visiting all.
+    pub(super) fn naive_misplaced(&self, current: NodeId) -> Vec<(NodeId, NodeId)> {
+        let own: Vec<NodeId> = std::iter::successors(Some(current), |id| self.earlier(*id)).collect();
+        self.slab
+            .iter()
+            .filter(|(id, _)| !own.contains(id))
+            .filter(|(_, node)| node.parent.is_some_and(|parent| own.contains(&parent)))
+            .map(|(id, node)| (id, self.at(current, node.since_ns)))
+            .filter(|(id, right)| self.slab.get(*id).is_some_and(|node| node.parent != Some(*right)))
+            .collect()
     }
 
     pub(super) fn ids(&self) -> Vec<NodeId> {

@@ -99,15 +99,18 @@ impl Tree {
         }
     }
 
-    /// After a late fact about a process: its children go below the images that forked them, and everything from
-    /// the changed image on is made anew.
+    /// After a late fact about a process: its children go below the images that forked them, and what descends from
+    /// the changed image and from them is made anew.
     fn repaired(&mut self, key: ProcessKey, changed: NodeId) {
         let Some(current) = self.processes.get(&key).map(|process| process.node) else { return };
+        let mut stale = vec![changed];
         for (child, right) in self.nodes.misplaced(current) {
             self.nodes.set_parent(child, Some(right));
+            if !self.nodes.descends_from(right, changed) {
+                stale.push(child);
+            }
         }
         self.stats.repaired += 1;
-        let first = self.nodes.first(current);
-        self.nodes.rebuild(&[first, changed]);
+        self.nodes.rebuild(&stale);
     }
 }

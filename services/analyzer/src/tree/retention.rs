@@ -1,7 +1,8 @@
 //! What the tree forgets, and in which order.
 //!
-//! An ended process stays for events that arrive late: until it is older than `keep_ended` (in the time of the
-//! events) or more than `max_ended` ended after it. At a limit the ended ones go first, oldest end first; then
+//! An ended process stays for events that arrive late: until the probe has said that everything before its end was
+//! sent (if it says so at all), and it is older than `keep_ended` (in the time of the events) or more than `max_ended`
+//! ended after it. At a limit the ended ones go first, oldest end first; then
 //! living ones by second chance: in the order they came, passing over each once that had an event meanwhile.
 //! Descendants keep the images of a forgotten process, and its memory counts until they are gone too.
 
@@ -51,6 +52,9 @@ impl Tree {
     pub(super) fn stay_within_limits(&mut self) {
         let keep_ns = u64::try_from(self.limits.keep_ended.as_nanos()).unwrap_or(u64::MAX);
         while let Some((key, ended_ns)) = self.retention.ended.front().copied() {
+            if self.is_awaited(ended_ns) {
+                break;
+            }
             let is_old = self.now_ns.saturating_sub(ended_ns) > keep_ns;
             if !is_old && self.retention.ended.len() <= self.limits.max_ended.get() {
                 break;
@@ -70,13 +74,19 @@ impl Tree {
         }
     }
 
+    /// Whether events of a process that ended then may still come.
+    fn is_awaited(&self, ended_ns: u64) -> bool {
+        self.complete_ns != 0 && ended_ns >= self.complete_ns
+    }
+
     fn is_over_a_limit(&self) -> bool {
         self.processes.len() > self.limits.max_processes.get() || self.bytes() > self.limits.max_bytes.get()
     }
 
     /// Forgets one process; false when there is none.
     fn evict(&mut self) -> bool {
-        if let Some((key, _)) = self.retention.ended.pop_front() {
+        if let Some((key, ended_ns)) = self.retention.ended.pop_front() {
+            self.stats.ended_early += u64::from(self.is_awaited(ended_ns));
             self.forget(key);
             self.note_gap();
             return true;

@@ -94,6 +94,13 @@ fn check_books(tree: &Tree) {
             other => panic!("the image and the node disagree: {other:?}"),
         }
         assert_eq!(node.image.depth as usize, node.image.ancestors().count());
+        if let (true, Some(above)) = (node.is_fork, &above) {
+            assert_eq!(node.image.exec, above.exec, "a fork runs the program of its parent");
+        }
+    }
+    assert_eq!(tree.nodes.children(), &tree.nodes.naive_children());
+    for process in tree.processes.values() {
+        assert_eq!(tree.nodes.naive_misplaced(process.node), []);
     }
 }
 
@@ -127,6 +134,63 @@ fn an_open_that_arrives_after_the_exec_is_given_the_image_of_its_time() {
     tree.apply(&exec(200, 1, "b"));
     assert_eq!(lineage(&tree.apply(&open(150, 1))), "1:a!");
     assert_eq!(lineage(&tree.apply(&open(200, 1))), "1:b! < 1:a!");
+}
+
+#[test]
+fn an_open_that_arrives_after_the_exec_and_the_exit_of_its_process_is_given_the_image_of_its_time() {
+    let mut tree = tree();
+    tree.complete_until(1);
+    tree.apply(&exec(100, 1, "a"));
+    tree.apply(&exec(300, 1, "b"));
+    tree.apply(&exit(400, 1));
+    // Longer than ended processes are kept otherwise.
+    tree.apply(&open(60_000_000_000, 9));
+    assert_eq!(lineage(&tree.apply(&open(200, 1))), "1:a!");
+    assert_eq!(lineage(&tree.apply(&open(350, 1))), "1:b! < 1:a!");
+    tree.complete_until(400);
+    assert_eq!(lineage(&tree.apply(&open(200, 1))), "1:a!", "its end itself is not covered yet");
+    tree.complete_until(401);
+    assert_eq!(lineage(&tree.apply(&open(200, 1))), "1:?");
+}
+
+#[test]
+fn ended_processes_that_are_awaited_go_at_the_limit_of_the_tree_and_are_counted() {
+    let mut tree = Tree::new(limits(4, 1 << 30, 64));
+    tree.complete_until(1);
+    for pid in 1..20 {
+        tree.apply(&exec(100 + u64::from(pid), pid, "p"));
+        tree.apply(&exit(100 + u64::from(pid), pid));
+    }
+    assert_eq!((tree.stats().processes, tree.stats().ended_early, tree.stats().evicted), (4, 15, 0));
+}
+
+#[test]
+fn the_promise_of_a_probe_does_not_bind_the_next_one() {
+    let mut tree = tree();
+    tree.complete_until(1);
+    tree.begin_probe();
+    tree.apply(&exec(100, 1, "a"));
+    tree.apply(&exit(200, 1));
+    tree.apply(&open(60_000_000_000, 9));
+    assert_eq!(tree.stats().processes, 1);
+}
+
+#[test]
+fn a_late_fact_visits_what_changes_and_not_the_rest_of_the_tree() {
+    let mut tree = tree();
+    tree.apply(&exec(1, 1, "server"));
+    for pid in 2..2_000 {
+        tree.apply(&fork(u64::from(pid) * 10, pid, 1));
+    }
+    // Late for a process with a thousand siblings, and late for the parent, whose last two children it concerns.
+    tree.apply(&exec(30_000, 500, "b"));
+    tree.apply(&exec(29_000, 500, "a"));
+    assert!(tree.stats().visited <= 3, "{}", tree.stats().visited);
+    tree.apply(&exec(19_975, 1, "server2"));
+    assert!(tree.stats().visited <= 10, "{}", tree.stats().visited);
+    assert_eq!(lineage(&now(&mut tree, 1_999)), "1999:server2 < 1:server2! < 1:server!");
+    assert_eq!(lineage(&now(&mut tree, 1_997)), "1997:server < 1:server!");
+    check_books(&tree);
 }
 
 #[test]
