@@ -21,6 +21,8 @@ pub struct Config {
     pub tags: TagsConfig,
     /// What waits for the reporter.
     pub outbox: OutboxConfig,
+    /// What the reporter gets.
+    pub output: OutputConfig,
     /// What is removed from command lines and environments.
     pub scrub: ScrubConfig,
     /// Names of users and groups.
@@ -95,8 +97,8 @@ pub struct TagsConfig {
     pub docker_api_version: Option<String>,
     /// A TOML or JSON file with tags for containers, asked before the sockets and read again when it changes.
     pub static_file: Option<PathBuf>,
-    /// How long a payload waits for the tags of its container. Longer: fewer unlabelled payloads while a runtime is
-    /// slow, later delivery. Default 2s.
+    /// How long the payloads of a container wait for its tags. After that they leave without, until the answer
+    /// comes. Longer: fewer unlabelled payloads while a runtime is slow, later delivery. Default 500ms.
     #[serde(with = "humantime_serde")]
     pub wait: Duration,
     /// Containers whose tags are remembered. Default 4096.
@@ -117,7 +119,7 @@ impl Default for TagsConfig {
             docker_sockets: vec!["/run/docker.sock".into(), "/run/podman/podman.sock".into()],
             docker_api_version: None,
             static_file: None,
-            wait: Duration::from_secs(2),
+            wait: Duration::from_millis(500),
             cache_entries: count(4096),
             timeout: Duration::from_secs(1),
             retry: Duration::from_secs(30),
@@ -130,19 +132,21 @@ impl Default for TagsConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutboxConfig {
-    /// Bytes of payloads held in all; over it the oldest is dropped and counted. Default 64 MiB.
+    /// Bytes of payloads held in all; when they are used up, no batch of the probe is taken, and the probe keeps
+    /// what comes. Default 32 MiB.
     pub max_bytes: NonZeroUsize,
-    /// Bytes of payloads that may wait for tags; over it the oldest goes out unlabelled. Default 16 MiB.
+    /// Bytes of payloads that may wait for tags; over it the container that waits longest goes out unlabelled.
+    /// Default 16 MiB.
     pub max_waiting_bytes: NonZeroUsize,
-    /// Payloads per request to the reporter. Default 1000.
-    pub batch_payloads: NonZeroUsize,
-    /// Bytes per request to the reporter, which refuses more than 4 MiB. Default 2 MiB.
-    pub batch_bytes: NonZeroUsize,
+    /// Bytes of documents from which on a group is complete; a document can exceed it. The reporter takes messages
+    /// of up to 16 MiB. Default 512 KiB.
+    pub group_bytes: NonZeroUsize,
     /// Tags added to every payload, `key:value`. Default none.
     pub tags: Vec<String>,
     /// `service` of every payload. Default: the short image name of the container.
     pub service: Option<String>,
-    /// How long the end of the service may wait for the reporter to take what is left. Default 5s.
+    /// How long the end of the service may wait for the reporter to settle what is left. What is not settled then
+    /// is sent again by the probe. Default 5s.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
 }
@@ -150,15 +154,34 @@ pub struct OutboxConfig {
 impl Default for OutboxConfig {
     fn default() -> Self {
         Self {
-            max_bytes: count(64 << 20),
+            max_bytes: count(32 << 20),
             max_waiting_bytes: count(16 << 20),
-            batch_payloads: count(1000),
-            batch_bytes: count(2 << 20),
+            group_bytes: count(512 << 10),
             tags: Vec::new(),
             service: None,
             drain: Duration::from_secs(5),
         }
     }
+}
+
+/// `[output]`: which events become payloads.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputConfig {
+    /// `all`, or `matched`: only what a stage asks to be sent, and what the system says of itself. Nothing is
+    /// rendered that nobody takes. Default all.
+    pub events: OutputEvents,
+}
+
+/// Which events become payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputEvents {
+    /// Every one.
+    #[default]
+    All,
+    /// Those that a stage asks for.
+    Matched,
 }
 
 /// `[scrub]`: what never leaves the analyzer.
@@ -213,7 +236,7 @@ impl Default for NamesConfig {
 pub struct QueuesConfig {
     /// Batches between the probe link and the pipeline. More only hides a slow pipeline. Default 4.
     pub pipeline: NonZeroUsize,
-    /// Batches between the pipeline and the outbox. Default 8.
+    /// Groups between the pipeline and the outbox. Default 64.
     pub outbox: NonZeroUsize,
     /// Batches between the pipeline and the subscriptions; a full queue is a counted drop. Default 64.
     pub subscriptions: NonZeroUsize,
@@ -229,7 +252,7 @@ impl Default for QueuesConfig {
     fn default() -> Self {
         Self {
             pipeline: count(4),
-            outbox: count(8),
+            outbox: count(64),
             subscriptions: count(64),
             labels: count(1024),
             per_subscriber: count(8192),
@@ -259,8 +282,10 @@ mod tests {
 
     #[test]
     fn a_part_can_be_set_alone() {
-        let config: Config = toml::from_str("[tags]\nwait = \"500ms\"\n").unwrap();
-        assert_eq!(config.tags.wait, Duration::from_millis(500));
+        let config: Config =
+            toml::from_str("[tags]\nwait = \"3s\"\n[output]\nevents = \"matched\"\n").unwrap();
+        assert_eq!(config.tags.wait, Duration::from_secs(3));
+        assert_eq!(config.output.events, OutputEvents::Matched);
         assert_eq!(config.tree.max_processes.get(), 65_536);
     }
 }

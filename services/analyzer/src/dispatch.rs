@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use event::{Event, Image};
 
 use crate::metrics::EventMetrics;
@@ -22,8 +21,6 @@ pub struct Dispatched {
     pub image: Arc<Image>,
     /// What the stages found out.
     pub marks: Marks,
-    /// The event JSON; empty where nobody asked for it.
-    pub json: Bytes,
 }
 
 /// What the stages found out about an event.
@@ -137,7 +134,7 @@ mod tests {
         };
         let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(0)) };
         let image = Tree::new(crate::config::TreeConfig::default()).apply(&event);
-        stages.run(&mut Dispatched { number: 1, event, image, marks: Marks::default(), json: Bytes::new() });
+        stages.run(&mut Dispatched { number: 1, event, image, marks: Marks::default() });
         seen.lock().unwrap().clone()
     }
 

@@ -1,73 +1,113 @@
-//! The actor around the pipeline: batches of the probe in, dispatched events out to everybody who takes them.
+//! The task around the pipeline: batches of the probe in, dispatched events out to everybody who takes them.
 //!
-//! The probe link and this actor wait for each other, and this actor for the outbox, so that the probe's buffer is
-//! the only place where events of a slow analyzer are dropped, and where they are counted.
+//! While the outbox has no room, no batch is taken, so that the probe's backlog is the only place where events of a
+//! slow analyzer are dropped, and where they are counted. Requests of the API are answered meanwhile.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, Recipient, WrapFuture};
-use event::{Event, Host, Kind, KnownProcess};
-use tokio::sync::mpsc;
+use actix::Recipient;
+use bytes::Bytes;
+use event::{Event, Host, NotObserved, PerKind};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tonic::Status;
+use wire::batch::{Decoded, Lane, News};
 use wire::v1;
 use wire::v1::from_probe::Message as FromProbe;
 
-use crate::api::{Publish, Recorders};
+use crate::api::{Audience, Publish, Recorders};
+use crate::config::{Config, OutputEvents};
 use crate::dispatch::Dispatched;
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
-use crate::outbox::Deliver;
-use crate::pipeline::{Pipeline, Renderer};
+use crate::outbox::{Acks, BatchId, ToOutbox};
+use crate::payloads::Payloads;
+use crate::pipeline::{Pipeline, Processed};
+use crate::render::Renderer;
 
-/// Dispatched events of one batch, with their JSON.
-#[derive(Debug)]
+/// Dispatched events of one batch.
+#[derive(Debug, Clone, Default)]
 pub struct Published {
     /// Where they happened.
     pub host: Arc<Host>,
+    /// Of the probe; with the number of the batch and the position of an event it identifies the event.
+    pub session: u64,
+    /// Number of the batch.
+    pub seq: u64,
     /// The events, in order.
     pub events: Vec<Dispatched>,
+    /// Times that nobody observed.
+    pub not_observed: Vec<NotObserved>,
 }
 
-/// A stream of the probe begins.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Begin(pub v1::ProbeHello);
+/// What the link to the probe brings.
+#[derive(Debug)]
+pub enum FromLink {
+    /// A connection begins; acknowledgements go there.
+    Begin(v1::ProbeHello, Acks),
+    /// An encoded batch.
+    Batch(Bytes),
+    /// What the probe says of itself.
+    Report(Box<v1::ProbeStatus>),
+}
 
-/// One batch of the probe. Answered when it is safe to acknowledge it.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Ingest(pub v1::Batch);
-
-/// What the probe says of itself.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ProbeReport(pub v1::ProbeStatus);
+/// Messages of a recording.
+pub type Recording = mpsc::Receiver<Result<v1::FromProbe, Status>>;
 
 /// Record the stream from here on: hello, the processes known now, then every batch, scrubbed.
-#[derive(Debug, Message)]
-#[rtype(result = "mpsc::Receiver<Result<v1::FromProbe, Status>>")]
-pub struct StartRecord;
+#[derive(Debug)]
+pub struct StartRecord(pub oneshot::Sender<Recording>);
 
 /// Who gets the events.
 pub struct Outlets {
-    /// Takes every event to the reporter.
-    pub outbox: Recipient<Deliver>,
+    /// Takes payloads to the reporter.
+    pub outbox: mpsc::Sender<ToOutbox>,
+    /// Bytes that the outbox has room for.
+    pub room: Arc<Semaphore>,
     /// Shows events to subscribers.
     pub subscriptions: Recipient<Publish>,
+    /// Whether there are subscribers.
+    pub audience: Audience,
 }
 
-/// The actor.
-pub struct PipelineManager {
+/// The outbox has ended.
+struct Ended;
+
+/// The task.
+pub struct Ingest {
     pipeline: Pipeline,
     renderer: Renderer,
     names: event_json::Names,
     outlets: Outlets,
     recorders: Recorders,
-    lifecycle_lost: u64,
     metrics: Metrics,
+    limits: LogLimits,
+    events: OutputEvents,
+    group_bytes: usize,
+    max_bytes: usize,
+    session: u64,
+    /// Which of the probes seen so far this is.
+    probe: u64,
+    work: VecDeque<Work>,
+    /// What is handed over next.
+    next: Option<ToOutbox>,
 }
 
-impl PipelineManager {
-    /// An actor around this pipeline.
+#[derive(Default)]
+struct LogLimits {
+    undecodable: LogLimit,
+    unknown_kinds: LogLimit,
+    lost: LogLimit,
+}
+
+/// What is to be done before the next batch is taken.
+enum Work {
+    Tell(ToOutbox),
+    Render(Payloads),
+}
+
+impl Ingest {
+    /// A task around this pipeline.
     #[must_use]
     pub fn new(
         pipeline: Pipeline,
@@ -75,109 +115,239 @@ impl PipelineManager {
         outlets: Outlets,
         recorders: Recorders,
         metrics: Metrics,
+        config: &Config,
     ) -> Self {
-        let renderer = Renderer::new(pipeline.host(), names.clone());
-        Self { pipeline, renderer, names, outlets, recorders, lifecycle_lost: 0, metrics }
+        Self {
+            renderer: Renderer::new(pipeline.host(), names.clone()),
+            pipeline,
+            names,
+            outlets,
+            recorders,
+            metrics,
+            limits: LogLimits::default(),
+            events: config.output.events,
+            group_bytes: config.outbox.group_bytes.get(),
+            max_bytes: config.outbox.max_bytes.get(),
+            session: 0,
+            probe: 0,
+            work: VecDeque::new(),
+            next: None,
+        }
     }
 
-    fn ingest(&mut self, batch: &v1::Batch) -> Option<Arc<Published>> {
+    /// Works until the link or the outbox has ended.
+    pub async fn run(
+        mut self,
+        mut link: mpsc::Receiver<FromLink>,
+        mut requests: mpsc::Receiver<StartRecord>,
+    ) {
+        loop {
+            let is_busy = self.next.is_some() || !self.work.is_empty();
+            tokio::select! {
+                biased;
+                Some(StartRecord(answer)) = requests.recv() => {
+                    // Who asked may have left.
+                    drop(answer.send(self.recorders.start(&self.pipeline.known())));
+                }
+                handed_over = self.hand_over(), if is_busy => if handed_over.is_err() {
+                    tracing::error!("the outbox has ended, events do not reach the reporter");
+                    return;
+                },
+                message = link.recv(), if !is_busy => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Hands one thing over to the outbox, as soon as there is room. May be dropped at any time.
+    async fn hand_over(&mut self) -> Result<(), Ended> {
+        if self.next.is_none() {
+            self.next = self.next_work();
+        }
+        let Some(next) = &self.next else { return Ok(()) };
+        let room = match next {
+            ToOutbox::Deliver(group) => {
+                let bytes = group.bytes().min(self.max_bytes);
+                Some(acquire(Arc::clone(&self.outlets.room), bytes).await?)
+            }
+            _ => None,
+        };
+        let place = self.outlets.outbox.reserve().await.map_err(|_ended| Ended)?;
+        match (self.next.take(), room) {
+            (Some(ToOutbox::Deliver(group)), Some(room)) => {
+                place.send(ToOutbox::Deliver(Box::new(group.with_room(room))));
+            }
+            (Some(message), _) => place.send(message),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    fn next_work(&mut self) -> Option<ToOutbox> {
+        loop {
+            let group = match self.work.front_mut()? {
+                Work::Render(payloads) => payloads.next(&mut self.renderer, self.group_bytes),
+                Work::Tell(_) => None,
+            };
+            if let Some(group) = group {
+                return Some(ToOutbox::Deliver(Box::new(group)));
+            }
+            if let Some(Work::Tell(message)) = self.work.pop_front() {
+                return Some(message);
+            }
+        }
+    }
+
+    fn take(&mut self, message: FromLink) {
+        match message {
+            FromLink::Begin(hello, acks) => self.begin(hello, acks),
+            FromLink::Batch(bytes) => self.batch(bytes),
+            FromLink::Report(status) => self.recorders.send(&FromProbe::Status(*status)),
+        }
+    }
+
+    fn begin(&mut self, hello: v1::ProbeHello, acks: Acks) {
+        self.metrics.link.connected.inc();
+        let host: Host = hello.host.clone().unwrap_or_default().into();
+        if host != **self.pipeline.host() {
+            self.renderer = Renderer::new(&host, self.names.clone());
+        }
+        if !self.pipeline.begin(host, hello.session) {
+            self.probe += 1;
+            self.metrics.link.probes.inc();
+        }
+        self.session = hello.session;
+        self.work.push_back(Work::Tell(ToOutbox::Begin(self.probe, acks)));
+        self.recorders.begin(hello);
+    }
+
+    fn batch(&mut self, bytes: Bytes) {
         self.metrics.link.batches.inc();
-        let decoded = match wire::batch::decode(batch) {
-            Ok(decoded) => decoded,
+        let seq = wire::batch::number(&bytes);
+        match wire::batch::parse(bytes).and_then(|batch| wire::batch::decode(&batch)) {
+            Ok(decoded) => self.decoded(decoded),
             Err(error) => {
                 self.metrics.link.undecodable.inc();
-                self.pipeline.note_loss();
-                tracing::error!(%error, seq = batch.seq, "dropped a batch that cannot be decoded");
-                return None;
+                if let Some(suppressed) = self.limits.undecodable.permit() {
+                    tracing::error!(%error, seq, suppressed, "dropped a batch that cannot be decoded");
+                }
+                // The probe counts what no ledger accounts for.
+                let (is_repeated, missing) = self.pipeline.pass(seq);
+                self.metrics.link.missing.add(missing);
+                self.tell(seq, is_repeated, |_| ());
             }
-        };
-        let mut processed = self.pipeline.process(decoded);
+        }
+    }
+
+    fn decoded(&mut self, decoded: Decoded) {
+        self.told(&decoded);
+        let (lane, backlog_percent) = (decoded.news.lane, decoded.news.backlog_percent);
+        let processed = self.pipeline.process(decoded);
         if processed.is_repeated {
             self.metrics.link.repeated.inc();
-            return None;
+            return self.tell(processed.seq, true, |_| ());
         }
         self.metrics.link.missing.add(processed.missing);
         self.metrics.tree.show(&self.pipeline.tree_stats());
-        self.renderer.render(&mut processed.events);
         if !self.recorders.is_empty() {
-            self.record(processed.seq, &processed.processes, &processed.events);
+            self.record(&processed);
         }
-        if processed.events.is_empty() {
-            return None;
+        let published = self.publish(processed);
+        self.tell(published.seq, false, |ingest| {
+            let mut no_taker = PerKind::default();
+            if ingest.events == OutputEvents::Matched {
+                for event in &published.events {
+                    *no_taker.get_mut(event.event.kind()) += 1;
+                }
+            }
+            let batch = BatchId { probe: ingest.probe, seq: published.seq };
+            let takes_events = ingest.events == OutputEvents::All;
+            let payloads = Payloads::new(published, batch, takes_events, lane == Lane::Main, backlog_percent);
+            ingest.work.push_back(Work::Render(payloads));
+            no_taker
+        });
+    }
+
+    /// Counts what a batch says beside its events.
+    fn told(&self, decoded: &Decoded) {
+        let News { lost, not_observed, .. } = &decoded.news;
+        let link = &self.metrics.link;
+        link.unknown_kinds.add(decoded.unknown_kinds);
+        if decoded.unknown_kinds > 0
+            && let Some(suppressed) = self.limits.unknown_kinds.permit()
+        {
+            let events = decoded.unknown_kinds;
+            tracing::warn!(events, suppressed, "skipped events of kinds that this version does not know");
         }
-        Some(Arc::new(Published { host: Arc::clone(self.pipeline.host()), events: processed.events }))
+        link.not_observed.add(u64::try_from(not_observed.len()).unwrap_or(u64::MAX));
+        let n: u64 = lost.iter().map(|loss| loss.counts.total()).sum();
+        link.lost.add(n);
+        if n > 0
+            && let Some(first) = lost.first()
+            && let Some(suppressed) = self.limits.lost.permit()
+        {
+            let (workload, cause) = (&*first.workload, first.cause.name());
+            tracing::warn!(events = n, workload, cause, suppressed, "the probe had to drop events");
+        }
     }
 
-    fn record(&mut self, seq: u64, processes: &[KnownProcess], events: &[Dispatched]) {
-        let events: Vec<Event> = events.iter().map(|event| event.event.clone()).collect();
-        self.recorders.send(&wire::batch::message(&wire::batch::encode(seq, processes, &events)));
+    /// Tells the outbox of a batch; `work` names what it causes.
+    fn tell<T: Into<NoTaker>>(&mut self, seq: u64, is_repeated: bool, work: impl FnOnce(&mut Self) -> T) {
+        let batch = BatchId { probe: self.probe, seq };
+        let is_numbered = seq != 0;
+        if is_numbered {
+            self.work.push_back(Work::Tell(ToOutbox::Received { batch, is_new: !is_repeated }));
+        }
+        let NoTaker(no_taker) = work(self).into();
+        if is_numbered && !is_repeated {
+            self.work.push_back(Work::Tell(ToOutbox::Close { batch, no_taker }));
+        }
     }
-}
 
-impl Actor for PipelineManager {
-    type Context = Context<Self>;
-}
-
-impl Handler<Begin> for PipelineManager {
-    type Result = ();
-
-    fn handle(&mut self, Begin(hello): Begin, _: &mut Self::Context) {
-        self.metrics.link.connected.inc();
-        let host: Host = hello.host.clone().unwrap_or_default().into();
-        self.renderer = Renderer::new(&host, self.names.clone());
-        self.pipeline.begin(host, hello.session);
-        self.recorders.begin(hello);
-    }
-}
-
-impl Handler<Ingest> for PipelineManager {
-    type Result = AtomicResponse<Self, ()>;
-
-    fn handle(&mut self, Ingest(batch): Ingest, _: &mut Self::Context) -> Self::Result {
-        let published = self.ingest(&batch);
-        if let Some(published) = published.clone()
-            && self.outlets.subscriptions.try_send(Publish(published)).is_err()
+    fn publish(&self, processed: Processed) -> Arc<Published> {
+        let published = Arc::new(Published {
+            host: Arc::clone(self.pipeline.host()),
+            session: self.session,
+            seq: processed.seq,
+            events: processed.events,
+            not_observed: processed.news.not_observed,
+        });
+        if self.outlets.audience.is_there()
+            && self.outlets.subscriptions.try_send(Publish(Arc::clone(&published))).is_err()
         {
             self.metrics.api.dropped_batches.inc();
         }
-        let outbox = self.outlets.outbox.clone();
-        let deliver = async move {
-            match published {
-                Some(published) => outbox.send(Deliver(published)).await,
-                None => Ok(()),
-            }
-        };
-        AtomicResponse::new(Box::pin(deliver.into_actor(self).map(|sent, _, _| {
-            if let Err(error) = sent {
-                tracing::error!(%error, "the outbox has ended, events do not reach the reporter");
-            }
-        })))
+        published
+    }
+
+    fn record(&mut self, processed: &Processed) {
+        let events: Vec<Event> = processed.events.iter().map(|event| event.event.clone()).collect();
+        let mut batch = wire::batch::encode(processed.seq, &processed.processes, &events);
+        wire::batch::set_news(&mut batch, &processed.news);
+        self.recorders.send(&wire::batch::message(&batch));
     }
 }
 
-impl Handler<ProbeReport> for PipelineManager {
-    type Result = ();
+/// Waits for room in the outbox.
+async fn acquire(room: Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Ended> {
+    // A group that is larger than the outbox goes when that is empty: the caller asks for no more than all of it.
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    room.acquire_many_owned(bytes).await.map_err(|_closed| Ended)
+}
 
-    fn handle(&mut self, ProbeReport(status): ProbeReport, _: &mut Self::Context) {
-        match wire::status::counters(&status) {
-            Ok(counters) => {
-                let kinds = [Kind::Exec, Kind::Fork, Kind::Exit];
-                let lost = kinds.map(|kind| counters.lost.by_kind().get(kind)).into_iter().sum();
-                if lost != self.lifecycle_lost {
-                    self.lifecycle_lost = lost;
-                    self.pipeline.note_loss();
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the probe's counters cannot be read"),
-        }
-        self.recorders.send(&FromProbe::Status(status));
+/// Events of a batch that nobody takes.
+struct NoTaker(PerKind<u64>);
+
+impl From<()> for NoTaker {
+    fn from((): ()) -> Self {
+        Self(PerKind::default())
     }
 }
 
-impl Handler<StartRecord> for PipelineManager {
-    type Result = actix::MessageResult<StartRecord>;
-
-    fn handle(&mut self, StartRecord: StartRecord, _: &mut Self::Context) -> Self::Result {
-        actix::MessageResult(self.recorders.start(&self.pipeline.known()))
+impl From<PerKind<u64>> for NoTaker {
+    fn from(counts: PerKind<u64>) -> Self {
+        Self(counts)
     }
 }

@@ -28,10 +28,18 @@ counters! {
         batches: "analyzer_link_batches_total";
         /// Batches that were sent again and known already.
         repeated: "analyzer_link_repeated_batches_total";
-        /// Batches missing between two that arrived: the probe had to drop them and has counted their events.
+        /// Batches missing between two that arrived. Numbers are given when a batch is sent, so there should be none.
         missing: "analyzer_link_missing_batches_total";
         /// Batches that could not be decoded, dropped as a whole.
         undecodable: "analyzer_link_undecodable_batches_total";
+        /// Events of kinds that this version does not know.
+        unknown_kinds: "analyzer_link_unknown_kinds_total";
+        /// Events that the probe had to drop, as its batches say.
+        lost: "analyzer_link_lost_events_total";
+        /// Times that nobody observed.
+        not_observed: "analyzer_link_not_observed_total";
+        /// Other probes than the one before.
+        probes: "analyzer_link_probes_total";
     }
 }
 
@@ -70,6 +78,10 @@ counters! {
         evicted: "analyzer_tree_evicted_total";
         /// Lineages cut at the depth limit.
         truncated: "analyzer_tree_truncated_total";
+        /// Ended processes forgotten at a limit although events of them may still come.
+        ended_early: "analyzer_tree_ended_early_total";
+        /// Images visited because a fact came late.
+        visited: "analyzer_tree_visited_total";
     }
 }
 
@@ -78,18 +90,20 @@ counters! {
     OutboxMetrics {
         /// Payloads put in.
         accepted: "analyzer_outbox_accepted_total";
-        /// Payloads the reporter took.
-        submitted: "analyzer_outbox_submitted_total";
+        /// Payloads the reporter settled.
+        settled: "analyzer_outbox_settled_total";
+        /// Events that no output has, although the reporter had them.
+        lost: "analyzer_outbox_lost_events_total";
         /// Payloads that left without the tags of their container.
         unlabelled: "analyzer_outbox_unlabelled_total";
-        /// Payloads dropped because the outbox was full.
-        dropped_full: "analyzer_outbox_dropped_total", "cause" => "full";
-        /// Payloads the reporter refused for good.
-        dropped_refused: "analyzer_outbox_dropped_total", "cause" => "refused";
-        /// Payloads the reporter had not taken when the service ended.
-        dropped_shutdown: "analyzer_outbox_dropped_total", "cause" => "shutdown";
-        /// Requests that failed and are tried again.
-        retries: "analyzer_outbox_retries_total";
+        /// Containers that went without tags because too much waited for some.
+        released: "analyzer_outbox_released_containers_total";
+        /// Payloads submitted again because a stream ended before they were settled.
+        resubmitted: "analyzer_outbox_resubmitted_total";
+        /// Streams to the reporter that were begun.
+        streams: "analyzer_outbox_streams_total";
+        /// Gauge: batches of the probe that are not settled.
+        unsettled_batches: "analyzer_outbox_unsettled_batches";
         /// Gauge: payloads held.
         payloads: "analyzer_outbox_payloads";
         /// Gauge: bytes held.
@@ -120,6 +134,8 @@ counters! {
         dropped_slow: "analyzer_api_dropped_total", "what" => "event";
         /// Batches no subscriber got because the subscriptions were behind.
         dropped_batches: "analyzer_api_dropped_total", "what" => "batch";
+        /// Documents written for subscribers.
+        rendered: "analyzer_api_rendered_total";
         /// Gauge: recorders.
         recorders: "analyzer_api_recorders";
         /// Recorders cut off because they were slow.
@@ -196,5 +212,7 @@ impl TreeMetrics {
         self.contradictions.set(stats.contradictions);
         self.evicted.set(stats.evicted);
         self.truncated.set(stats.truncated);
+        self.ended_early.set(stats.ended_early);
+        self.visited.set(stats.visited);
     }
 }

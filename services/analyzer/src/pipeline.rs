@@ -5,14 +5,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use event::{Event, Exec, Host, KnownProcess, What};
-use wire::batch::Decoded;
+use event::{Event, Exec, Host, Kind, KnownProcess, What, WorkloadLoss};
+use wire::batch::{Decoded, News};
 
 use crate::config::TreeConfig;
 use crate::dispatch::{Dispatched, Marks, Stages};
 use crate::scrub::Scrubber;
 use crate::tree::{Stats, Tree};
+
+/// Without one of these a lineage may lack a part.
+const LIFECYCLE: [Kind; 3] = [Kind::Exec, Kind::Fork, Kind::Exit];
 
 /// The pure middle of the analyzer, for one host at a time.
 pub struct Pipeline {
@@ -40,6 +42,8 @@ pub struct Processed {
     pub processes: Vec<KnownProcess>,
     /// The events, in order.
     pub events: Vec<Dispatched>,
+    /// What the batch said beside them.
+    pub news: News,
 }
 
 impl Pipeline {
@@ -59,14 +63,15 @@ impl Pipeline {
         }
     }
 
-    /// A stream begins. The tree outlives streams of the same boot; batch numbers only those of one `session`.
-    pub fn begin(&mut self, host: Host, session: u64) {
+    /// A stream begins. The tree outlives streams of the same boot; batch numbers only those of one `session`. True
+    /// when it is the session of before.
+    pub fn begin(&mut self, host: Host, session: u64) -> bool {
         let is_same_probe = session != 0 && session == self.session;
         if host.boot_id != self.host.boot_id {
             self.tree = Tree::new(self.tree_limits);
         } else if !is_same_probe {
             // Another probe watches: what happened in between was not seen.
-            self.tree.note_gap();
+            self.tree.begin_probe();
         }
         if !is_same_probe {
             self.last_seq = None;
@@ -76,7 +81,10 @@ impl Pipeline {
         self.is_table_open = session != 0 && !is_same_probe;
         self.tree.begin_table();
         self.session = session;
-        self.host = Arc::new(host);
+        if host != *self.host {
+            self.host = Arc::new(host);
+        }
+        is_same_probe
     }
 
     /// The host of the stream.
@@ -88,15 +96,14 @@ impl Pipeline {
     /// Runs one batch through everything.
     pub fn process(&mut self, batch: Decoded) -> Processed {
         let seq = batch.seq;
-        // The table that opens a stream is not part of the numbering.
-        let is_table = batch.events.is_empty() && !batch.processes.is_empty();
-        // Number 0 is no number: batches that somebody made by hand.
-        let is_repeated = !is_table && seq != 0 && self.last_seq.is_some_and(|last| seq <= last);
+        let (is_repeated, missing) = self.advance(seq);
         if is_repeated {
             return Processed { seq, is_repeated, ..Processed::default() };
         }
-        let missing = if is_table { 0 } else { self.advance(seq) };
-        if missing > 0 {
+        // The table that opens a stream has no number, whether it holds anything or not.
+        let is_table = batch.events.is_empty() && (seq == 0 || !batch.processes.is_empty());
+        let loses_lifecycle = |loss: &WorkloadLoss| LIFECYCLE.iter().any(|kind| loss.counts.get(*kind) > 0);
+        if missing > 0 || batch.news.lost.iter().any(loses_lifecycle) {
             self.tree.note_gap();
         }
         let processes: Vec<KnownProcess> =
@@ -105,12 +112,19 @@ impl Pipeline {
             self.tree.end_table();
         }
         let events = batch.events.into_iter().map(|event| self.dispatch(event)).collect();
-        Processed { seq, is_repeated, missing, processes, events }
+        if batch.news.complete_until_ns > 0 {
+            self.tree.complete_until(batch.news.complete_until_ns);
+        }
+        Processed { seq, is_repeated, missing, processes, events, news: batch.news }
     }
 
-    /// Events were lost before they reached a batch.
-    pub fn note_loss(&mut self) {
-        self.tree.note_gap();
+    /// Passes over a batch that cannot be decoded. Says whether it was sent again, and how many are missing before it.
+    pub fn pass(&mut self, seq: u64) -> (bool, u64) {
+        let (is_repeated, missing) = self.advance(seq);
+        if !is_repeated {
+            self.tree.note_gap();
+        }
+        (is_repeated, missing)
     }
 
     /// The processes of the tree, as a probe would send them.
@@ -125,10 +139,17 @@ impl Pipeline {
         self.tree.stats()
     }
 
-    /// Moves on to this batch number; gives how many were skipped.
-    fn advance(&mut self, seq: u64) -> u64 {
+    /// Moves on to this batch number, if it is one and new; gives whether it was there before, and how many were
+    /// skipped. Number 0 is no number: the table that opens a stream, and batches that somebody made by hand.
+    fn advance(&mut self, seq: u64) -> (bool, u64) {
+        if seq == 0 {
+            return (false, 0);
+        }
+        if self.last_seq.is_some_and(|last| seq <= last) {
+            return (true, 0);
+        }
         let last = self.last_seq.replace(seq);
-        last.map_or(0, |last| seq.saturating_sub(last.saturating_add(1)))
+        (false, last.map_or(0, |last| seq.saturating_sub(last.saturating_add(1))))
     }
 
     fn take_known(&mut self, mut process: KnownProcess) -> KnownProcess {
@@ -145,8 +166,7 @@ impl Pipeline {
         }
         let image = self.tree.apply(&event);
         self.dispatched += 1;
-        let mut dispatched =
-            Dispatched { number: self.dispatched, event, image, marks: Marks::default(), json: Bytes::new() };
+        let mut dispatched = Dispatched { number: self.dispatched, event, image, marks: Marks::default() };
         self.stages.run(&mut dispatched);
         dispatched
     }
@@ -154,35 +174,6 @@ impl Pipeline {
     fn scrub(&self, exec: &mut Arc<Exec>) {
         if let Some(scrubbed) = self.scrubber.exec(exec) {
             *exec = Arc::new(scrubbed);
-        }
-    }
-}
-
-/// Writes the JSON of dispatched events, once for everybody who needs it.
-pub struct Renderer {
-    writer: event_json::Writer,
-}
-
-impl Renderer {
-    /// A renderer for the events of one host, whose users and groups have these names.
-    #[must_use]
-    pub fn new(host: &Host, names: event_json::Names) -> Self {
-        Self { writer: event_json::Writer::new(host).with_names(names) }
-    }
-
-    /// Fills in the JSON of these events.
-    pub fn render(&mut self, events: &mut [Dispatched]) {
-        let mut buffer = Vec::with_capacity(events.len() * 2048);
-        let mut ends = Vec::with_capacity(events.len());
-        for event in events.iter() {
-            self.writer.write(&mut buffer, &event.event, &event.image);
-            ends.push(buffer.len());
-        }
-        let all = Bytes::from(buffer);
-        let mut start = 0;
-        for (event, end) in events.iter_mut().zip(ends) {
-            event.json = all.slice(start..end);
-            start = end;
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The connection to the probe: receive, hand over, acknowledge, and come back when it breaks.
 //!
-//! A batch is acknowledged only after the pipeline and the outbox have it. While they are busy nothing is read, so
-//! the probe keeps the events.
+//! While the pipeline is busy nothing is read, so the probe keeps the events; acknowledgements are sent all the same.
+//! When the service ends, reading stops first, and the connection stays for the acknowledgements of what is settled
+//! until then.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use actix::{MailboxError, Recipient};
 use bootstrap::socket::{self, SocketError};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,7 +17,8 @@ use wire::v1::from_probe::Message as FromProbe;
 use wire::v1::probe_client::ProbeClient;
 
 use crate::backoff::Backoff;
-use crate::ingest::{Begin, Ingest, ProbeReport};
+use crate::ingest::FromLink;
+use crate::outbox::{Acks, Settled};
 use crate::status::StatusBoard;
 
 /// Largest message that is taken: far above what a probe puts into one batch.
@@ -52,22 +53,20 @@ pub enum LinkError {
     /// The probe ended the stream.
     #[error("the probe closed the connection")]
     Closed,
-    /// The probe sent bytes that are no batch.
-    #[error(transparent)]
-    Batch(#[from] wire::WireError),
     /// Our own pipeline is gone.
-    #[error("the pipeline has ended: {0}")]
-    Pipeline(#[from] MailboxError),
+    #[error("the pipeline has ended")]
+    Pipeline,
 }
 
-/// Where what the probe sends goes.
-pub struct Inlets {
-    /// Streams that begin.
-    pub begin: Recipient<Begin>,
-    /// Batches.
-    pub ingest: Recipient<Ingest>,
-    /// What the probe says of itself.
-    pub report: Recipient<ProbeReport>,
+/// How far the service has come with ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It runs.
+    Running,
+    /// No new batches are read.
+    Draining,
+    /// The connection ends when the last acknowledgement is sent.
+    Ending,
 }
 
 /// The link.
@@ -75,82 +74,99 @@ pub struct ProbeLink {
     /// The socket of the probe.
     pub socket: PathBuf,
     /// Where what it sends goes.
-    pub inlets: Inlets,
+    pub ingest: mpsc::Sender<FromLink>,
+    /// Another number for each start of this service.
+    pub instance: u64,
     /// Where the state of the link is shown.
     pub board: StatusBoard,
 }
 
 impl ProbeLink {
-    /// Keeps a stream open until `stop` changes.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Keeps a stream open until the phase is another than running; then the one that is open goes on until the end.
+    pub async fn run(self, mut phase: watch::Receiver<Phase>) {
         let mut backoff = Backoff::default();
-        while !*stop.borrow_and_update() {
-            match self.stream(&mut stop, &mut backoff).await {
+        while *phase.borrow_and_update() == Phase::Running {
+            match self.stream(&mut phase, &mut backoff).await {
                 Ok(()) => return,
                 Err(error) => self.board.probe_failed(&error),
             }
             tokio::select! {
                 () = tokio::time::sleep(backoff.pause()) => {}
-                _ = stop.changed() => return,
+                _ = phase.changed() => {}
             }
         }
     }
 
-    /// One connection; `Ok` when it ended because of `stop`.
-    async fn stream(&self, stop: &mut watch::Receiver<bool>, backoff: &mut Backoff) -> Result<(), LinkError> {
+    /// One connection; `Ok` when it ended because the service ends.
+    async fn stream(
+        &self,
+        phase: &mut watch::Receiver<Phase>,
+        backoff: &mut Backoff,
+    ) -> Result<(), LinkError> {
         let mut client = ProbeClient::new(socket::connect(&self.socket).await?)
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (to_probe, requests) = mpsc::channel(16);
         let hello = v1::AnalyzerHello {
             wire_version: wire::WIRE_VERSION,
             version: bootstrap::VERSION.to_owned(),
-            instance: 0,
+            instance: self.instance,
         };
         // The channel is new and has room, so this fails only if the stream is gone, which the next call reports.
         drop(to_probe.send(v1::FromAnalyzer { message: Some(ToProbe::Hello(hello)) }).await);
         let opened = client.stream(ReceiverStream::new(requests)).await;
         let mut messages = opened.map_err(|status| LinkError::Refused(Box::new(status)))?.into_inner();
-        self.greet(&mut messages).await?;
+        let acks = Acks::default();
+        self.greet(&mut messages, &acks).await?;
         backoff.reset();
+        tokio::select! {
+            broken = self.read(&mut messages, &acks, phase.clone()) => return broken,
+            broken = forward(&acks, &to_probe) => return broken,
+            () = reached(phase, Phase::Ending) => {}
+        }
+        if let Some(settled) = acks.take() {
+            to_probe.send(message(&settled)).await.map_err(|_closed| LinkError::Closed)?;
+        }
+        drop(to_probe);
+        say_goodbye(messages).await;
+        Ok(())
+    }
+
+    /// Hands over what the probe sends, until the service drains; then it only waits.
+    async fn read(
+        &self,
+        messages: &mut Streaming<v1::FromProbe>,
+        acks: &Acks,
+        mut phase: watch::Receiver<Phase>,
+    ) -> Result<(), LinkError> {
         loop {
             let message = tokio::select! {
                 biased;
-                _ = stop.changed() => {
-                    drop(to_probe);
-                    say_goodbye(messages).await;
-                    return Ok(());
-                }
-                message = next(&mut messages) => message?,
+                () = reached(&mut phase, Phase::Draining) => std::future::pending().await,
+                message = next(messages) => message?,
             };
             match message {
-                FromProbe::Batch(bytes) => {
-                    let batch = wire::batch::parse(bytes)?;
-                    let seq = batch.seq;
-                    self.inlets.ingest.send(Ingest(batch)).await?;
-                    // The table that opens a stream has no number and is not acknowledged.
-                    if seq > 0 {
-                        let ack =
-                            v1::FromAnalyzer { message: Some(ToProbe::Ack(v1::Ack { seq, ledger: None })) };
-                        to_probe.send(ack).await.map_err(|_closed| LinkError::Closed)?;
-                    }
-                }
+                FromProbe::Batch(bytes) => self.hand_over(FromLink::Batch(bytes)).await?,
                 FromProbe::Status(status) => {
                     self.board.probe_reported(status.clone());
-                    self.inlets.report.send(ProbeReport(status)).await?;
+                    self.hand_over(FromLink::Report(Box::new(status))).await?;
                 }
-                FromProbe::Hello(hello) => self.begin(hello).await?,
+                FromProbe::Hello(hello) => self.begin(hello, acks).await?,
             }
         }
     }
 
-    async fn greet(&self, messages: &mut Streaming<v1::FromProbe>) -> Result<(), LinkError> {
+    async fn hand_over(&self, message: FromLink) -> Result<(), LinkError> {
+        self.ingest.send(message).await.map_err(|_ended| LinkError::Pipeline)
+    }
+
+    async fn greet(&self, messages: &mut Streaming<v1::FromProbe>, acks: &Acks) -> Result<(), LinkError> {
         match next(messages).await? {
-            FromProbe::Hello(hello) => self.begin(hello).await,
+            FromProbe::Hello(hello) => self.begin(hello, acks).await,
             FromProbe::Batch(_) | FromProbe::Status(_) => Err(LinkError::NoHello),
         }
     }
 
-    async fn begin(&self, hello: v1::ProbeHello) -> Result<(), LinkError> {
+    async fn begin(&self, hello: v1::ProbeHello, acks: &Acks) -> Result<(), LinkError> {
         if hello.wire_version != wire::WIRE_VERSION {
             return Err(LinkError::OtherVersion {
                 version: hello.version,
@@ -160,9 +176,27 @@ impl ProbeLink {
         }
         tracing::info!(probe = %hello.version, socket = %self.socket.display(), "connected to the probe");
         self.board.probe_connected(hello.host.clone());
-        self.inlets.begin.send(Begin(hello)).await?;
-        Ok(())
+        self.hand_over(FromLink::Begin(hello, acks.clone())).await
     }
+}
+
+/// Waits until the service has come so far.
+async fn reached(phase: &mut watch::Receiver<Phase>, least: Phase) {
+    // Without a supervisor the service has ended.
+    drop(phase.wait_for(|phase| *phase >= least).await);
+}
+
+/// Sends acknowledgements as they come.
+async fn forward(acks: &Acks, to_probe: &mpsc::Sender<v1::FromAnalyzer>) -> Result<(), LinkError> {
+    loop {
+        let place = to_probe.reserve().await.map_err(|_closed| LinkError::Closed)?;
+        place.send(message(&acks.next().await));
+    }
+}
+
+fn message(settled: &Settled) -> v1::FromAnalyzer {
+    let ack = v1::Ack { seq: settled.seq, ledger: Some((&settled.ledger).into()) };
+    v1::FromAnalyzer { message: Some(ToProbe::Ack(ack)) }
 }
 
 async fn next(messages: &mut Streaming<v1::FromProbe>) -> Result<FromProbe, LinkError> {

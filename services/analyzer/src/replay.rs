@@ -11,8 +11,9 @@ use wire::WireError;
 
 use crate::api;
 use crate::config::{Config, ScrubError};
-use crate::dispatch::{Dispatched, Stages};
-use crate::pipeline::{Pipeline, Renderer};
+use crate::dispatch::Stages;
+use crate::pipeline::Pipeline;
+use crate::render::{BatchIds, Renderer};
 
 /// Why a capture was not replayed to its end.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,7 @@ pub fn replay(path: &Path, config: &Config, format: Format, out: impl Write) -> 
 }
 
 fn replay_items(
-    items: impl Iterator<Item = Result<Item, CaptureError>>,
+    mut items: Reader<impl io::Read>,
     config: &Config,
     format: Format,
     out: &mut impl Write,
@@ -74,22 +75,36 @@ fn replay_items(
     let mut pipeline = Pipeline::new(config.tree, config.scrub.scrubber()?, Stages::default());
     let mut renderer = Renderer::new(&Host::default(), event_json::Names::default());
     let mut count = 0;
-    for item in items {
+    let mut line = Vec::new();
+    let mut session = 0;
+    while let Some(item) = items.next() {
         match item? {
             Item::Hello(host) => {
                 renderer = Renderer::new(&host, event_json::Names::default());
-                pipeline.begin(host, 0);
+                session = items.session();
+                pipeline.begin(host, session);
             }
             Item::Batch(batch) => {
                 let decoded = wire::batch::decode(&batch)
                     .map_err(|source| ReplayError::Batch { seq: batch.seq, source })?;
-                let mut events = pipeline.process(decoded).events;
-                if format == Format::Json {
-                    renderer.render(&mut events);
-                }
-                for event in &events {
-                    write_event(out, event, pipeline.host(), format)?;
+                let processed = pipeline.process(decoded);
+                let ids = BatchIds::new(session, processed.seq);
+                for (index, event) in processed.events.iter().enumerate() {
                     count += 1;
+                    if format == Format::Line {
+                        writeln!(out, "{}", api::line(&api::message(event, pipeline.host(), None)))?;
+                        continue;
+                    }
+                    line.clear();
+                    renderer.event(&mut line, &ids, index, event);
+                    line.push(b'\n');
+                    out.write_all(&line)?;
+                }
+                for (index, gap) in (processed.events.len()..).zip(&processed.news.not_observed) {
+                    line.clear();
+                    renderer.not_observed(&mut line, &ids, index, gap);
+                    line.push(b'\n');
+                    out.write_all(&line)?;
                 }
             }
             // Counters of the probe say nothing about single events.
@@ -97,14 +112,4 @@ fn replay_items(
         }
     }
     Ok(count)
-}
-
-fn write_event(out: &mut impl Write, event: &Dispatched, host: &Host, format: Format) -> io::Result<()> {
-    match format {
-        Format::Json => {
-            out.write_all(&event.json)?;
-            out.write_all(b"\n")
-        }
-        Format::Line => writeln!(out, "{}", api::line(&api::message(event, host, None))),
-    }
 }

@@ -1,9 +1,10 @@
 //! What the analyzer knows of its neighbours, for the status; failures are logged when they change.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bootstrap::counters::Registry;
+use tokio::time::Instant;
 use wire::v1;
 
 use crate::outbox::SubmitError;
@@ -56,8 +57,13 @@ impl StatusBoard {
         self.with(|board| board.probe = Some(status));
     }
 
-    /// The reporter took payloads.
-    pub fn reporter_reached(&self) {
+    /// There is a stream to the reporter.
+    pub fn reporter_connected(&self) {
+        self.with(|board| board.is_reporter_connected = true);
+    }
+
+    /// The reporter settled payloads.
+    pub fn reporter_settled(&self) {
         self.with(|board| {
             board.is_reporter_connected = true;
             board.reporter_error.clear();
@@ -68,7 +74,7 @@ impl StatusBoard {
     pub fn reporter_failed(&self, error: &SubmitError) {
         let text = chain(error);
         let warn = self.with(|board| {
-            board.is_reporter_connected = matches!(error, SubmitError::Refused(_));
+            board.is_reporter_connected = !matches!(error, SubmitError::Unreachable(_) | SubmitError::Ended);
             board.reporter_error.clone_from(&text);
             let warn = board.reporter_warned.is_none_or(|warned| warned.elapsed() >= SAME_WARNING);
             if warn {
@@ -83,12 +89,19 @@ impl StatusBoard {
 
     /// The reporter said this of itself.
     pub fn reporter_reported(&self, status: v1::ServiceStatus) {
-        self.with(|board| board.reporter = Some(status));
+        self.with(|board| {
+            // It was not reachable and is now; that it settles nothing is another matter.
+            if !board.is_reporter_connected {
+                board.is_reporter_connected = true;
+                board.reporter_error.clear();
+            }
+            board.reporter = Some(status);
+        });
     }
 
     /// The answer to a question for the status.
     #[must_use]
-    pub fn answer(&self, registry: &Registry, started: Instant) -> v1::AnalyzerStatus {
+    pub fn answer(&self, registry: &Registry, started: std::time::Instant) -> v1::AnalyzerStatus {
         let analyzer = v1::ServiceStatus {
             service: "analyzer".to_owned(),
             version: bootstrap::VERSION.to_owned(),

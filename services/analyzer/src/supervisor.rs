@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context};
 use bootstrap::socket::{self, PeerUids, SocketError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
@@ -15,12 +16,12 @@ use wire::v1::analyzer_server::AnalyzerServer;
 use crate::api::{Api, ApiParts, Recorders, SubscriptionManager};
 use crate::config::{Config, NamesConfig, ScrubError};
 use crate::dispatch::{KindMonitor, Stages};
-use crate::ingest::{Outlets, PipelineManager};
+use crate::ingest::{Ingest, Outlets};
 use crate::labels::{Directory, LabelManager};
 use crate::metrics::Metrics;
-use crate::outbox::{Drain, OutboxManager, OutboxParts, Queue, Reporter, UseResolver};
+use crate::outbox::{Fixed, Labeller, Outbox, OutboxParts, Queue, Reporter, ToOutbox};
 use crate::pipeline::Pipeline;
-use crate::probe_link::{Inlets, ProbeLink};
+use crate::probe_link::{Phase, ProbeLink};
 use crate::status::StatusBoard;
 
 /// How long the link may take to hand over the batch it holds when the service ends.
@@ -35,22 +36,10 @@ pub enum RunError {
     /// A word to scrub cannot be used.
     #[error(transparent)]
     Scrub(#[from] ScrubError),
-    /// A part ended while it was being started.
-    #[error("a part of the analyzer ended while it was started: {0}")]
-    Start(#[from] actix::MailboxError),
 }
 
-/// Mailbox capacities, all of them. A batch holds up to 1024 events.
-struct Capacities {
-    /// Batches; the link waits for room, so the probe keeps what does not fit.
-    pipeline: usize,
-    /// Batches; the pipeline waits for room.
-    outbox: usize,
-    /// Batches; over it a batch is not shown to subscribers, and counted.
-    subscriptions: usize,
-    /// Questions; over it a container stays unlabelled for now, and is counted.
-    labels: usize,
-}
+/// Requests of the API that may wait for the pipeline.
+const REQUESTS: usize = 16;
 
 /// Runs the analyzer inside an actix system until `shutdown` resolves.
 ///
@@ -59,52 +48,61 @@ struct Capacities {
 pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -> Result<(), RunError> {
     let metrics = Metrics::new();
     let board = StatusBoard::default();
-    let directory = Directory::new(config.tags.cache_entries, config.tags.retry);
-    let reporter = Reporter::new(config.sockets.reporter.clone(), &config.outbox);
-    let capacities = Capacities {
-        pipeline: config.queues.pipeline.get(),
-        outbox: config.queues.outbox.get(),
-        subscriptions: config.queues.subscriptions.get(),
-        labels: config.queues.labels.get(),
-    };
+    let tags = &config.tags;
+    let directory = Directory::new(tags.cache_entries, tags.retry, tags.wait);
+    let reporter = Reporter::new(config.sockets.reporter.clone());
     let allowed = allowed_uids(&config.sockets.api_uids);
     let listener = socket::bind(&config.sockets.api, &allowed)?;
+    let names = names(&config.names);
+
+    // What waits for the network and answers questions shares this thread. Rendering has one, and so has what is
+    // done for subscribers: neither may delay an acknowledgement.
+    let (to_outbox, outbox_messages) = mpsc::channel(config.queues.outbox.get());
+    let labels = LabelManager::new(tags, directory.clone(), to_outbox.clone(), metrics.labels.clone());
+    let labels = LabelManager::create(|ctx| {
+        ctx.set_mailbox_capacity(config.queues.labels.get());
+        labels
+    });
+    let fixed = Fixed { tags: config.outbox.tags.clone(), service: config.outbox.service.clone() };
+    let outbox = Outbox::new(OutboxParts {
+        queue: Queue::new(config.outbox.max_waiting_bytes.get(), fixed, metrics.outbox.clone()),
+        reporter: reporter.clone(),
+        labeller: Labeller::new(directory.clone(), labels.recipient()),
+        board: board.clone(),
+        metrics: metrics.outbox.clone(),
+        own: to_outbox.clone(),
+    });
+    tokio::spawn(outbox.run(outbox_messages));
+
+    let per_subscriber = config.queues.per_subscriber.get();
+    let subscriptions =
+        SubscriptionManager::new(per_subscriber, names.clone(), directory, metrics.api.clone());
+    let audience = subscriptions.audience();
+    let subscriptions = start(subscriptions, config.queues.subscriptions.get());
 
     let stages =
         Stages { monitors: vec![Box::new(KindMonitor(metrics.events.clone()))], ..Stages::default() };
-    let pipeline = Pipeline::new(config.tree, config.scrub.scrubber()?, stages);
-
-    let outbox = OutboxManager::new(OutboxParts {
-        queue: Queue::new(&config.outbox, config.tags.wait, metrics.outbox.clone()),
-        reporter: reporter.clone(),
-        directory: directory.clone(),
-        board: board.clone(),
-    });
-    let outbox = start(outbox, capacities.outbox);
-    let labels = LabelManager::new(
-        &config.tags,
-        directory.clone(),
-        outbox.clone().recipient(),
-        metrics.labels.clone(),
-    );
-    let labels = start(labels, capacities.labels);
-    outbox.send(UseResolver(labels.recipient())).await?;
-    let subscriptions =
-        SubscriptionManager::new(config.queues.per_subscriber.get(), directory, metrics.api.clone());
-    let subscriptions = start(subscriptions, capacities.subscriptions);
-    let pipeline = PipelineManager::new(
-        pipeline,
-        names(&config.names),
-        Outlets { outbox: outbox.clone().recipient(), subscriptions: subscriptions.clone().recipient() },
+    let ingest = Ingest::new(
+        Pipeline::new(config.tree, config.scrub.scrubber()?, stages),
+        names,
+        Outlets {
+            outbox: to_outbox.clone(),
+            room: Arc::new(Semaphore::new(config.outbox.max_bytes.get().min(Semaphore::MAX_PERMITS))),
+            subscriptions: subscriptions.clone().recipient(),
+            audience,
+        },
         Recorders::new(config.queues.per_recorder.get(), metrics.api.clone()),
         metrics.clone(),
+        &config,
     );
-    let pipeline = start(pipeline, capacities.pipeline);
+    let (to_ingest, from_link) = mpsc::channel(config.queues.pipeline.get());
+    let (requests, api_requests) = mpsc::channel(REQUESTS);
+    Arbiter::new().spawn(ingest.run(from_link, api_requests));
 
     let api = Api::new(ApiParts {
         allowed,
         subscriptions: subscriptions.recipient(),
-        pipeline: pipeline.clone().recipient(),
+        pipeline: requests,
         board: board.clone(),
         reporter,
         metrics,
@@ -114,35 +112,45 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
             .add_service(AnalyzerServer::new(api))
             .serve_with_incoming(UnixListenerStream::new(listener)),
     );
-    let (stop, stopped) = watch::channel(false);
+    let (phase, phases) = watch::channel(Phase::Running);
     let link = ProbeLink {
         socket: config.sockets.probe.clone(),
-        inlets: Inlets {
-            begin: pipeline.clone().recipient(),
-            ingest: pipeline.clone().recipient(),
-            report: pipeline.recipient(),
-        },
+        ingest: to_ingest,
+        instance: rand::random::<u64>() | 1,
         board,
     };
-    let link = tokio::spawn(link.run(stopped));
+    let link = tokio::spawn(link.run(phases));
     tracing::info!(version = bootstrap::VERSION, api = %config.sockets.api.display(), "analyzer started");
     bootstrap::readiness::ready();
 
     let reason = shutdown.await;
     tracing::info!(reason, "ending: no new events, sending what is there");
     bootstrap::readiness::stopping();
-    stop.send_replace(true);
-    end_link(link).await;
-    let left = outbox.send(Drain { within: config.outbox.drain }).await?;
+    phase.send_replace(Phase::Draining);
+    let left = drain(&to_outbox, config.outbox.drain).await;
     if left > 0 {
-        tracing::warn!(payloads = left, "the reporter did not take everything in time, the rest is dropped");
+        tracing::warn!(
+            payloads = left,
+            "the reporter did not settle everything in time; the probe sends it again"
+        );
     }
+    phase.send_replace(Phase::Ending);
+    end_link(link).await;
     server.abort();
     remove_socket(&config.sockets.api);
     Ok(())
 }
 
-/// Each actor has a thread of its own, so that none delays another.
+/// Lets the outbox submit what is there, and gives how many payloads were left.
+async fn drain(outbox: &mpsc::Sender<ToOutbox>, within: Duration) -> u64 {
+    let (done, drained) = oneshot::channel();
+    if outbox.send(ToOutbox::Drain { within, done }).await.is_err() {
+        return 0;
+    }
+    drained.await.unwrap_or(0)
+}
+
+/// Starts an actor with a thread of its own.
 fn start<A: Actor<Context = Context<A>> + Send>(actor: A, capacity: usize) -> Addr<A> {
     A::start_in_arbiter(&Arbiter::new().handle(), move |ctx| {
         ctx.set_mailbox_capacity(capacity);

@@ -59,9 +59,10 @@ impl Filter {
 mod tests {
     use std::num::NonZeroUsize;
     use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use event::{Cgroup, ExitStatus, Runtime, Task, What, Workload};
+    use tokio::time::Instant;
 
     use super::*;
     use crate::labels::Labels;
@@ -85,7 +86,7 @@ mod tests {
             comms: strings(comms),
             with_json: false,
         };
-        let directory = Directory::new(NonZeroUsize::MIN, Duration::from_secs(1));
+        let directory = Directory::new(NonZeroUsize::MIN, Duration::from_secs(1), Duration::ZERO);
         let labels = Arc::new(Labels::new("web", None, []));
         directory.answer(&Arc::from("abcdef"), Some(labels), Instant::now());
         Filter::from_request(&request).unwrap().passes(event, &directory)

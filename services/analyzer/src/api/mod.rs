@@ -10,4 +10,4 @@ pub use describe::{line, message};
 pub use filter::{Filter, FilterError};
 pub use recorders::Recorders;
 pub use server::{Api, ApiParts};
-pub use subscriptions::{Publish, Subscribe, Subscription, SubscriptionManager};
+pub use subscriptions::{Audience, Publish, Subscribe, Subscription, SubscriptionManager};

@@ -3,9 +3,9 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use actix::{MailboxError, Recipient};
+use actix::Recipient;
 use bootstrap::socket::PeerUids;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
@@ -29,7 +29,7 @@ pub struct ApiParts {
     /// Takes subscribers.
     pub subscriptions: Recipient<Subscribe>,
     /// Takes recorders.
-    pub pipeline: Recipient<StartRecord>,
+    pub pipeline: mpsc::Sender<StartRecord>,
     /// What is known of the neighbours.
     pub board: StatusBoard,
     /// Asked how it is when somebody asks us.
@@ -68,7 +68,6 @@ impl Api {
         let mut reporter = self.reporter.lock().await;
         match tokio::time::timeout(REPORTER_TIMEOUT, reporter.status()).await {
             Ok(Ok(status)) => {
-                self.parts.board.reporter_reached();
                 self.parts.board.reporter_reported(status);
             }
             Ok(Err(error)) => self.parts.board.reporter_failed(&error),
@@ -91,7 +90,7 @@ impl Analyzer for Api {
         let filter =
             Filter::from_request(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let subscribe = Subscribe { filter, with_json: request.with_json };
-        let receiver = self.parts.subscriptions.send(subscribe).await.map_err(ended)?;
+        let receiver = self.parts.subscriptions.send(subscribe).await.map_err(|_| ended())?;
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok))))
     }
 
@@ -100,7 +99,9 @@ impl Analyzer for Api {
         request: Request<v1::RecordRequest>,
     ) -> Result<Response<Self::RecordStream>, Status> {
         self.check(&request)?;
-        let receiver = self.parts.pipeline.send(StartRecord).await.map_err(ended)?;
+        let (answer, recording) = oneshot::channel();
+        self.parts.pipeline.send(StartRecord(answer)).await.map_err(|_| ended())?;
+        let receiver = recording.await.map_err(|_| ended())?;
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -114,6 +115,6 @@ impl Analyzer for Api {
     }
 }
 
-fn ended(error: MailboxError) -> Status {
-    Status::unavailable(format!("the analyzer is ending: {error}"))
+fn ended() -> Status {
+    Status::unavailable("the analyzer is ending")
 }

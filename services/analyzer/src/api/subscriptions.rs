@@ -1,8 +1,11 @@
 //! The actor that shows events to subscribers. A slow one misses events and is told how many; nobody waits for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::{Actor, Context, Handler, Message, MessageResult};
+use event::Host;
+use event_json::Names;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use wire::v1;
@@ -12,6 +15,7 @@ use super::filter::Filter;
 use crate::ingest::Published;
 use crate::labels::Directory;
 use crate::metrics::ApiMetrics;
+use crate::render::{BatchIds, Renderer};
 
 /// Show these events to whoever wants them.
 #[derive(Debug, Clone, Message)]
@@ -31,6 +35,18 @@ pub struct Subscribe {
 /// The receiving end of a subscription.
 pub type Subscription = mpsc::Receiver<v1::EventMessage>;
 
+/// How many subscribe, for who must not work for nobody.
+#[derive(Debug, Clone, Default)]
+pub struct Audience(Arc<AtomicUsize>);
+
+impl Audience {
+    /// Whether anybody subscribes.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
 #[derive(Debug)]
 struct Subscriber {
     filter: Filter,
@@ -39,10 +55,18 @@ struct Subscriber {
     dropped: u64,
 }
 
+/// Writes JSON for those who asked for it, for one host at a time.
+struct JsonFor {
+    host: Arc<Host>,
+    renderer: Renderer,
+}
+
 /// The actor.
-#[derive(Debug)]
 pub struct SubscriptionManager {
     subscribers: Vec<Subscriber>,
+    names: Names,
+    json: Option<JsonFor>,
+    audience: Audience,
     capacity: usize,
     directory: Directory,
     metrics: ApiMetrics,
@@ -51,15 +75,26 @@ pub struct SubscriptionManager {
 impl SubscriptionManager {
     /// Nobody yet; each may be `capacity` events behind.
     #[must_use]
-    pub fn new(capacity: usize, directory: Directory, metrics: ApiMetrics) -> Self {
-        Self { subscribers: Vec::new(), capacity, directory, metrics }
+    pub fn new(capacity: usize, names: Names, directory: Directory, metrics: ApiMetrics) -> Self {
+        let audience = Audience::default();
+        Self { subscribers: Vec::new(), names, json: None, audience, capacity, directory, metrics }
+    }
+
+    /// Knows whether anybody subscribes.
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        self.audience.clone()
     }
 
     fn publish(&mut self, published: &Published) {
-        for event in &published.events {
+        if self.json.as_ref().is_some_and(|json| *json.host != *published.host) {
+            self.json = None;
+        }
+        let ids = BatchIds::new(published.session, published.seq);
+        for (index, event) in published.events.iter().enumerate() {
             let container = event.event.task.cgroup.workload.container_id();
             // Made for the first subscriber that wants it.
-            let mut message = None;
+            let (mut message, mut rendered) = (None, None);
             self.subscribers.retain_mut(|subscriber| {
                 if !subscriber.filter.passes(&event.event, &self.directory) {
                     return true;
@@ -68,7 +103,21 @@ impl SubscriptionManager {
                     let labels = container.and_then(|container| self.directory.known(container));
                     describe::message(event, &published.host, labels.as_deref())
                 });
-                let json = if subscriber.with_json { event.json.to_vec() } else { Vec::new() };
+                let json = if subscriber.with_json {
+                    let rendered = rendered.get_or_insert_with(|| {
+                        let json = self.json.get_or_insert_with(|| JsonFor {
+                            host: Arc::clone(&published.host),
+                            renderer: Renderer::new(&published.host, self.names.clone()),
+                        });
+                        let mut out = Vec::new();
+                        json.renderer.event(&mut out, &ids, index, event);
+                        self.metrics.rendered.inc();
+                        out
+                    });
+                    rendered.clone()
+                } else {
+                    Vec::new()
+                };
                 subscriber.send(v1::EventMessage { json, ..message.clone() }, &self.metrics)
             });
         }
@@ -76,6 +125,7 @@ impl SubscriptionManager {
     }
 
     fn show(&self) {
+        self.audience.0.store(self.subscribers.len(), Ordering::Relaxed);
         self.metrics.subscribers.set(u64::try_from(self.subscribers.len()).unwrap_or(u64::MAX));
     }
 }
@@ -129,8 +179,7 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::time::Duration;
 
-    use bytes::Bytes;
-    use event::{Event, ExitStatus, Host, What};
+    use event::{Event, ExitStatus, What};
 
     use super::*;
     use crate::config::TreeConfig;
@@ -146,16 +195,15 @@ mod tests {
             event: event.clone(),
             image: Arc::clone(&image),
             marks: Marks::default(),
-            json: Bytes::from_static(b"{}"),
         };
-        Published { host: Arc::new(Host::default()), events: numbers.map(dispatched).collect() }
+        Published { events: numbers.map(dispatched).collect(), ..Published::default() }
     }
 
     #[test]
     fn a_slow_subscriber_is_told_how_many_events_it_missed() {
         let metrics = Metrics::new().api;
-        let directory = Directory::new(NonZeroUsize::MIN, Duration::from_secs(1));
-        let mut manager = SubscriptionManager::new(2, directory, metrics.clone());
+        let directory = Directory::new(NonZeroUsize::MIN, Duration::from_secs(1), Duration::ZERO);
+        let mut manager = SubscriptionManager::new(2, Names::default(), directory, metrics.clone());
         let (sender, mut receiver) = mpsc::channel(2);
         let filter = Filter::default();
         manager.subscribers.push(Subscriber { filter, with_json: true, sender, dropped: 0 });
@@ -163,7 +211,7 @@ mod tests {
         assert_eq!(metrics.dropped_slow.get(), 3);
         assert_eq!(receiver.try_recv().unwrap().seq, 1);
         manager.publish(&published(6..7));
-        assert_eq!(receiver.try_recv().unwrap().json, b"{}");
+        assert!(receiver.try_recv().unwrap().json.starts_with(br#"{"agent":{"event_id":"0-0-1"},"#));
         let after = receiver.try_recv().unwrap();
         assert_eq!((after.seq, after.dropped_before, after.detail.as_str()), (6, 3, "exited 3"));
         drop(receiver);

@@ -4,9 +4,10 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lru::LruCache;
+use tokio::time::Instant;
 
 use super::Labels;
 
@@ -16,9 +17,15 @@ pub enum Lookup {
     /// Its labels.
     Known(Arc<Labels>),
     /// It was asked for and the answer is not there yet.
-    Asked,
+    Asked {
+        /// Payloads wait for it until then, and not any more after that.
+        until: Instant,
+    },
     /// Not asked for yet: the caller must ask now. Whoever looks next gets [`Lookup::Asked`].
-    MustAsk,
+    MustAsk {
+        /// Payloads wait for it until then.
+        until: Instant,
+    },
     /// Nobody knew it.
     Absent {
         /// True when that was long ago: the caller must ask again, without waiting for the answer.
@@ -29,7 +36,7 @@ pub enum Lookup {
 #[derive(Debug)]
 enum State {
     Known(Arc<Labels>),
-    Asked,
+    Asked { until: Instant },
     Absent { retry_at: Instant },
 }
 
@@ -38,13 +45,15 @@ enum State {
 pub struct Directory {
     states: Arc<Mutex<LruCache<Arc<str>, State>>>,
     retry: Duration,
+    wait: Duration,
 }
 
 impl Directory {
     /// An empty directory for this many containers, that lets an unknown one be asked for again after `retry`.
+    /// Payloads wait for the first answer about a container for `wait`.
     #[must_use]
-    pub fn new(max_entries: NonZeroUsize, retry: Duration) -> Self {
-        Self { states: Arc::new(Mutex::new(LruCache::new(max_entries))), retry }
+    pub fn new(max_entries: NonZeroUsize, retry: Duration, wait: Duration) -> Self {
+        Self { states: Arc::new(Mutex::new(LruCache::new(max_entries))), retry, wait }
     }
 
     /// Looks a container up.
@@ -52,7 +61,7 @@ impl Directory {
     pub fn look_up(&self, container: &Arc<str>, now: Instant) -> Lookup {
         self.with(|states, retry| match states.get_mut(container) {
             Some(State::Known(labels)) => Lookup::Known(Arc::clone(labels)),
-            Some(State::Asked) => Lookup::Asked,
+            Some(State::Asked { until }) => Lookup::Asked { until: *until },
             Some(State::Absent { retry_at }) => {
                 let must_ask = now >= *retry_at;
                 if must_ask {
@@ -61,8 +70,9 @@ impl Directory {
                 Lookup::Absent { must_ask }
             }
             None => {
-                states.put(Arc::clone(container), State::Asked);
-                Lookup::MustAsk
+                let until = now + self.wait;
+                states.put(Arc::clone(container), State::Asked { until });
+                Lookup::MustAsk { until }
             }
         })
     }
@@ -72,7 +82,7 @@ impl Directory {
     pub fn known(&self, container: &str) -> Option<Arc<Labels>> {
         self.with(|states, _| match states.peek(container) {
             Some(State::Known(labels)) => Some(Arc::clone(labels)),
-            Some(State::Asked | State::Absent { .. }) | None => None,
+            Some(State::Asked { .. } | State::Absent { .. }) | None => None,
         })
     }
 
@@ -94,7 +104,7 @@ impl Directory {
         self.with(|states, _| {
             let answered: Vec<Arc<str>> = states
                 .iter()
-                .filter(|(_, state)| !matches!(state, State::Asked))
+                .filter(|(_, state)| !matches!(state, State::Asked { .. }))
                 .map(|(container, _)| Arc::clone(container))
                 .collect();
             for container in answered {
@@ -112,15 +122,18 @@ impl Directory {
 mod tests {
     use super::*;
 
+    const WAIT: Duration = Duration::from_millis(500);
+
     fn directory(entries: usize) -> Directory {
-        Directory::new(NonZeroUsize::new(entries).unwrap(), Duration::from_secs(30))
+        Directory::new(NonZeroUsize::new(entries).unwrap(), Duration::from_secs(30), WAIT)
     }
 
     #[test]
     fn only_the_first_look_up_must_ask() {
         let (directory, now, id) = (directory(2), Instant::now(), Arc::from("a"));
-        assert_eq!(directory.look_up(&id, now), Lookup::MustAsk);
-        assert_eq!(directory.look_up(&id, now), Lookup::Asked);
+        let until = now + WAIT;
+        assert_eq!(directory.look_up(&id, now), Lookup::MustAsk { until });
+        assert_eq!(directory.look_up(&id, until), Lookup::Asked { until }, "the wait begins once");
         let labels = Arc::new(Labels::new("n", None, []));
         directory.answer(&id, Some(Arc::clone(&labels)), now);
         assert_eq!(directory.look_up(&id, now), Lookup::Known(labels));

@@ -1,6 +1,6 @@
 //! What is known of a container besides its id: names, image, pod. Also called its tags.
 //!
-//! Events never wait for labels; only the payload for the reporter does, in the outbox. Answers come from outside
+//! Events never wait for labels; only payloads for the reporter do, in the outbox and not for long. Answers come from outside
 //! and are untrusted: bounded in size and time, and cleaned before they become tags.
 
 mod cache;
@@ -11,7 +11,7 @@ mod static_file;
 
 pub use cache::{Directory, Lookup};
 pub use image_name::ImageName;
-pub use resolver::{LabelManager, Labelled, Resolve};
+pub use resolver::{LabelManager, Resolve};
 
 use std::collections::BTreeMap;
 

@@ -3,20 +3,24 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use event::Text;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::time::Instant;
 
 use super::docker::DockerApi;
 use super::static_file::StaticFile;
 use super::{Directory, Labels};
 use crate::config::TagsConfig;
 use crate::metrics::LabelMetrics;
+use crate::outbox::ToOutbox;
 
 /// First pause before a container that nobody knows yet is asked for again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How long a container that nobody knows yet is asked for, even if no payload waits that long.
+const ASK_FOR: Duration = Duration::from_secs(2);
 /// How often the file of tags is looked at.
 const FILE_INTERVAL: Duration = Duration::from_secs(2);
 /// Questions that may wait for an answer at once, per one that may be under way.
@@ -32,14 +36,6 @@ pub struct Resolve {
     pub cgroup: Text,
 }
 
-/// The question about this container is settled: the directory has its labels, or that nobody knows it.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Labelled {
-    /// Its id.
-    pub container: Arc<str>,
-}
-
 /// Asks the sources, in order: the static file, then the API sockets.
 #[derive(Debug)]
 struct Sources {
@@ -47,7 +43,7 @@ struct Sources {
     daemons: Vec<Daemon>,
     slots: Semaphore,
     directory: Directory,
-    wait: Duration,
+    ask_for: Duration,
     metrics: LabelMetrics,
 }
 
@@ -62,7 +58,7 @@ struct Daemon {
 pub struct LabelManager {
     sources: Arc<Sources>,
     directory: Directory,
-    settled: Recipient<Labelled>,
+    settled: mpsc::Sender<ToOutbox>,
     waiting: usize,
     max_waiting: usize,
     metrics: LabelMetrics,
@@ -74,7 +70,7 @@ impl LabelManager {
     pub fn new(
         config: &TagsConfig,
         directory: Directory,
-        settled: Recipient<Labelled>,
+        settled: mpsc::Sender<ToOutbox>,
         metrics: LabelMetrics,
     ) -> Self {
         let version = config.docker_api_version.as_deref();
@@ -87,7 +83,7 @@ impl LabelManager {
             daemons: config.docker_sockets.iter().map(daemon).collect(),
             slots: Semaphore::new(config.max_in_flight.get()),
             directory: directory.clone(),
-            wait: config.wait,
+            ask_for: ASK_FOR.max(config.wait),
             metrics: metrics.clone(),
         };
         let max_waiting = config.max_in_flight.get().saturating_mul(WAITING_PER_SLOT);
@@ -99,7 +95,7 @@ impl LabelManager {
         let counter = if labels.is_some() { &self.metrics.resolved } else { &self.metrics.unknown };
         counter.inc();
         self.directory.answer(&container, labels.map(Arc::new), Instant::now());
-        if self.settled.try_send(Labelled { container }).is_err() {
+        if self.settled.try_send(ToOutbox::Labelled(container)).is_err() {
             tracing::debug!("the outbox is busy, it will look the container up when its wait ends");
         }
     }
@@ -136,16 +132,16 @@ impl Handler<Resolve> for LabelManager {
 }
 
 impl Sources {
-    /// Asks until somebody knows the container or the wait is over: a runtime may tell of a container a moment
+    /// Asks until somebody knows the container or it was asked for long enough: a runtime may tell of a container a moment
     /// after its first process ran.
     async fn find(&self, container: &str, cgroup: &str) -> Option<Labels> {
-        let deadline = tokio::time::Instant::now() + self.wait;
+        let deadline = Instant::now() + self.ask_for;
         let mut pause = FIRST_PAUSE;
         loop {
             if let Some(labels) = self.ask_once(container, cgroup).await {
                 return Some(labels);
             }
-            let next = tokio::time::Instant::now() + pause;
+            let next = Instant::now() + pause;
             if next >= deadline {
                 return None;
             }
@@ -227,8 +223,8 @@ mod tests {
             // Nothing can be below a file, which is as much an error as a directory that may not be searched.
             daemons: vec![daemon("absent"), daemon("file/socket")],
             slots: Semaphore::new(1),
-            directory: Directory::new(std::num::NonZeroUsize::MIN, Duration::ZERO),
-            wait: Duration::ZERO,
+            directory: Directory::new(std::num::NonZeroUsize::MIN, Duration::ZERO, Duration::ZERO),
+            ask_for: Duration::ZERO,
             metrics: metrics.clone(),
         };
         assert_eq!(sources.ask_once("c0ffee", "/docker/c0ffee").await, None);

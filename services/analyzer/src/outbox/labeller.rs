@@ -1,70 +1,52 @@
-//! Makes payloads of events, and decides whether their labels are known, worth a wait, or not to be had.
+//! Decides whether the labels of a container are known, worth a wait, or not to be had.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix::Recipient;
-use bytes::Bytes;
 use event::Text;
+use tokio::time::Instant;
 
-use super::queue::{Payload, Readiness};
-use crate::clock;
-use crate::dispatch::Dispatched;
+use super::group::Group;
+use super::queue::Readiness;
 use crate::labels::{Directory, Lookup, Resolve};
 
 /// Knows where labels are kept and where they are asked for.
-pub(super) struct Labeller {
+pub struct Labeller {
     directory: Directory,
-    resolver: Option<Recipient<Resolve>>,
+    resolver: Recipient<Resolve>,
 }
 
 impl Labeller {
-    pub(super) fn new(directory: Directory) -> Self {
-        Self { directory, resolver: None }
+    /// One that looks in `directory` and asks at `resolver`.
+    #[must_use]
+    pub fn new(directory: Directory, resolver: Recipient<Resolve>) -> Self {
+        Self { directory, resolver }
     }
 
-    pub(super) fn ask_at(&mut self, resolver: Recipient<Resolve>) {
-        self.resolver = Some(resolver);
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
     }
 
-    pub(super) fn payload(
-        &self,
-        event: &Dispatched,
-        wall_offset_ns: i64,
-        now: Instant,
-    ) -> (Payload, Readiness) {
-        let cgroup = &event.event.task.cgroup;
-        let container = cgroup.workload.container_id().cloned();
-        let readiness = container
-            .as_ref()
-            .map_or(Readiness::Ready(None), |container| self.readiness(container, &cgroup.path, now));
-        let payload = Payload {
-            // A copy of its own: a slice would keep the JSON of the whole batch for as long as this one waits.
-            content: Bytes::copy_from_slice(&event.json),
-            container,
-            time_ms: clock::wall_ns(event.event.boot_ns, wall_offset_ns) / 1_000_000,
-            labels: None,
-        };
-        (payload, readiness)
-    }
-
-    fn readiness(&self, container: &Arc<str>, cgroup: &Text, now: Instant) -> Readiness {
+    pub(super) fn readiness(&self, group: &Group, now: Instant) -> Readiness {
+        let Some(container) = &group.head().container else { return Readiness::Ready(None) };
         match self.directory.look_up(container, now) {
             Lookup::Known(labels) => Readiness::Ready(Some(labels)),
-            Lookup::Asked => Readiness::Waits,
-            Lookup::MustAsk if self.ask(container, cgroup) => Readiness::Waits,
+            Lookup::Asked { until } if until > now => Readiness::Waits(until),
+            Lookup::MustAsk { until } if self.ask(container, &group.head().cgroup) => Readiness::Waits(until),
             Lookup::Absent { must_ask: true } => {
-                self.ask(container, cgroup);
+                self.ask(container, &group.head().cgroup);
                 Readiness::Unlabelled
             }
-            Lookup::MustAsk | Lookup::Absent { must_ask: false } => Readiness::Unlabelled,
+            Lookup::MustAsk { .. } | Lookup::Asked { .. } | Lookup::Absent { must_ask: false } => {
+                Readiness::Unlabelled
+            }
         }
     }
 
-    /// Asks for a container; a question that nobody takes is forgotten, so that the next event asks again.
+    /// Asks for a container; a question that nobody takes is forgotten, so that the next group asks again.
     fn ask(&self, container: &Arc<str>, cgroup: &Text) -> bool {
         let resolve = Resolve { container: Arc::clone(container), cgroup: cgroup.clone() };
-        let is_asked = self.resolver.as_ref().is_some_and(|resolver| resolver.try_send(resolve).is_ok());
+        let is_asked = self.resolver.try_send(resolve).is_ok();
         if !is_asked {
             self.directory.forget(container);
         }

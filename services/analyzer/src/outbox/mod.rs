@@ -1,10 +1,19 @@
-//! The way out: event JSON becomes payloads with tags, and the reporter gets them.
+//! The way out: groups of payloads get tags, the reporter settles them, and then their batches are acknowledged.
 
+mod acks;
 mod forwarder;
+mod group;
 mod labeller;
 mod queue;
 mod reporter;
+mod stream;
+mod tracker;
 
-pub use forwarder::{Deliver, Drain, OutboxManager, OutboxParts, UseResolver};
-pub use queue::{Payload, Queue, Readiness};
+pub use acks::Acks;
+pub use forwarder::{Outbox, OutboxParts, ToOutbox};
+pub use group::{Fixed, Group, Head, Label};
+pub use labeller::Labeller;
+pub use queue::{Queue, Readiness, WrongMark};
 pub use reporter::{Reporter, SubmitError};
+pub use stream::{Stream, StreamEvent};
+pub use tracker::{BatchId, Settled, Tracker};

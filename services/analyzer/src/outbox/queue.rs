@@ -1,289 +1,261 @@
-//! Payloads on their way to the reporter.
+//! Groups on their way to the reporter.
 //!
-//! Pure, with the clock as a parameter. A payload of a container whose labels are not known waits for them, at most
-//! `wait` and within `max_waiting_bytes`; then it goes with what is known. Payloads of one container leave in the
-//! order they came. Invariant: `accepted = held + acknowledged + dropped`, and at most `max_bytes` are held, of
-//! which the oldest that is not on its way is dropped first.
+//! Pure, with the clock as a parameter; nothing is ever dropped here. A group of a container whose labels are not
+//! known waits for them, at most until the container's deadline and within `max_waiting_bytes`; then everything of
+//! the container goes with what is known. Groups of one container and class leave in the order they came. Urgent
+//! groups leave before others. What has left stays until the reporter has settled it; when the stream breaks it
+//! leaves again, first and in the same order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use tokio::time::Instant;
+use wire::v1;
 
-use crate::config::OutboxConfig;
+use super::group::{Fixed, Group};
 use crate::labels::Labels;
 use crate::metrics::OutboxMetrics;
 
-/// What a payload takes besides its content.
-const PAYLOAD_BYTES: usize = size_of::<Payload>() + size_of::<Waiting>();
-
-/// One event on its way to the reporter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
-    /// The event JSON.
-    pub content: Bytes,
-    /// The container it is from.
-    pub container: Option<Arc<str>>,
-    /// Time of the event, milliseconds since the epoch.
-    pub time_ms: i64,
-    /// The labels it leaves with.
-    pub labels: Option<Arc<Labels>>,
-}
-
-/// What is to happen with a payload now.
+/// What is to happen with a group now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
     /// It goes with these labels, or needs none.
     Ready(Option<Arc<Labels>>),
     /// It goes without labels, although it should have some.
     Unlabelled,
-    /// Its container was asked for.
-    Waits,
+    /// Its container was asked for, and is waited for until then.
+    Waits(Instant),
+}
+
+/// A mark of the reporter that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reporter settled group {number}, and only {submitted} were submitted")]
+pub struct WrongMark {
+    number: u64,
+    submitted: u64,
 }
 
 #[derive(Debug)]
+struct Ready {
+    group: Group,
+    labels: Option<Arc<Labels>>,
+}
+
+/// The groups of one container that wait for its labels.
+#[derive(Debug)]
 struct Waiting {
-    payload: Payload,
     deadline: Instant,
+    /// Which container waits longest: the one with the lowest number.
     number: u64,
+    groups: Vec<Group>,
 }
 
 /// The queue.
 #[derive(Debug)]
 pub struct Queue {
-    wait: Duration,
-    limits: Limits,
-    ready: VecDeque<Payload>,
-    waiting: HashMap<Arc<str>, VecDeque<Waiting>>,
-    /// Who waits, in the order of arrival. Entries whose payload has left are void.
-    order: VecDeque<(u64, Arc<str>)>,
-    next_number: u64,
-    on_their_way: usize,
-    n_waiting: usize,
-    bytes: usize,
-    waiting_bytes: usize,
-    metrics: OutboxMetrics,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    max_bytes: usize,
     max_waiting_bytes: usize,
-    batch_payloads: usize,
-    batch_bytes: usize,
+    fixed: Fixed,
+    urgent: VecDeque<Ready>,
+    others: VecDeque<Ready>,
+    waiting: HashMap<Arc<str>, Waiting>,
+    /// The containers that wait, by the number of their [`Waiting`].
+    order: BTreeMap<u64, Arc<str>>,
+    next_number: u64,
+    waiting_bytes: usize,
+    on_their_way: VecDeque<Ready>,
+    /// Groups of this stream that are settled.
+    settled: u64,
+    payloads: u64,
+    bytes: u64,
+    metrics: OutboxMetrics,
 }
 
 impl Queue {
     /// An empty queue.
     #[must_use]
-    pub fn new(config: &OutboxConfig, wait: Duration, metrics: OutboxMetrics) -> Self {
-        let limits = Limits {
-            max_bytes: config.max_bytes.get(),
-            max_waiting_bytes: config.max_waiting_bytes.get(),
-            batch_payloads: config.batch_payloads.get(),
-            batch_bytes: config.batch_bytes.get(),
-        };
+    pub fn new(max_waiting_bytes: usize, fixed: Fixed, metrics: OutboxMetrics) -> Self {
         Self {
-            wait,
-            limits,
-            ready: VecDeque::new(),
+            max_waiting_bytes,
+            fixed,
+            urgent: VecDeque::new(),
+            others: VecDeque::new(),
             waiting: HashMap::new(),
-            order: VecDeque::new(),
+            order: BTreeMap::new(),
             next_number: 0,
-            on_their_way: 0,
-            n_waiting: 0,
-            bytes: 0,
             waiting_bytes: 0,
+            on_their_way: VecDeque::new(),
+            settled: 0,
+            payloads: 0,
+            bytes: 0,
             metrics,
         }
     }
 
-    /// Takes a payload in.
-    pub fn push(&mut self, mut payload: Payload, readiness: Readiness, now: Instant) {
-        self.metrics.accepted.inc();
-        self.bytes += weight(&payload);
-        let waits_behind =
-            payload.container.as_ref().is_some_and(|container| self.waiting.contains_key(container));
-        match (readiness, payload.container.clone()) {
-            (Readiness::Ready(labels), Some(container)) if waits_behind => {
-                self.wait(payload, Arc::clone(&container), now);
-                self.settle(&container, labels);
-            }
-            (Readiness::Waits, Some(container)) => self.wait(payload, container, now),
-            (Readiness::Unlabelled, Some(container)) if waits_behind => {
-                self.wait(payload, Arc::clone(&container), now);
-                self.settle(&container, None);
-            }
+    /// Takes a group in.
+    pub fn push(&mut self, group: Group, readiness: Readiness) {
+        self.metrics.accepted.add(wide(group.payloads()));
+        self.payloads += wide(group.payloads());
+        self.bytes += wide(group.bytes());
+        let waits_behind = group
+            .head()
+            .container
+            .as_ref()
+            .filter(|container| self.waiting.contains_key(*container))
+            .cloned();
+        match (readiness, group.head().container.clone()) {
+            (Readiness::Waits(deadline), Some(container)) => self.wait(group, container, deadline),
             (Readiness::Ready(labels), _) => {
-                payload.labels = labels;
-                self.ready.push_back(payload);
-            }
-            (Readiness::Unlabelled | Readiness::Waits, _) => {
-                self.metrics.unlabelled.inc();
-                self.ready.push_back(payload);
-            }
-        }
-        self.stay_within_limits();
-    }
-
-    /// The question about a container is settled: what waits for it goes, with its labels or without.
-    pub fn settle(&mut self, container: &str, labels: Option<Arc<Labels>>) {
-        for waiting in self.waiting.remove(container).into_iter().flatten() {
-            self.leave_waiting(waiting, labels.clone());
-        }
-    }
-
-    /// Lets go what has waited long enough; `known` is asked for labels that came meanwhile.
-    pub fn expire(&mut self, now: Instant, known: impl Fn(&str) -> Option<Arc<Labels>>) {
-        while let Some((number, container)) = self.order.front().cloned() {
-            let front = self.waiting.get(&container).and_then(VecDeque::front);
-            match front {
-                Some(front) if front.number == number && front.deadline > now => return,
-                Some(front) if front.number == number => match known(&container) {
-                    Some(labels) => self.settle(&container, Some(labels)),
-                    None => self.release_front(&container),
-                },
-                _ => {
-                    self.order.pop_front();
+                if let Some(container) = waits_behind {
+                    self.settle_container(&container, labels.as_ref());
                 }
+                self.ready(group, labels);
+            }
+            (Readiness::Unlabelled | Readiness::Waits(_), _) => {
+                if let Some(container) = waits_behind {
+                    self.settle_container(&container, None);
+                }
+                self.metrics.unlabelled.add(wide(group.payloads()));
+                self.ready(group, None);
             }
         }
+        while self.waiting_bytes > self.max_waiting_bytes && self.release_longest() {
+            self.metrics.released.inc();
+        }
+    }
+
+    /// The question about a container is answered: what waits for it goes, with its labels or without.
+    pub fn settle_container(&mut self, container: &str, labels: Option<&Arc<Labels>>) {
+        let Some(waiting) = self.waiting.remove(container) else { return };
+        self.order.remove(&waiting.number);
+        for group in waiting.groups {
+            self.waiting_bytes -= group.bytes();
+            if labels.is_none() {
+                self.metrics.unlabelled.add(wide(group.payloads()));
+            }
+            self.ready(group, labels.cloned());
+        }
+    }
+
+    /// Lets go the containers that have waited long enough; `known` is asked for labels that came meanwhile.
+    pub fn expire(&mut self, now: Instant, known: impl Fn(&str) -> Option<Arc<Labels>>) {
+        let due: Vec<Arc<str>> = self
+            .order
+            .values()
+            .filter(|container| self.waiting.get(*container).is_some_and(|waiting| waiting.deadline <= now))
+            .cloned()
+            .collect();
+        for container in due {
+            let labels = known(&container);
+            self.settle_container(&container, labels.as_ref());
+        }
+    }
+
+    /// When [`Queue::expire`] has something to do next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.waiting.values().map(|waiting| waiting.deadline).min()
     }
 
     /// Lets everything go, labelled or not: the service ends.
     pub fn release_all(&mut self) {
-        while let Some((_, container)) = self.order.pop_front() {
-            self.settle(&container, None);
-        }
+        while self.release_longest() {}
     }
 
-    /// The next payloads to submit, oldest first. They stay in the queue until [`Queue::acknowledge`] or
-    /// [`Queue::refuse`]; after [`Queue::retry`] the same ones come again.
-    pub fn next_batch(&mut self) -> Vec<Payload> {
-        let mut bytes = 0;
-        let mut batch = Vec::new();
-        for payload in self.ready.iter().take(self.limits.batch_payloads) {
-            bytes += payload.content.len();
-            if bytes > self.limits.batch_bytes && !batch.is_empty() {
-                break;
-            }
-            batch.push(payload.clone());
-        }
-        self.on_their_way = batch.len();
-        batch
+    /// True when a group could leave.
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        !self.urgent.is_empty() || !self.others.is_empty()
     }
 
-    /// The reporter has the payloads of the last batch.
-    pub fn acknowledge(&mut self) {
-        let taken = self.drop_batch();
-        self.metrics.submitted.add(taken);
-    }
-
-    /// The reporter will never take the payloads of the last batch.
-    pub fn refuse(&mut self) {
-        let refused = self.drop_batch();
-        self.metrics.dropped_refused.add(refused);
-    }
-
-    /// The last batch did not arrive and will be tried again.
-    pub fn retry(&mut self) {
-        self.on_their_way = 0;
-        self.metrics.retries.inc();
-    }
-
-    /// Counts what is left as dropped: the service ends now.
-    pub fn give_up(&mut self) -> u64 {
-        self.release_all();
-        let left = u64::try_from(self.ready.len()).unwrap_or(u64::MAX);
-        self.ready.clear();
-        self.on_their_way = 0;
-        self.bytes = 0;
-        self.metrics.dropped_shutdown.add(left);
-        self.show();
-        left
+    /// True when groups have left that are not settled.
+    #[must_use]
+    pub fn has_unsettled(&self) -> bool {
+        !self.on_their_way.is_empty()
     }
 
     /// True when nothing is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.n_waiting == 0
+        self.payloads == 0
+    }
+
+    /// Payloads that are held.
+    #[must_use]
+    pub fn payloads(&self) -> u64 {
+        self.payloads
+    }
+
+    /// The message of the next group, which is on its way from now on.
+    pub fn submit(&mut self) -> Option<v1::PayloadGroup> {
+        let next = self.urgent.pop_front().or_else(|| self.others.pop_front())?;
+        let number = self.settled + wide(self.on_their_way.len()) + 1;
+        let message = next.group.message(number, &self.fixed, next.labels.as_deref());
+        self.on_their_way.push_back(next);
+        Some(message)
+    }
+
+    /// The reporter has settled every group of this stream up to `number`: here they are, with their numbers.
+    ///
+    /// # Errors
+    /// When they were not submitted.
+    pub fn settle(&mut self, number: u64) -> Result<Vec<(u64, Group)>, WrongMark> {
+        let submitted = self.settled + wide(self.on_their_way.len());
+        if number > submitted {
+            return Err(WrongMark { number, submitted });
+        }
+        let mut groups = Vec::new();
+        while self.settled < number
+            && let Some(ready) = self.on_their_way.pop_front()
+        {
+            self.settled += 1;
+            self.payloads -= wide(ready.group.payloads());
+            self.bytes -= wide(ready.group.bytes());
+            self.metrics.settled.add(wide(ready.group.payloads()));
+            groups.push((self.settled, ready.group));
+        }
+        Ok(groups)
+    }
+
+    /// The stream ended: what it did not settle leaves again on the next one.
+    pub fn begin_again(&mut self) {
+        self.settled = 0;
+        for ready in std::mem::take(&mut self.on_their_way).into_iter().rev() {
+            self.metrics.resubmitted.add(wide(ready.group.payloads()));
+            if ready.group.head().is_urgent { &mut self.urgent } else { &mut self.others }.push_front(ready);
+        }
     }
 
     /// Brings the gauges up to date.
     pub fn show(&self) {
-        let wide = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        self.metrics.payloads.set(wide(self.ready.len() + self.n_waiting));
-        self.metrics.bytes.set(wide(self.bytes));
+        self.metrics.payloads.set(self.payloads);
+        self.metrics.bytes.set(self.bytes);
     }
 
-    fn wait(&mut self, payload: Payload, container: Arc<str>, now: Instant) {
-        self.next_number += 1;
-        self.n_waiting += 1;
-        self.waiting_bytes += weight(&payload);
-        self.order.push_back((self.next_number, Arc::clone(&container)));
-        let waiting = Waiting { payload, deadline: now + self.wait, number: self.next_number };
-        self.waiting.entry(container).or_default().push_back(waiting);
+    fn ready(&mut self, group: Group, labels: Option<Arc<Labels>>) {
+        if group.head().is_urgent { &mut self.urgent } else { &mut self.others }
+            .push_back(Ready { group, labels });
     }
 
-    fn leave_waiting(&mut self, mut waiting: Waiting, labels: Option<Arc<Labels>>) {
-        self.n_waiting -= 1;
-        self.waiting_bytes -= weight(&waiting.payload);
-        if labels.is_none() {
-            self.metrics.unlabelled.inc();
-        }
-        waiting.payload.labels = labels;
-        self.ready.push_back(waiting.payload);
+    fn wait(&mut self, group: Group, container: Arc<str>, deadline: Instant) {
+        self.waiting_bytes += group.bytes();
+        let (order, next_number) = (&mut self.order, &mut self.next_number);
+        let waiting = self.waiting.entry(container).or_insert_with_key(|container| {
+            *next_number += 1;
+            order.insert(*next_number, Arc::clone(container));
+            Waiting { deadline, number: *next_number, groups: Vec::new() }
+        });
+        waiting.groups.push(group);
     }
 
-    /// Lets the oldest payload of a container go without labels.
-    fn release_front(&mut self, container: &str) {
-        let Some(queue) = self.waiting.get_mut(container) else { return };
-        let front = queue.pop_front();
-        if queue.is_empty() {
-            self.waiting.remove(container);
-        }
-        if let Some(front) = front {
-            self.leave_waiting(front, None);
-        }
-    }
-
-    fn drop_batch(&mut self) -> u64 {
-        let n = std::mem::take(&mut self.on_their_way).min(self.ready.len());
-        for payload in self.ready.drain(..n) {
-            self.bytes -= weight(&payload);
-        }
-        u64::try_from(n).unwrap_or(u64::MAX)
-    }
-
-    fn stay_within_limits(&mut self) {
-        while self.waiting_bytes > self.limits.max_waiting_bytes
-            && let Some((number, container)) = self.order.pop_front()
-        {
-            let front = self.waiting.get(&container).and_then(VecDeque::front);
-            if front.is_some_and(|front| front.number == number) {
-                self.release_front(&container);
-            }
-        }
-        while self.bytes > self.limits.max_bytes {
-            let dropped = match self.ready.remove(self.on_their_way) {
-                Some(oldest) => oldest,
-                None => match self.order.pop_front() {
-                    Some((_, container)) => {
-                        self.release_front(&container);
-                        continue;
-                    }
-                    None => return,
-                },
-            };
-            self.bytes -= weight(&dropped);
-            self.metrics.dropped_full.inc();
-        }
+    fn release_longest(&mut self) -> bool {
+        let Some(container) = self.order.values().next().cloned() else { return false };
+        self.settle_container(&container, None);
+        true
     }
 }
 
-fn weight(payload: &Payload) -> usize {
-    payload.content.len() + PAYLOAD_BYTES
+fn wide(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use event::{ExitStatus, ProcessKey, Strings, Task};
 
 use super::*;
 use crate::dispatch::Stage;
+use crate::render::{BatchIds, Renderer};
 
 fn host(boot_id: &str) -> Host {
     Host { boot_id: boot_id.to_owned(), ..Host::default() }
@@ -27,7 +28,7 @@ fn exec(args: &[&str]) -> Arc<Exec> {
 }
 
 fn batch(seq: u64, events: Vec<Event>) -> Decoded {
-    Decoded { seq, processes: Vec::new(), events }
+    Decoded { seq, events, ..Decoded::default() }
 }
 
 #[test]
@@ -65,9 +66,46 @@ fn the_table_that_opens_a_stream_is_not_part_of_the_numbering() {
     pipeline.process(batch(4, vec![exit(1)]));
     pipeline.begin(host("boot"), 1);
     let known = KnownProcess { task: task(9), parent: None, exec_ns: 5, exec: Some(exec(&["x"])) };
-    let table = Decoded { seq: 0, processes: vec![known], events: Vec::new() };
+    let table = Decoded { seq: 0, processes: vec![known], ..Decoded::default() };
     assert!(!pipeline.process(table).is_repeated);
     assert_eq!(pipeline.process(batch(5, vec![exit(2)])).missing, 0);
+}
+
+#[test]
+fn an_empty_table_does_not_touch_the_numbering() {
+    let mut pipeline = pipeline();
+    pipeline.process(batch(4, vec![exit(1)]));
+    pipeline.begin(host("boot"), 1);
+    assert!(!pipeline.process(batch(0, Vec::new())).is_repeated);
+    assert!(pipeline.process(batch(4, vec![exit(1)])).is_repeated);
+    assert_eq!(pipeline.process(batch(5, vec![exit(2)])).missing, 0);
+}
+
+#[test]
+fn a_batch_that_cannot_be_decoded_has_its_number_and_is_not_missed() {
+    let mut pipeline = pipeline();
+    pipeline.process(batch(1, vec![exit(1)]));
+    assert_eq!(pipeline.pass(2), (false, 0));
+    assert_eq!(pipeline.pass(2), (true, 0));
+    assert_eq!(pipeline.process(batch(3, vec![exit(2)])).missing, 0);
+}
+
+#[test]
+fn lifecycle_events_that_the_probe_lost_are_a_gap_and_opens_are_not() {
+    let orphan = |kind| {
+        let mut pipeline = pipeline();
+        let mut counts = event::PerKind::default();
+        *counts.get_mut(kind) = 1;
+        let loss =
+            WorkloadLoss { cgroup: 1, workload: "w".into(), cause: event::LossCause::BacklogFull, counts };
+        let news = News { lost: vec![loss], ..News::default() };
+        pipeline.process(Decoded { seq: 1, events: vec![exit(5)], news, ..Decoded::default() });
+        let other = Task { process: ProcessKey { start_ns: 0, tgid: 9 }, ppid: 3, ..Task::default() };
+        let event = Event { boot_ns: 6, task: Arc::new(other), what: What::Exit(ExitStatus::Exited(0)) };
+        pipeline.process(batch(2, vec![event])).events.remove(0).image.lineage
+    };
+    assert_eq!(orphan(Kind::Exec), event::Lineage::MissingParent);
+    assert_eq!(orphan(Kind::Open), event::Lineage::Complete);
 }
 
 #[test]
@@ -85,9 +123,12 @@ fn secrets_are_gone_from_events_from_known_processes_and_from_the_json() {
     let secret = || exec(&["mysql", "--password", "hunter2"]);
     let known = KnownProcess { task: task(9), parent: None, exec_ns: 5, exec: Some(secret()) };
     let event = Event { boot_ns: 9, task: task(8), what: What::Exec(secret()) };
-    let mut processed = pipeline.process(Decoded { seq: 1, processes: vec![known], events: vec![event] });
-    Renderer::new(&host("boot"), event_json::Names::default()).render(&mut processed.events);
-    let json: Vec<_> = processed.events.iter().map(|event| String::from_utf8_lossy(&event.json)).collect();
+    let decoded = Decoded { seq: 1, processes: vec![known], events: vec![event], ..Decoded::default() };
+    let processed = pipeline.process(decoded);
+    let mut json = Vec::new();
+    let mut renderer = Renderer::new(&host("boot"), event_json::Names::default());
+    renderer.event(&mut json, &BatchIds::new(1, 1), 0, &processed.events[0]);
+    let json = String::from_utf8_lossy(&json);
     let all = format!("{:?} {:?} {json:?} {:?}", processed.processes, processed.events, pipeline.known());
     assert!(all.contains("--password") && !all.contains("hunter2"), "{all}");
 }

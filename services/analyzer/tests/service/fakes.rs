@@ -13,6 +13,7 @@ use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
+use wire::batch::News;
 use wire::v1;
 use wire::v1::from_probe::Message as FromProbe;
 
@@ -36,31 +37,76 @@ fn listen(path: &Path) -> UnixListenerStream {
     UnixListenerStream::new(socket::bind(path, &own).unwrap())
 }
 
-/// One payload as the reporter got it.
-#[derive(Clone, Default)]
+/// One payload as the fake reporter got it.
+#[derive(Debug, Clone)]
 pub(crate) struct Payload {
-    pub(crate) content: bytes::Bytes,
+    pub(crate) content: String,
     pub(crate) tags: Vec<String>,
     pub(crate) service: String,
 }
 
+/// A group, and the stream that it came on.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) stream: usize,
+    pub(crate) group: v1::PayloadGroup,
+}
+
+impl Received {
+    pub(crate) fn payloads(&self) -> Vec<Payload> {
+        let group = &self.group;
+        assert_eq!(group.length.iter().sum::<u32>() as usize, group.content.len());
+        assert_eq!((group.length.len(), group.label.len()), (group.time_ms.len(), group.length.len()));
+        let text = String::from_utf8(group.content.to_vec()).unwrap();
+        let lines: Vec<&str> = text.split_terminator('\n').collect();
+        let lengths: Vec<u32> = lines.iter().map(|line| line.len() as u32 + 1).collect();
+        assert_eq!(lengths, group.length);
+        let payload = |line: &&str| Payload {
+            content: (*line).to_owned(),
+            tags: group.tags.clone(),
+            service: group.service.clone(),
+        };
+        lines.iter().map(payload).collect()
+    }
+}
+
+/// A reporter that settles what it gets at once, or when it is told to.
 #[derive(Clone)]
 pub(crate) struct FakeReporter(Arc<Inbox>);
 
 struct Inbox {
-    payloads: watch::Sender<Vec<Payload>>,
+    groups: watch::Sender<Vec<Received>>,
+    streams: Mutex<Vec<Option<mpsc::Sender<Result<v1::Settled, Status>>>>>,
+    settles: bool,
     failures: Mutex<u32>,
+    answers: bool,
 }
 
 impl FakeReporter {
+    /// One that settles every group at once.
     pub(crate) fn start(dir: &Path) -> Self {
-        Self::start_failing(dir, 0)
+        Self::serve(dir, true, 0, true)
     }
 
-    /// A reporter that says `n` times that it is full before it takes anything.
+    /// One that says `n` times that it is full before it takes anything.
     pub(crate) fn start_failing(dir: &Path, n: u32) -> Self {
-        let inbox = Inbox { payloads: watch::Sender::new(Vec::new()), failures: Mutex::new(n) };
-        let reporter = Self(Arc::new(inbox));
+        Self::serve(dir, true, n, true)
+    }
+
+    /// One that settles when it is told to.
+    pub(crate) fn start_holding(dir: &Path) -> Self {
+        Self::serve(dir, false, 0, true)
+    }
+
+    /// One that takes groups, settles nothing and does not say how it is.
+    pub(crate) fn start_hanging(dir: &Path) -> Self {
+        Self::serve(dir, false, 0, false)
+    }
+
+    fn serve(dir: &Path, settles: bool, failures: u32, answers: bool) -> Self {
+        let (groups, streams) = (watch::Sender::new(Vec::new()), Mutex::default());
+        let reporter =
+            Self(Arc::new(Inbox { groups, streams, settles, failures: Mutex::new(failures), answers }));
         let service = v1::reporter_server::ReporterServer::new(reporter.clone());
         let incoming = listen(&dir.join("reporter.sock"));
         tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
@@ -68,20 +114,52 @@ impl FakeReporter {
     }
 
     pub(crate) async fn wait_for(&self, n: usize) -> Vec<Payload> {
-        let mut payloads = self.0.payloads.subscribe();
-        let wait = payloads.wait_for(|payloads| payloads.len() >= n);
-        let waited = tokio::time::timeout(PATIENCE, wait).await;
-        waited.unwrap_or_else(|_| panic!("{} of {n} payloads arrived", self.received())).unwrap().clone()
+        self.wait_for_groups(&format!("{n} payloads"), |groups| count(groups) >= n).await;
+        self.payloads()
+    }
+
+    pub(crate) async fn wait_for_groups(
+        &self,
+        what: &str,
+        are_there: impl FnMut(&Vec<Received>) -> bool,
+    ) -> Vec<Received> {
+        let mut groups = self.0.groups.subscribe();
+        let waited = tokio::time::timeout(PATIENCE, groups.wait_for(are_there)).await;
+        waited
+            .unwrap_or_else(|_| panic!("waited in vain for {what}, there are {}", self.received()))
+            .unwrap()
+            .clone()
+    }
+
+    pub(crate) fn payloads(&self) -> Vec<Payload> {
+        self.0.groups.borrow().iter().flat_map(Received::payloads).collect()
     }
 
     pub(crate) fn received(&self) -> usize {
-        self.0.payloads.borrow().len()
+        count(&self.0.groups.borrow())
     }
+
+    /// Settles on the newest stream.
+    pub(crate) async fn settle(&self, number: u64, lost: Vec<v1::GroupLoss>) {
+        let newest = self.0.streams.lock().unwrap().last().cloned().flatten().unwrap();
+        newest.send(Ok(v1::Settled { number, lost })).await.unwrap();
+    }
+
+    /// Ends the newest stream.
+    pub(crate) fn disconnect(&self) {
+        if let Some(newest) = self.0.streams.lock().unwrap().last_mut() {
+            *newest = None;
+        }
+    }
+}
+
+fn count(groups: &[Received]) -> usize {
+    groups.iter().map(|received| received.group.length.len()).sum()
 }
 
 #[tonic::async_trait]
 impl v1::reporter_server::Reporter for FakeReporter {
-    type SubmitStream = Pin<Box<dyn Stream<Item = Result<v1::Settled, Status>> + Send>>;
+    type SubmitStream = ReceiverStream<Result<v1::Settled, Status>>;
 
     async fn submit(
         &self,
@@ -94,23 +172,35 @@ impl v1::reporter_server::Reporter for FakeReporter {
                 return Err(Status::resource_exhausted("full"));
             }
         }
-        let inbox = self.0.clone();
-        let settled = request.into_inner().map(move |group| {
-            let group = group?;
-            let mut content = group.content.clone();
-            let new = group.length.iter().map(|length| {
-                let line = content.split_to(*length as usize);
-                let content = line.slice(..line.len() - 1);
-                Payload { content, tags: group.tags.clone(), service: group.service.clone() }
-            });
-            let new: Vec<_> = new.collect();
-            inbox.payloads.send_modify(|payloads| payloads.extend(new));
-            Ok(v1::Settled { number: group.number, lost: Vec::new() })
+        let (marks, settled) = mpsc::channel(16);
+        let stream = {
+            let mut streams = self.0.streams.lock().unwrap();
+            streams.push(Some(marks));
+            streams.len() - 1
+        };
+        let (inbox, mut groups) = (Arc::clone(&self.0), request.into_inner());
+        tokio::spawn(async move {
+            while let Ok(Some(group)) = groups.message().await {
+                let number = group.number;
+                inbox.groups.send_modify(|all| all.push(Received { stream, group }));
+                if inbox.settles {
+                    let marks = inbox.streams.lock().unwrap().get(stream).cloned().flatten();
+                    let mark = v1::Settled { number, lost: Vec::new() };
+                    if let Some(marks) = marks
+                        && marks.send(Ok(mark)).await.is_err()
+                    {
+                        return;
+                    }
+                }
+            }
         });
-        Ok(Response::new(Box::pin(settled)))
+        Ok(Response::new(ReceiverStream::new(settled)))
     }
 
     async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ServiceStatus>, Status> {
+        if !self.0.answers {
+            std::future::pending::<()>().await;
+        }
         Ok(Response::new(v1::ServiceStatus { service: "reporter".into(), ..Default::default() }))
     }
 }
@@ -124,9 +214,10 @@ struct Outbox {
     table: Vec<KnownProcess>,
     refusal: Option<String>,
     batches: watch::Sender<Vec<v1::Batch>>,
-    acked: watch::Sender<u64>,
+    acked: watch::Sender<(u64, event::Ledger)>,
     next: Mutex<usize>,
     connections: watch::Sender<u64>,
+    instances: Mutex<Vec<u64>>,
 }
 
 impl FakeProbe {
@@ -144,9 +235,10 @@ impl FakeProbe {
             table,
             refusal,
             batches: watch::Sender::new(Vec::new()),
-            acked: watch::Sender::new(0),
+            acked: watch::Sender::default(),
             next: Mutex::new(0),
             connections: watch::Sender::new(0),
+            instances: Mutex::default(),
         }));
         let service = v1::probe_server::ProbeServer::new(probe.clone());
         let incoming = listen(&dir.join("probe.sock"));
@@ -155,9 +247,37 @@ impl FakeProbe {
     }
 
     pub(crate) fn send(&self, events: Vec<Event>) {
+        self.send_with(events, &News::default());
+    }
+
+    pub(crate) fn send_with(&self, events: Vec<Event>, news: &News) {
         self.0.batches.send_modify(|batches| {
-            batches.push(wire::batch::encode(batches.len() as u64 + 1, &[], &events));
+            let mut batch = wire::batch::encode(batches.len() as u64 + 1, &[], &events);
+            wire::batch::set_news(&mut batch, news);
+            batches.push(batch);
         });
+    }
+
+    /// Sends this under the next number.
+    pub(crate) fn send_raw(&self, batch: v1::Batch) {
+        self.0
+            .batches
+            .send_modify(|batches| batches.push(v1::Batch { seq: batches.len() as u64 + 1, ..batch }));
+    }
+
+    /// The newest batch that was acknowledged, and the sum of the ledgers.
+    pub(crate) fn acked(&self) -> (u64, event::Ledger) {
+        *self.0.acked.borrow()
+    }
+
+    /// What the analyzers that connected said of themselves.
+    pub(crate) fn instances(&self) -> Vec<u64> {
+        self.0.instances.lock().unwrap().clone()
+    }
+
+    /// How many batches were put into streams.
+    pub(crate) fn sent(&self) -> usize {
+        *self.0.next.lock().unwrap()
     }
 
     /// Ends the stream of now.
@@ -165,26 +285,21 @@ impl FakeProbe {
         self.0.connections.send_modify(|number| *number += 1);
     }
 
-    /// The next stream begins with this batch, acknowledged or not.
-    pub(crate) fn resend_from(&self, seq: usize) {
-        *self.0.next.lock().unwrap() = seq - 1;
-    }
-
     pub(crate) async fn wait_for_ack(&self, seq: u64) {
         let mut acked = self.0.acked.subscribe();
-        let wait = acked.wait_for(|acked| *acked >= seq);
+        let wait = acked.wait_for(|(acked, _)| *acked >= seq);
         let waited = tokio::time::timeout(PATIENCE, wait).await;
         waited.unwrap_or_else(|_| panic!("batch {seq} was not acknowledged")).unwrap();
     }
 
     async fn stream_to(self, sender: mpsc::Sender<Result<v1::FromProbe, Status>>) {
         let send = async |message| sender.send(Ok(v1::FromProbe { message: Some(message) })).await.is_ok();
+        // What is not acknowledged is sent again.
+        *self.0.next.lock().unwrap() = self.acked().0 as usize;
         let mut hello = wire::status::hello(&self.0.host, "fake");
         hello.session = 77;
         send(FromProbe::Hello(hello)).await;
-        if !self.0.table.is_empty() {
-            send(wire::batch::message(&wire::batch::encode(0, &self.0.table, &[]))).await;
-        }
+        send(wire::batch::message(&wire::batch::encode(0, &self.0.table, &[]))).await;
         send(FromProbe::Status(v1::ProbeStatus::default())).await;
         let mut ended = self.0.connections.subscribe();
         let mut batches = self.0.batches.subscribe();
@@ -225,8 +340,15 @@ impl v1::probe_server::Probe for FakeProbe {
         let probe = self.clone();
         tokio::spawn(async move {
             while let Some(Ok(message)) = requests.next().await {
-                if let Some(v1::from_analyzer::Message::Ack(ack)) = message.message {
-                    probe.0.acked.send_modify(|acked| *acked = ack.seq.max(*acked));
+                match message.message.unwrap() {
+                    v1::from_analyzer::Message::Ack(ack) => probe.0.acked.send_modify(|(acked, sum)| {
+                        assert!(ack.seq > *acked, "{} after {acked}", ack.seq);
+                        *acked = ack.seq;
+                        sum.add(&wire::status::ledger(&ack.ledger.unwrap()).unwrap());
+                    }),
+                    v1::from_analyzer::Message::Hello(hello) => {
+                        probe.0.instances.lock().unwrap().push(hello.instance);
+                    }
                 }
             }
         });
@@ -234,6 +356,17 @@ impl v1::probe_server::Probe for FakeProbe {
         tokio::spawn(self.clone().stream_to(sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
+}
+
+/// A Docker API that takes questions and never answers.
+pub(crate) fn hanging_docker(path: &Path) {
+    let listener = tokio::net::UnixListener::bind(path).unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
 }
 
 /// A Docker API that says every container runs this image.
