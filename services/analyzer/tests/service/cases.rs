@@ -265,7 +265,8 @@ async fn a_full_outbox_stops_reading_and_nothing_is_dropped() {
     while settled < 1000 {
         let groups = reporter.wait_for_groups("more", |groups| groups.len() > settled).await;
         assert!(metric(dir.path(), "analyzer_outbox_bytes").await <= 100_000);
-        assert!(probe.sent() < settled + 500, "{} batches were read", probe.sent());
+        let read = metric(dir.path(), "analyzer_link_batches_total").await;
+        assert!(read < groups.len() as u64 + 50, "{read} batches were read, {} groups came", groups.len());
         settled = groups.len();
         reporter.settle(settled as u64, Vec::new()).await;
     }
@@ -369,16 +370,13 @@ async fn what_cannot_be_decoded_is_acknowledged_with_an_empty_ledger_and_the_res
     damaged.events.as_mut().unwrap().open_file.pop();
     probe.send_raw(damaged);
     let mut newer = wire::batch::encode(0, &[], &opens(10..20, false));
-    newer.events.as_mut().unwrap().kind[9] = 99;
-    for column in [&mut newer.events.as_mut().unwrap().open_file] {
-        column.pop();
-    }
-    for column in
-        [&mut newer.events.as_mut().unwrap().open_flags, &mut newer.events.as_mut().unwrap().open_mode]
-    {
-        column.pop();
-    }
-    newer.events.as_mut().unwrap().open_retval.pop();
+    let table = newer.events.as_mut().unwrap();
+    table.kind[9] = 99;
+    // Its columns are fields that this version does not read.
+    table.open_file.pop();
+    table.open_flags.pop();
+    table.open_mode.pop();
+    table.open_retval.pop();
     probe.send_raw(newer);
     probe.wait_for_ack(2).await;
     assert_eq!(probe.acked().1, Ledger { delivered: PerKind([0, 0, 0, 9]), ..Ledger::default() });
@@ -513,7 +511,7 @@ fn a_damaged_capture_prints_what_can_be_read_and_is_an_error() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("x.capture");
     let mut writer = capture::Writer::create(&path, &wire::status::hello(&host(), "test")).unwrap();
-    writer.write_batch(wire::batch::encode(1, &[known()], &[])).unwrap();
+    writer.write_batch(wire::batch::encode(0, &[known()], &[])).unwrap();
     writer.write_batch(wire::batch::encode(1, &[], &lifecycle())).unwrap();
     writer.write_batch(wire::batch::encode(2, &[], &opens(500..600, true))).unwrap();
     writer.finish().unwrap();

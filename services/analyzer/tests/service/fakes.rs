@@ -275,11 +275,6 @@ impl FakeProbe {
         self.0.instances.lock().unwrap().clone()
     }
 
-    /// How many batches were put into streams.
-    pub(crate) fn sent(&self) -> usize {
-        *self.0.next.lock().unwrap()
-    }
-
     /// Ends the stream of now.
     pub(crate) fn disconnect(&self) {
         self.0.connections.send_modify(|number| *number += 1);

@@ -60,7 +60,8 @@ pub(crate) fn demo_json() -> anyhow::Result<()> {
     let schema = crate::schema()?;
     let mut kinds = std::collections::BTreeSet::new();
     for line in std::str::from_utf8(&output.stdout)?.lines() {
-        let json: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+        let mut json: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+        event_json::take_envelope(&mut json);
         ensure!(schema.is_valid(&json), "not valid: {json}");
         kinds.insert(name(&json).to_owned());
     }
