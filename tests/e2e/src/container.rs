@@ -51,18 +51,19 @@ impl Image {
         Ok(Self { name: image })
     }
 
-    /// Runs a shell script in a fresh container, waits for its end and gives the container's id. The container stays
+    /// Runs a shell script in a fresh container below the cgroup `parent`, waits for its end and gives the container's id. The container stays
     /// known to podman until [`remove`], as one that runs for longer would.
     ///
     /// # Errors
     /// When the container does not start or the script fails.
-    pub fn run(&self, name: &str, script: &str) -> anyhow::Result<String> {
+    pub fn run(&self, name: &str, parent: &str, script: &str) -> anyhow::Result<String> {
         let id = tempfile::NamedTempFile::new()?;
         let path = id.path().to_owned();
         // podman insists on creating the file itself.
         drop(id);
         let mut command = Command::new("podman");
         command.args(["--runtime", "runc", "run", "--name", name, "--network=none"]);
+        command.args(["--cgroup-parent", parent]);
         command.args(["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=9000:9000", "--cidfile"]);
         output(command.arg(&path).arg(&self.name).args(["/bin/sh", "-c", script]))?;
         let id = std::fs::read_to_string(&path)?;

@@ -3,7 +3,9 @@
 //! Everything is scoped to the cgroup of the test; dropping a [`Stack`] ends what it started.
 
 pub mod container;
+pub mod contract;
 pub mod counts;
+pub mod documents;
 pub mod stack;
 
 use std::path::PathBuf;

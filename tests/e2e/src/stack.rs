@@ -26,6 +26,15 @@ pub struct StackOptions {
     pub analyzer_toml: String,
     /// Lines added to the generated `reporter.toml`, in its `[intake]` part.
     pub intake_toml: String,
+    /// Lines at the end of the generated `reporter.toml`; `[file]` adds a file.
+    pub reporter_toml: String,
+    /// No intake: then `reporter_toml` names an output.
+    pub without_intake: bool,
+    /// What the intake keeps and where.
+    pub intake: mock_intake::Options,
+    /// Of how many documents one is checked against the contract; 0 = all. Only loads of hundreds of thousands are
+    /// sampled.
+    pub check_one_in: usize,
 }
 
 /// A running Shrike and its intake.
@@ -35,6 +44,7 @@ pub struct Stack {
     dir: tempfile::TempDir,
     /// Where the events end.
     pub intake: MockIntake,
+    check_one_in: usize,
 }
 
 impl Stack {
@@ -45,13 +55,14 @@ impl Stack {
     pub async fn start(options: &StackOptions) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("shrike-e2e-").tempdir()?;
         open_for_all(dir.path())?;
-        let intake = MockIntake::start().await?;
+        let intake = MockIntake::start_with(options.intake.clone()).await?;
         let key = dir.path().join("api-key");
         std::fs::write(&key, "e2e-key\n")?;
         open_for_all(&key)?;
         let run_dir = dir.path().join("run");
         let configs = dir.path().join("config");
-        write_configs(&configs, &run_dir, &intake.url(), &key, options)?;
+        let intake_url = (!options.without_intake).then(|| intake.url());
+        write_configs(&configs, &run_dir, intake_url.as_deref(), &key, options)?;
         let run = Command::new(crate::binary("shrike")?)
             .args(["run", "--run-dir"])
             .arg(&run_dir)
@@ -59,7 +70,7 @@ impl Stack {
             .arg(&configs)
             .stdin(Stdio::null())
             .spawn()?;
-        let mut stack = Self { run, dir, intake };
+        let mut stack = Self { run, dir, intake, check_one_in: options.check_one_in.max(1) };
         stack
             .until("every service is connected", |status| status.probe_connected && status.reporter_connected)
             .await?;
@@ -122,19 +133,39 @@ impl Stack {
         }
     }
 
-    /// Waits until at least `events` events are at the intake or counted as lost or dropped, and nothing is on its way
-    /// any more; then gives the accounting and what the intake received.
+    /// Waits until at least `events` events happened and nothing is on its way any more; then gives the accounting and
+    /// the events that the intake received, each checked against the contract.
     ///
     /// # Errors
-    /// After [`DEADLINE`].
+    /// After [`DEADLINE`], or when a document is not valid.
     pub async fn settled(&mut self, events: u64) -> anyhow::Result<(Accounting, Vec<Arc<Received>>)> {
         let status = self
             .until("everything generated is accounted for", |status| {
-                let accounting = Accounting::of(status);
-                accounting.is_settled() && accounting.generated.total() >= events
+                Accounting::of(status)
+                    .is_ok_and(|accounting| accounting.is_settled() && accounting.generated() >= events)
             })
             .await?;
-        Ok((Accounting::of(&status), self.intake.received()))
+        self.check_documents()?;
+        Ok((Accounting::of(&status)?, self.events()))
+    }
+
+    /// The events that the intake received, without what the system says of itself.
+    #[must_use]
+    pub fn events(&self) -> Vec<Arc<Received>> {
+        let is_event = |entry: &Arc<Received>| {
+            entry.json().get("agent").is_none_or(|agent| !crate::contract::is_custom(agent))
+        };
+        self.intake.received().into_iter().filter(is_event).collect()
+    }
+
+    /// Checks what the intake received against the contract.
+    ///
+    /// # Errors
+    /// With the first document that is not valid.
+    pub fn check_documents(&self) -> anyhow::Result<()> {
+        let contract = crate::contract::Contract::new()?;
+        let received = self.intake.received();
+        received.iter().step_by(self.check_one_in).try_for_each(|entry| contract.check(&entry.message))
     }
 
     /// Process ids of the children that `shrike run` started with this program name.
@@ -196,13 +227,16 @@ fn open_for_all(path: &Path) -> anyhow::Result<()> {
 fn write_configs(
     dir: &Path,
     run: &Path,
-    intake: &str,
+    intake: Option<&str>,
     key: &Path,
     options: &StackOptions,
 ) -> anyhow::Result<()> {
     std::fs::create_dir(dir)?;
     let (run, key) = (run.display(), key.display());
-    let StackOptions { scope, analyzer_toml, intake_toml } = options;
+    let StackOptions { scope, analyzer_toml, intake_toml, reporter_toml, .. } = options;
+    let intake = intake.map_or_else(String::new, |url| {
+        format!("[intake]\nurl = \"{url}\"\napi_key_file = \"{key}\"\nbatch_wait = \"1s\"\n{intake_toml}")
+    });
     let write = |name: &str, text: String| -> anyhow::Result<()> {
         let path = dir.join(name);
         std::fs::write(&path, text)?;
@@ -219,8 +253,7 @@ fn write_configs(
     write(
         "reporter.toml",
         format!(
-            "socket = \"{run}/reporter/intake.sock\"\nallowed_uids = [65534]\n\
-             [intake]\nurl = \"{intake}\"\napi_key_file = \"{key}\"\nbatch_wait = \"1s\"\n{intake_toml}\n"
+            "socket = \"{run}/reporter/intake.sock\"\nallowed_uids = [65534]\n{intake}\n{reporter_toml}\n"
         ),
     )
 }

@@ -9,11 +9,7 @@ use anyhow::ensure;
 use e2e::{Stack, StackOptions};
 use mock_intake::{Fault, Plan};
 
-use crate::accounting::count_events;
-
-fn total(did: &[(String, u64)]) -> u64 {
-    did.iter().map(|(_, n)| n).sum()
-}
+use crate::accounting::{count_events, total};
 
 pub(crate) fn failing_intake() -> anyhow::Result<()> {
     crate::run(async {
@@ -29,7 +25,7 @@ pub(crate) fn failing_intake() -> anyhow::Result<()> {
         let first = total(&count_events(&cgroup, 50)?);
         let (accounting, received) = stack.settled(first).await?;
         ensure!(received.len() as u64 == first, "{} of {first} arrived: {accounting:?}", received.len());
-        ensure!(accounting.dropped_later == 0, "{accounting:?}");
+        ensure!(accounting.lost().total() == 0, "{accounting:?}");
         stack.intake.fail(Plan::once([Fault::status(413), Fault::status(413)]));
         let second = first + total(&count_events(&cgroup, 50)?);
         let (accounting, received) = stack.settled(second).await?;
@@ -39,16 +35,13 @@ pub(crate) fn failing_intake() -> anyhow::Result<()> {
         );
         stack.intake.fail(Plan::once([Fault::status(400)]));
         let all = second + total(&count_events(&cgroup, 50)?);
-        let status = stack
-            .until("the refused batch is counted", |status| {
-                let accounting = e2e::counts::Accounting::of(status);
-                accounting.is_settled()
-                    && accounting.dropped_later > 0
-                    && accounting.dispatched.total() == all
-            })
-            .await?;
-        let accounting = e2e::counts::Accounting::of(&status);
-        ensure!(accounting.at_intake + accounting.dropped_later == all, "{accounting:?}");
+        let (accounting, received) = stack.settled(all).await?;
+        let refused = accounting.losses().of(event::LossCause::Refused).total();
+        ensure!(
+            refused > 0 && received.len() as u64 + refused == all,
+            "what the intake refused is counted: {accounting:?}"
+        );
+        ensure!(accounting.lost().total() == refused, "{accounting:?}");
         Ok(())
     })
 }
@@ -75,7 +68,7 @@ pub(crate) fn random_bytes() -> anyhow::Result<()> {
         }
         let did = total(&count_events(&cgroup, 50)?);
         let (accounting, received) = stack.settled(did).await?;
-        ensure!(received.len() as u64 == did && accounting.lost.total() == 0, "{accounting:?}");
+        ensure!(received.len() as u64 == did && accounting.lost().total() == 0, "{accounting:?}");
         let after = pids_of_all(&stack)?;
         ensure!(before == after, "a service was restarted: {before:?} became {after:?}");
         Ok(())

@@ -6,6 +6,7 @@ mod faults;
 mod paths;
 mod privileges;
 mod recording;
+mod storm;
 
 use e2e::{Stack, StackOptions};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -36,6 +37,11 @@ fn main() {
         &missing,
         accounting::nothing_is_lost_when_the_analyzer_is_killed,
     );
+    add(
+        "nothing_is_lost_when_the_reporter_is_killed",
+        &missing,
+        accounting::nothing_is_lost_when_the_reporter_is_killed,
+    );
     add("a_flipped_path_is_reported_as_the_file_that_was_opened", &missing, paths::flipped_path);
     add("events_of_a_container_carry_its_id_image_and_tag", &no_containers, containers::labels_from_podman);
     add("an_intake_that_fails_in_every_way_gets_everything_in_the_end", &missing, faults::failing_intake);
@@ -45,6 +51,8 @@ fn main() {
     add("an_unwritable_output_is_a_clear_error", &missing, faults::unwritable_output);
     add("services_run_with_no_more_rights_than_they_need", &missing, privileges::least_privilege);
     add("a_recording_replays_to_the_same_events", &missing, recording::record_and_replay);
+    add("a_flood_of_one_workload_hides_nothing_of_another", &missing, storm::flood);
+    add("every_event_of_a_chaos_is_at_an_output_or_accounted_for", &missing, storm::chaos);
     add("the_demo_prints_the_json_of_every_event_and_nothing_else", &missing, recording::demo_json);
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -60,10 +68,4 @@ async fn scoped(mut options: StackOptions) -> anyhow::Result<(OwnCgroup, Stack)>
     options.scope = format!("cgroup={}", cgroup.path());
     let stack = Stack::start(&options).await?;
     Ok((cgroup, stack))
-}
-
-/// The validator of the output contract.
-fn schema() -> anyhow::Result<jsonschema::Validator> {
-    let schema = serde_json::from_str(event_json::SCHEMA)?;
-    Ok(jsonschema::options().should_validate_formats(true).build(&schema)?)
 }

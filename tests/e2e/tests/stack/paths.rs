@@ -35,7 +35,7 @@ pub(crate) fn flipped_path() -> anyhow::Result<()> {
             })
             .await?;
         let (accounting, received) = stack.settled(TRIES as u64).await?;
-        ensure!(accounting.lost.total() == 0, "{accounting:?}");
+        ensure!(accounting.lost().total() == 0, "{accounting:?}");
         // The intake keeps the order of one process, so the n-th open is the n-th try.
         let reported: Vec<String> = received
             .iter()

@@ -1,0 +1,174 @@
+//! Documents in the file of a reporter: read at the end, or followed while it grows and rotates.
+//!
+//! Lines are searched as bytes: a load of hundreds of thousands of documents is not parsed.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use memchr::memmem;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+/// The id of a document, and the number in the path or argument that follows `prefix`.
+#[must_use]
+pub fn id_and_number(line: &[u8], prefix: &[u8]) -> Option<(String, u64)> {
+    let text = |from: usize, end: fn(&u8) -> bool| {
+        let rest = line.get(from..)?;
+        std::str::from_utf8(rest.get(..rest.iter().position(end)?)?).ok()
+    };
+    let number = text(memmem::find(line, prefix)? + prefix.len(), |byte| !byte.is_ascii_digit())?;
+    Some((event_id(line)?, number.parse().ok()?))
+}
+
+/// The id of a document.
+#[must_use]
+pub fn event_id(line: &[u8]) -> Option<String> {
+    // In the file it is a document, in the intake's own file the same document inside of another one.
+    let key = br#""event_id":""#;
+    let rest = line.get(memmem::find(line, key)? + key.len()..)?;
+    let id = rest.get(..memchr::memchr(b'"', rest)?)?;
+    std::str::from_utf8(id).ok().map(str::to_owned)
+}
+
+/// Every line of `path` and of the files it was rotated to, oldest first.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn lines(path: &Path, each: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+    let rotated =
+        (1..).map(|n| PathBuf::from(format!("{}.{n}", path.display()))).take_while(|path| path.exists());
+    let mut files: Vec<PathBuf> = rotated.collect();
+    files.reverse();
+    files.push(path.to_owned());
+    for file in files {
+        let content = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).for_each(&mut *each);
+    }
+    Ok(())
+}
+
+/// Follows a file that grows and is rotated, until dropped or ended; gives each line with the time it was seen.
+pub struct Follower<T> {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<anyhow::Result<T>>,
+}
+
+impl<T: Default + Send + 'static> Follower<T> {
+    /// Starts to follow `path`, which need not be there yet; `each` collects from a line.
+    ///
+    /// # Errors
+    /// When its directory cannot be watched.
+    pub fn start(
+        path: &Path,
+        each: impl FnMut(&mut T, &[u8], SystemTime) + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let directory = path.parent().context("a file is in a directory")?;
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        let flags = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVE;
+        inotify.add_watch(directory, flags)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (path, stopped) = (path.to_owned(), Arc::clone(&stop));
+        let thread = std::thread::Builder::new()
+            .name("follow".to_owned())
+            .spawn(move || follow(&path, &inotify, &stopped, each))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Reads what is there, ends, and gives what was collected.
+    ///
+    /// # Errors
+    /// When reading failed.
+    pub fn end(self) -> anyhow::Result<T> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_panic| anyhow::anyhow!("following ended with a panic"))?
+    }
+}
+
+fn follow<T: Default>(
+    path: &Path,
+    inotify: &Inotify,
+    stopped: &AtomicBool,
+    mut each: impl FnMut(&mut T, &[u8], SystemTime),
+) -> anyhow::Result<T> {
+    let mut collected = T::default();
+    let mut open: Option<File> = None;
+    let mut buffer = vec![0; 1 << 20];
+    let mut rest: Vec<u8> = Vec::new();
+    loop {
+        // Read before the last look, so that what was there when the end came is read too.
+        let is_last = stopped.load(Ordering::Relaxed);
+        if open.is_none() {
+            open = File::open(path).ok();
+        }
+        let read = open.as_mut().map_or(Ok(0), |file| file.read(&mut buffer))?;
+        if read > 0 {
+            let now = SystemTime::now();
+            rest.extend_from_slice(buffer.get(..read).unwrap_or_default());
+            let whole = memchr::memrchr(b'\n', &rest).map_or(0, |end| end + 1);
+            for line in rest.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n') {
+                each(&mut collected, line, now);
+            }
+            rest.drain(..whole);
+            continue;
+        }
+        // At the end of a file that has another name by now, nothing more is written to it: the next one is that which
+        // was begun after it.
+        if let Some(file) = &open
+            && let Some(next) = newer(path, file.metadata()?.ino())
+        {
+            open = Some(File::open(next)?);
+            continue;
+        }
+        if is_last {
+            return Ok(collected);
+        }
+        wait(inotify);
+    }
+}
+
+/// The file that was begun after the one with this inode, which is `path` or one of those that it was rotated to; `None`
+/// while that is the newest.
+fn newer(path: &Path, inode: u64) -> Option<PathBuf> {
+    let mut after = path.to_owned();
+    if std::fs::metadata(path).ok()?.ino() == inode {
+        return None;
+    }
+    for n in 1.. {
+        let rotated = PathBuf::from(format!("{}.{n}", path.display()));
+        match std::fs::metadata(&rotated) {
+            Ok(metadata) if metadata.ino() == inode => return Some(after),
+            Ok(_) => after = rotated,
+            Err(_) => return Some(after),
+        }
+    }
+    None
+}
+
+/// Waits until something happens to the directory, or a moment, so that a request to end is seen.
+fn wait(inotify: &Inotify) {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+    let mut fds = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
+    let limit = PollTimeout::try_from(Duration::from_millis(50)).unwrap_or(PollTimeout::ZERO);
+    if poll(&mut fds, limit).is_ok_and(|ready| ready > 0) {
+        // Only that something happened matters.
+        drop(inotify.read_events());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_and_number_are_found_in_a_document_and_in_one_inside_of_another() {
+        let line = br#"{"agent":{"event_id":"a-1-2"},"file":{"path":"/no/such/file/000000123"}}"#;
+        assert_eq!(id_and_number(line, b"/no/such/file/"), Some(("a-1-2".to_owned(), 123)));
+        assert_eq!(id_and_number(b"{}", b"/no/such/file/"), None);
+    }
+}
