@@ -156,7 +156,7 @@ impl Backlog {
                 self.gap = Gap::Told(gap.clone(), seq);
                 vec![gap]
             }
-            other => {
+            other @ (Gap::None | Gap::Told(..)) => {
                 self.gap = other;
                 Vec::new()
             }

@@ -28,7 +28,7 @@ pub struct Session(u64);
 #[derive(Debug)]
 pub enum Next {
     /// Send this batch.
-    Send(Message),
+    Send(Box<Message>),
     /// Wait for [`Outbox::changed`].
     Wait,
     /// End: a newer connection took over.
@@ -227,7 +227,7 @@ impl Outbox {
         if state.newest != session.0 {
             return Next::Replaced;
         }
-        state.backlog.next_to_send().map_or(Next::Wait, Next::Send)
+        state.backlog.next_to_send().map_or(Next::Wait, |batch| Next::Send(Box::new(batch)))
     }
 
     /// Everything up to `seq` is settled as this ledger says. From a replaced session it changes nothing.

@@ -239,7 +239,7 @@ async fn messages(
             continue;
         }
         match shared.outbox.next(session) {
-            Next::Send(batch) => send(batch).await?,
+            Next::Send(batch) => send(*batch).await?,
             Next::Replaced => return Err(Status::aborted("a newer connection of the analyzer took over")),
             Next::Wait => tokio::select! {
                 () = changed => {}

@@ -1,6 +1,6 @@
 //! The real program on the real kernel, in a control group of its own: start, stream, stop.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test fail the test")]
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -122,7 +122,7 @@ impl Backlog {
         };
         let payers: HashSet<u64> =
             batch.shares.iter().map(|share| share.cgroup.id).filter(|cgroup| heavy(*cgroup)).collect();
-        let (lost, mut changes) = rewrite(&mut batch, class, &payers);
+        let Removed { lost, mut changes } = rewrite(&mut batch, class, &payers);
         self.dropped.rewritten += 1;
         for (cgroup, counts) in lost {
             self.lose_here(&cgroup, &counts);
@@ -178,12 +178,15 @@ impl Backlog {
     }
 }
 
-/// Leaves out what these control groups have of this class; gives what that was, and what it does to the process table.
-fn rewrite(
-    batch: &mut Waiting,
-    class: Class,
-    payers: &HashSet<u64>,
-) -> (Vec<(Arc<Cgroup>, PerKind<u64>)>, Vec<Event>) {
+/// What was removed from a batch.
+struct Removed {
+    lost: Vec<(Arc<Cgroup>, PerKind<u64>)>,
+    /// What it does to the process table.
+    changes: Vec<Event>,
+}
+
+/// Leaves out what these control groups have of this class.
+fn rewrite(batch: &mut Waiting, class: Class, payers: &HashSet<u64>) -> Removed {
     let pays = |event: &Event| class.has(event) && payers.contains(&event.task.cgroup.id);
     let encoded = std::mem::take(&mut batch.encoded);
     let decoded = wire::batch::parse(encoded.into()).and_then(|batch| wire::batch::decode(&batch));
@@ -194,7 +197,7 @@ fn rewrite(
         // What was encoded here decodes; if it does not, nobody else could have read it either.
         batch.counts = PerKind::default();
         lost.extend(std::mem::take(&mut batch.shares).into_iter().map(|share| (share.cgroup, share.counts)));
-        return (lost, changes);
+        return Removed { lost, changes };
     };
     decoded.events.retain(|event| !pays(event));
     batch.encoded = wire::batch::encode(0, &[], &decoded.events).encode_to_vec();
@@ -207,5 +210,5 @@ fn rewrite(
     }
     batch.shares.retain(|share| share.counts.total() > 0);
     batch.oldest_ns = decoded.events.iter().map(|event| event.boot_ns).min().unwrap_or(u64::MAX);
-    (lost, changes)
+    Removed { lost, changes }
 }

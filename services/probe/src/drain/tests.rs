@@ -53,7 +53,8 @@ fn sent(bench: &Bench) -> Vec<Event> {
 fn batches(bench: &Bench) -> Vec<wire::batch::Decoded> {
     let (session, _) = bench.outbox.connect(0);
     let mut batches = Vec::new();
-    while let Next::Send(Message::Batch(bytes)) = bench.outbox.next(session) {
+    while let Next::Send(message) = bench.outbox.next(session) {
+        let Message::Batch(bytes) = *message else { panic!("only batches are kept") };
         let batch = wire::batch::parse(bytes).unwrap();
         let ledger = Ledger { delivered: wire::batch::kinds(&batch), ..Ledger::default() };
         batches.push(wire::batch::decode(&batch).unwrap());
