@@ -106,7 +106,8 @@ impl Default for BufferConfig {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// Events in one batch. Larger: fewer bytes per event. Default 1024; 0 is refused.
+    /// Events in one batch. Larger: fewer bytes and less work per event when there are many. Default 4096; 0 is
+    /// refused.
     pub events: NonZeroUsize,
     /// Time the first event of a batch may wait. Larger: fewer bytes per event, later detection. Default 20ms.
     #[serde(with = "humantime_serde")]
@@ -115,7 +116,7 @@ pub struct BatchConfig {
 
 impl Default for BatchConfig {
     fn default() -> Self {
-        Self { events: non_zero(1024), age: Duration::from_millis(20) }
+        Self { events: non_zero(4096), age: Duration::from_millis(20) }
     }
 }
 

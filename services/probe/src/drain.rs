@@ -10,6 +10,7 @@ use event::{
     Cgroup, Event, Kind, KnownProcess, LossCause, Losses, PerKind, ProbeCounters, ScopeRule, Task,
     WorkloadLoss,
 };
+use foldhash::fast::RandomState;
 
 use crate::backlog::name_of;
 use crate::batcher::Batcher;
@@ -53,7 +54,9 @@ pub struct Drain<S> {
     decoded: Vec<Decoded>,
     events: Vec<Event>,
     /// Tasks of the decoder by their address, with what they became. Holding the first keeps its address its own.
-    tasks: HashMap<usize, (Arc<Task>, Arc<Task>)>,
+    tasks: HashMap<usize, (Arc<Task>, Arc<Task>), RandomState>,
+    /// The address used last: neighbours are often of one task.
+    last_task: Option<(usize, Arc<Task>)>,
     suppressed: PerKind<u64>,
     undecodable: PerKind<u64>,
     /// What has been passed on of the kernel's losses.
@@ -92,7 +95,8 @@ impl<S: Source> Drain<S> {
             metrics: parts.metrics,
             decoded: Vec::new(),
             events: Vec::new(),
-            tasks: HashMap::new(),
+            tasks: HashMap::default(),
+            last_task: None,
             suppressed: PerKind::default(),
             undecodable: PerKind::default(),
             kernel_lost: HashMap::new(),
@@ -307,6 +311,18 @@ impl<S: Source> Drain<S> {
     /// them sharing one.
     fn with_cgroup(&mut self, task: &Arc<Task>, cgroup: Arc<Cgroup>) -> Arc<Task> {
         let address = Arc::as_ptr(task).addr();
+        if let Some((last, after)) = &self.last_task
+            && *last == address
+            && Arc::ptr_eq(&after.cgroup, &cgroup)
+        {
+            return Arc::clone(after);
+        }
+        let after = self.shared_task(address, task, cgroup);
+        self.last_task = Some((address, Arc::clone(&after)));
+        after
+    }
+
+    fn shared_task(&mut self, address: usize, task: &Arc<Task>, cgroup: Arc<Cgroup>) -> Arc<Task> {
         if let Some((_, after)) = self.tasks.get(&address)
             && Arc::ptr_eq(&after.cgroup, &cgroup)
         {
@@ -314,6 +330,7 @@ impl<S: Source> Drain<S> {
         }
         if self.tasks.len() >= MAX_SHARED_TASKS {
             self.tasks.clear();
+            self.last_task = None;
         }
         let after = Arc::new(Task { cgroup, ..Task::clone(task) });
         self.tasks.insert(address, (Arc::clone(task), Arc::clone(&after)));

@@ -125,6 +125,7 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
     let known = drain.known_in_scope(snapshot, host::boot_ns(), &mut |process| arguments.complete(process));
     let processes = known.len();
     outbox.know(known);
+    bpf::give_back();
 
     let setup = |what| move |source| ServiceError::Setup { what, source };
     // One thread for the server: a single connection does not need more.

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use event::{Cgroup, Text};
+use foldhash::fast::RandomState;
 
 pub use hierarchy::{Hierarchy, V1_BIT, find};
 pub use parse::workload;
@@ -26,7 +27,7 @@ const REMEMBER_NS: u64 = 5_000_000_000;
 #[derive(Debug)]
 pub struct Workloads {
     hierarchies: Vec<Hierarchy>,
-    known: HashMap<u64, Arc<Cgroup>>,
+    known: HashMap<u64, Arc<Cgroup>, RandomState>,
     /// Removed ones with the time to forget them, oldest first.
     removed: VecDeque<(u64, u64)>,
     limit: usize,
@@ -44,7 +45,7 @@ impl Workloads {
     pub fn new(hierarchies: Vec<Hierarchy>, limit: usize, wall_offset_ns: i64) -> Self {
         Self {
             hierarchies,
-            known: HashMap::new(),
+            known: HashMap::default(),
             removed: VecDeque::new(),
             limit,
             wall_offset_ns,
