@@ -314,3 +314,14 @@ fn the_table_is_compared_now_and_then_without_a_loss_and_not_when_there_is_no_li
     tick(&mut bench, LATER + RECONCILE_NS + RECONCILE_PAUSE_NS);
     assert_eq!(processes(&bench), [] as [u32; 0]);
 }
+
+#[test]
+fn what_is_still_in_an_open_batch_is_not_said_to_be_sent() {
+    let mut bench = bench("host");
+    // Batches hold 100, so that 50 stay.
+    (0..250).for_each(|number| bench.source.see(open(1, LATER + number)));
+    bench.drain.step(LATER + 10_000_000);
+    let batches = batches(&bench);
+    let until: Vec<u64> = batches.iter().map(|batch| batch.news.complete_until_ns).collect();
+    assert_eq!(until, [LATER + 100, LATER + 200]);
+}
