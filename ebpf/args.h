@@ -62,3 +62,14 @@ static __always_inline void send_strings(struct scratch *scratch, struct strings
 	/* One more than full pages, because the first one is rarely full. */
 	bpf_loop(STRINGS_MAX_BYTES / STRINGS_CHUNK_BYTES + 1, send_chunk, &scratch, 0);
 }
+
+/*
+ * Both lists. A function of its own, because the verifier else follows each way through it to the end of the program; the
+ * result means nothing.
+ */
+static __noinline int send_lists(struct scratch *scratch, struct mm_struct *mm, __u64 exec_id, __u64 cgroup)
+{
+	send_strings(scratch, &scratch->args, exec_id, cgroup, STRINGS_ARGS, mm->arg_start, mm->arg_end);
+	send_strings(scratch, &scratch->envs, exec_id, cgroup, STRINGS_ENVS, mm->env_start, mm->env_end);
+	return 0;
+}

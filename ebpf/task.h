@@ -24,9 +24,9 @@ static __always_inline void fill_capabilities(struct task_context *out, const st
  * The pid namespace in which the task has its innermost pid; it never changes. The one for its children is a descendant
  * or the same, so it is the same if it is as deep. Only the task's own is at a place that is not constant.
  */
-static __always_inline __u32 pid_namespace_of(struct task_struct *task)
+static __always_inline __u32 pid_namespace_of(struct task_struct *task, struct nsproxy *namespaces)
 {
-	struct pid_namespace *of_children = task->nsproxy->pid_ns_for_children;
+	struct pid_namespace *of_children = namespaces->pid_ns_for_children;
 	struct pid_namespace *namespace = 0;
 	struct pid *pid = task->thread_pid;
 	__u32 level = pid->level, inum = 0, known, offset;
@@ -47,17 +47,22 @@ static __always_inline __u32 pid_namespace_of(struct task_struct *task)
 	return inum;
 }
 
-static __always_inline void fill_task(struct task_context *out, struct task_struct *task, __u64 cgroup)
+/*
+ * Returns the parent, because a pointer that is read once need not be looked up twice: for each one that hangs on the
+ * task itself the verifier searches all types of the kernel.
+ */
+static __always_inline struct task_struct *fill_task(struct task_context *out, struct task_struct *task, __u64 cgroup)
 {
 	const struct cred *cred = task->cred;
 	struct nsproxy *namespaces = task->nsproxy;
+	struct task_struct *parent = task->real_parent;
 
 	out->start_ns = task->group_leader->start_boottime;
 	out->cgroup_id = cgroup;
 	fill_capabilities(out, cred);
 	out->tgid = task->tgid;
 	out->tid = task->pid;
-	out->ppid = task->real_parent->tgid;
+	out->ppid = parent->tgid;
 	out->uid = cred->uid.val;
 	out->gid = cred->gid.val;
 	out->euid = cred->euid.val;
@@ -65,17 +70,13 @@ static __always_inline void fill_task(struct task_context *out, struct task_stru
 	out->fsuid = cred->fsuid.val;
 	out->fsgid = cred->fsgid.val;
 	out->mnt_ns = namespaces->mnt_ns->ns.inum;
-	out->pid_ns = pid_namespace_of(task);
+	out->pid_ns = pid_namespace_of(task, namespaces);
 	out->net_ns = namespaces->net_ns->ns.inum;
 	out->user_ns = cred->user_ns->ns.inum;
 	out->pad = 0;
 	((words *)out->comm)[0] = *(words *)&task->comm[0];
 	((words *)out->comm)[1] = *(words *)&task->comm[8];
-}
-
-static __always_inline __u64 parent_start_of(struct task_struct *task)
-{
-	return task->real_parent->group_leader->start_boottime;
+	return parent;
 }
 
 static __always_inline void fill_tty(__u8 *out, struct task_struct *task)

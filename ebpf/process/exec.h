@@ -100,24 +100,22 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 					__u64 cgroup)
 {
 	struct exec_event *event = (void *)scratch->record;
-	struct mm_struct *mm = task->mm;
+	struct task_struct *parent;
 	__u64 exec_id = bpf_ktime_get_boot_ns();
 	__u32 size = sizeof(*event);
 
-	send_strings(scratch, &scratch->args, exec_id, cgroup, STRINGS_ARGS, mm->arg_start, mm->arg_end);
-	send_strings(scratch, &scratch->envs, exec_id, cgroup, STRINGS_ENVS, mm->env_start, mm->env_end);
-
+	send_lists(scratch, task->mm, exec_id, cgroup);
 	__builtin_memset(event, 0, sizeof(*event));
 	begin_walks(scratch, task);
-	fill_task(&event->task, task, cgroup);
+	parent = fill_task(&event->task, task, cgroup);
 	event->exec_id = exec_id;
-	event->parent_start_ns = parent_start_of(task);
+	event->parent_start_ns = parent->group_leader->start_boottime;
 	event->args_len = scratch->args.sent;
 	event->envs_len = scratch->envs.sent;
 	event->args_flags = scratch->args.flags;
 	event->envs_flags = scratch->envs.flags;
 	fill_tty(event->tty, task);
-	size = fill_file(scratch, size, &event->executable, mm->exe_file, 0, true);
+	size = fill_file(scratch, size, &event->executable, task->mm->exe_file, 0, true);
 	size = fill_script(scratch, size, event, task, bprm);
 	fill_header(&event->header, EVENT_EXEC, size);
 	send(never_drop, EVENT_EXEC, cgroup, event, size & (RECORD_BYTES - 1));

@@ -41,7 +41,7 @@ SEC("iter/task")
 int on_task(struct bpf_iter__task *context)
 {
 	struct seq_file *seq = context->meta->seq;
-	struct task_struct *task = context->task;
+	struct task_struct *task = context->task, *parent;
 	struct known_event *event;
 	struct scratch *scratch;
 	__u32 zero = 0, size = sizeof(*event);
@@ -50,13 +50,15 @@ int on_task(struct bpf_iter__task *context)
 
 	if (!task || !is_living(task))
 		return 0;
+	if (!in_scope(task, &cgroup))
+		return 0;
 	scratch = bpf_map_lookup_elem(&snapshot_scratch, &zero);
-	if (!scratch || !in_scope(task, &cgroup))
+	if (!scratch)
 		return 0;
 	event = (void *)scratch->record;
 	__builtin_memset(event, 0, sizeof(*event));
-	fill_task(&event->task, task, cgroup);
-	event->parent_start_ns = parent_start_of(task);
+	parent = fill_task(&event->task, task, cgroup);
+	event->parent_start_ns = parent->group_leader->start_boottime;
 	fill_tty(event->tty, task);
 	begin_walks(scratch, task);
 	executable = task->mm->exe_file;

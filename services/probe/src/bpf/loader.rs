@@ -14,6 +14,7 @@ use event_abi::scope_mode;
 use super::hooks::{Choice, HOOKS, Hook};
 use super::scope;
 use super::sensor::{Scope, SensorConfig, SensorError};
+use super::types::KernelTypes;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.bpf.o"));
 
@@ -74,12 +75,12 @@ pub(super) const SNAPSHOT_PROGRAM: &str = "on_task";
 pub(super) const LIVING_PROGRAM: &str = "on_living";
 
 /// The types of the running kernel. Reading them takes time, so it is done once.
-pub(super) fn kernel_types() -> Result<Btf, LoadError> {
-    Btf::from_sys_fs().map_err(LoadError::Btf)
+pub(super) fn kernel_types() -> Result<KernelTypes, LoadError> {
+    KernelTypes::read(OBJECT)
 }
 
 /// Creates the maps. Nothing is attached yet.
-pub(super) fn open(config: &SensorConfig, btf: &Btf) -> Result<Ebpf, LoadError> {
+pub(super) fn open(config: &SensorConfig, types: &KernelTypes) -> Result<Ebpf, LoadError> {
     let mode = match config.scope {
         Scope::Containers => scope_mode::SCOPE_CONTAINERS,
         Scope::Cgroup { .. } => scope_mode::SCOPE_CGROUP,
@@ -92,7 +93,7 @@ pub(super) fn open(config: &SensorConfig, btf: &Btf) -> Result<Ebpf, LoadError> 
     let v1_mask = scope::v1_mask();
     let is_preemptible = u8::from(is_preemptible());
     EbpfLoader::new()
-        .btf(Some(btf))
+        .btf(Some(types.for_relocation()))
         .override_global("scope_mode", &mode.0, true)
         .override_global("v1_controllers", &v1_mask, true)
         .override_global("is_preemptible", &is_preemptible, true)
@@ -163,7 +164,8 @@ pub(super) fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadE
 
 /// Loads and attaches the hooks of these kinds, and those that every kind needs. They are loaded side by side, because
 /// the kernel verifies each by itself, and attached in their order.
-pub(super) fn attach(ebpf: &mut Ebpf, kinds: &[Kind], btf: &Btf) -> Vec<HookReport> {
+pub(super) fn attach(ebpf: &mut Ebpf, kinds: &[Kind], types: &KernelTypes) -> Vec<HookReport> {
+    let btf = &types.all;
     let wanted = |hook: &&Hook| hook.kind.is_none_or(|kind| kinds.contains(&kind));
     let mut programs: HashMap<String, &mut Program> =
         ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
@@ -317,9 +319,9 @@ pub fn try_hooks() -> Result<Vec<HookTrial>, LoadError> {
         bulk_bytes: 0,
         kinds: Kind::ALL.to_vec(),
     };
-    let btf = kernel_types()?;
-    let mut ebpf = open(&config, &btf)?;
-    let reports = attach(&mut ebpf, &config.kinds, &btf);
+    let types = kernel_types()?;
+    let mut ebpf = open(&config, &types)?;
+    let reports = attach(&mut ebpf, &config.kinds, &types);
     let trial = |report: HookReport| {
         let hook = HOOKS.iter().find(|hook| hook.name == report.kind);
         HookTrial { cost: hook.map_or("", |hook| hook.cost).into(), report }

@@ -16,6 +16,7 @@ mod sensor;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod types;
 
 pub use counters::KernelCounters;
 pub use loader::{HookReport, HookTrial, LoadError, try_hooks};

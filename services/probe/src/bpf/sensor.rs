@@ -104,8 +104,8 @@ impl Sensor {
     /// # Errors
     /// When the object itself cannot be used: no BTF, no permission, no memory.
     pub fn load(config: &SensorConfig) -> Result<Self, SensorError> {
-        let btf = loader::kernel_types()?;
-        let mut ebpf = loader::open(config, &btf)?;
+        let types = loader::kernel_types()?;
+        let mut ebpf = loader::open(config, &types)?;
         let bulk = Ring::new(loader::take_map(&mut ebpf, "bulk")?, "bulk")?;
         let never_drop = Ring::new(loader::take_map(&mut ebpf, "never_drop")?, "never_drop")?;
         let strings = Ring::new(loader::take_map(&mut ebpf, "strings")?, "strings")?;
@@ -122,7 +122,7 @@ impl Sensor {
         }
         let epoch = Epoch::new(loader::take_map(&mut ebpf, ".bss")?)?;
         let ready = watch(&[&bulk, &never_drop, &strings])?;
-        let hooks = loader::attach(&mut ebpf, &config.kinds, &btf);
+        let hooks = loader::attach(&mut ebpf, &config.kinds, &types);
         Ok(Self { ebpf, hooks, bulk, never_drop, strings, counters, losses, decisions, epoch, ready })
     }
 

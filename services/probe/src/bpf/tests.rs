@@ -211,6 +211,35 @@ fn every_hook_loads_on_this_kernel() {
 }
 
 #[test]
+fn the_few_types_of_the_kernel_relocate_the_programs_as_all_of_them_do() {
+    if !can_load() {
+        return;
+    }
+    let config = SensorConfig {
+        scope: Scope::Cgroup { ids: Vec::new() },
+        never_drop_bytes: 0,
+        strings_bytes: 0,
+        bulk_bytes: 0,
+        kinds: Kind::ALL.to_vec(),
+    };
+    let few = loader::kernel_types().unwrap();
+    assert!(few.needed.is_some());
+    let all = types::KernelTypes { needed: None, ..loader::kernel_types().unwrap() };
+    // A tag is a hash of the instructions.
+    let tags = |types| {
+        let mut ebpf = loader::open(&config, types).unwrap();
+        loader::attach(&mut ebpf, &config.kinds, types);
+        let tag = |(name, program): (&str, &aya::programs::Program)| {
+            Some((name.to_owned(), program.info().ok()?.tag()))
+        };
+        ebpf.programs().filter_map(tag).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let found = tags(&few);
+    assert!(found.len() >= 8);
+    assert_eq!(found, tags(&all));
+}
+
+#[test]
 fn the_self_test_needs_its_own_program_and_says_when_it_is_another() {
     if !can_load() {
         return;
