@@ -12,9 +12,9 @@ use event::Kind;
 use event_abi::scope_mode;
 
 use super::hooks::{Choice, HOOKS, Hook};
+use super::kernel_types::KernelTypes;
 use super::scope;
 use super::sensor::{Scope, SensorConfig, SensorError};
-use super::types::KernelTypes;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.bpf.o"));
 

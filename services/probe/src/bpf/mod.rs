@@ -7,6 +7,7 @@
 
 mod counters;
 mod hooks;
+mod kernel_types;
 mod loader;
 mod losses;
 mod memory;
@@ -16,7 +17,7 @@ mod sensor;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod types;
+
 
 pub use counters::KernelCounters;
 pub use loader::{HookReport, HookTrial, LoadError, try_hooks};

@@ -224,7 +224,7 @@ fn the_few_types_of_the_kernel_relocate_the_programs_as_all_of_them_do() {
     };
     let few = loader::kernel_types().unwrap();
     assert!(few.needed.is_some());
-    let all = types::KernelTypes { needed: None, ..loader::kernel_types().unwrap() };
+    let all = kernel_types::KernelTypes { needed: None, ..loader::kernel_types().unwrap() };
     // A tag is a hash of the instructions.
     let tags = |types| {
         let mut ebpf = loader::open(&config, types).unwrap();
