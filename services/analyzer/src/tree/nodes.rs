@@ -272,7 +272,8 @@ impl Nodes {
             let too_late = next.map(|(_, until_ns)| (id, until_ns, 0)..=(id, u64::MAX, NodeId::MAX));
             let too_early = too_early.into_iter().flat_map(|range| self.children.range(range));
             let too_late = too_late.into_iter().flat_map(|range| self.children.range(range));
-            let of_others = too_early.chain(too_late).filter(|child| Some(child.2) != next.map(|next| next.0));
+            let of_others =
+                too_early.chain(too_late).filter(|child| Some(child.2) != next.map(|next| next.0));
             found.extend(of_others.map(|(_, since_ns, child)| (*child, self.at(current, *since_ns))));
             next = Some((id, node.since_ns));
         }
