@@ -17,8 +17,7 @@ use crate::names::Names;
 /// No document is larger, as long as paths are within the 4096 bytes that Linux allows: what intakes accept.
 ///
 /// A lineage may hold any number of programs with long arguments. Once a document's process has
-/// 256 KiB, the arguments and environment of further ancestors are left out (`args_truncated`, `envs_truncated`),
-/// and once it has 512 KiB, the further ancestors are.
+/// 256 KiB, the arguments of further ancestors are left out (`args_truncated`), and once it has 512 KiB, the further ancestors are.
 pub const MAX_DOCUMENT_BYTES: usize = 1_000_000;
 const FULL_PROCESS_BYTES: usize = 256 * 1024;
 const CUT_PROCESS_BYTES: usize = 512 * 1024;
@@ -31,7 +30,8 @@ pub struct Writer {
     wall_offset_ns: i64,
     names: Names,
     tails: Cache<TailKey>,
-    ancestors: Cache<usize>,
+    /// By image, and whether its credentials are written.
+    ancestors: Cache<(usize, bool)>,
     credentials: Cache<CredentialsOf>,
 }
 
@@ -43,6 +43,8 @@ struct TailKey {
     ancestor: usize,
     traits: RunsTraits,
     is_contained: bool,
+    /// Whether the parent has other credentials than the acting process.
+    differs: bool,
 }
 
 impl Writer {
@@ -91,8 +93,9 @@ impl Writer {
             put(out, &Who::acting(event, image, context));
             reopen(out);
             out.extend_from_slice(b",\"credentials\":");
-            self.write_credentials(out, CredentialsOf::task(&event.task, image.exec.as_ref()));
-            self.write_tail(out, event, image);
+            let credentials = CredentialsOf::task(&event.task, image.exec.as_ref());
+            self.write_credentials(out, credentials);
+            self.write_tail(out, event, image, credentials);
         }
         put_fields(out, &Trail::new(event, self.context()));
     }
@@ -118,12 +121,14 @@ impl Writer {
     }
 
     /// Ends the open process object with its program and its lineage.
-    fn write_tail(&mut self, out: &mut Vec<u8>, event: &Event, image: &Image) {
+    fn write_tail(&mut self, out: &mut Vec<u8>, event: &Event, image: &Image, credentials: CredentialsOf) {
+        let parent = image.ancestor.as_ref();
         let key = TailKey {
             exec: address(image.exec.as_ref()),
             ancestor: address(image.ancestor.as_ref()),
             traits: RunsTraits::of(image, &event.task),
             is_contained: Ids::of(&event.task, self.context()).is_contained(),
+            differs: parent.is_some_and(|parent| CredentialsOf::image(parent) != credentials),
         };
         if let Some(tail) = self.tails.get(&key) {
             out.extend_from_slice(tail);
@@ -134,7 +139,7 @@ impl Writer {
         put_fields(out, &Runs::new(image.exec.as_ref(), key.traits, Detail::Full, ids));
         if let Some(parent) = &image.ancestor {
             reopen(out);
-            self.write_lineage(out, start, parent);
+            self.write_lineage(out, start, parent, key.differs);
             out.push(b'}');
         }
         let tail = out.get(start..).unwrap_or_default();
@@ -142,33 +147,36 @@ impl Writer {
     }
 
     /// Adds the parent and the ancestors to the open object of a process whose tail started at `start`.
-    fn write_lineage(&mut self, out: &mut Vec<u8>, start: usize, parent: &Arc<Image>) {
+    fn write_lineage(&mut self, out: &mut Vec<u8>, start: usize, parent: &Arc<Image>, differs: bool) {
         out.extend_from_slice(b",\"parent\":");
-        self.write_ancestor(out, start, parent);
+        self.write_ancestor(out, start, parent, differs);
         out.extend_from_slice(b",\"ancestors\":[");
-        self.write_ancestor(out, start, parent);
+        self.write_ancestor(out, start, parent, differs);
+        let mut child = CredentialsOf::image(parent);
         for ancestor in parent.ancestors() {
             if out.len() - start > CUT_PROCESS_BYTES {
                 break;
             }
             out.push(b',');
-            self.write_ancestor(out, start, ancestor);
+            let own = CredentialsOf::image(ancestor);
+            let differs = std::mem::replace(&mut child, own) != own;
+            self.write_ancestor(out, start, ancestor, differs);
         }
         out.push(b']');
     }
 
-    fn write_ancestor(&mut self, out: &mut Vec<u8>, start: usize, image: &Arc<Image>) {
+    fn write_ancestor(&mut self, out: &mut Vec<u8>, start: usize, image: &Arc<Image>, differs: bool) {
         if out.len() - start > FULL_PROCESS_BYTES {
-            put(out, &Ancestor::new(image, Detail::Cut, self.context()));
+            put(out, &Ancestor::new(image, Detail::Cut, differs, self.context()));
             return;
         }
-        let key = address(Some(image));
+        let key = (address(Some(image)), differs);
         if let Some(object) = self.ancestors.get(&key) {
             out.extend_from_slice(object);
             return;
         }
         let at = out.len();
-        put(out, &Ancestor::new(image, Detail::of_ancestor(image), self.context()));
+        put(out, &Ancestor::new(image, Detail::of_ancestor(image), differs, self.context()));
         self.ancestors.insert(key, out.get(at..).unwrap_or_default(), Holds::new(None, Some(image)));
     }
 }

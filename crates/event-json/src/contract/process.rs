@@ -152,6 +152,13 @@ impl CredentialsOf {
     }
 }
 
+impl CredentialsOf {
+    /// Those that an image began with.
+    pub(crate) fn image(image: &Image) -> Self {
+        Self::task(&image.task, image.exec.as_ref())
+    }
+}
+
 impl<'a> Credentials<'a> {
     pub(crate) fn new(of: CredentialsOf, context: Context<'a>) -> Self {
         let credentials = of.credentials;
@@ -195,22 +202,24 @@ impl<'a> Container<'a> {
 /// How much of an image is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// Everything.
+    /// Everything: the acting process.
     Full,
-    /// Without arguments and environment: those of the image it was forked from follow later in the lineage.
+    /// Without environment: an ancestor.
+    Ancestor,
+    /// Without arguments too: those of the image it was forked from follow later in the lineage.
     Inherited,
-    /// Without arguments and environment, and saying that they are missing.
+    /// Without arguments, and saying that they are missing.
     Cut,
 }
 
 impl Detail {
     /// How much of an ancestor is written: of several in a row that share one program start, only the oldest has
-    /// its arguments and environment.
+    /// its arguments.
     pub(crate) fn of_ancestor(image: &Image) -> Self {
         let older = image.ancestor.as_ref().and_then(|ancestor| ancestor.exec.as_ref());
         match (&image.exec, older) {
             (Some(own), Some(older)) if Arc::ptr_eq(own, older) => Self::Inherited,
-            _ => Self::Full,
+            _ => Self::Ancestor,
         }
     }
 }
@@ -297,11 +306,13 @@ impl<'a> Runs<'a> {
         };
         match detail {
             Detail::Inherited => named,
-            Detail::Cut => Self {
-                args_truncated: exec.args.truncated || !exec.args.items.is_empty(),
-                envs_truncated: exec.envs.truncated || !exec.envs.items.is_empty(),
-                ..named
-            },
+            Detail::Cut => {
+                Self { args_truncated: exec.args.truncated || !exec.args.items.is_empty(), ..named }
+            }
+            Detail::Ancestor => {
+                let (argv0, args, args_truncated) = arguments(&exec.args);
+                Self { argv0, args, args_truncated, ..named }
+            }
             Detail::Full => {
                 let (argv0, args, args_truncated) = arguments(&exec.args);
                 let (envs, envs_cut) = Items::new(&exec.envs.items, MAX_ITEMS);
@@ -317,19 +328,20 @@ impl<'a> Runs<'a> {
 pub(crate) struct Ancestor<'a> {
     #[serde(flatten)]
     who: Who<'a>,
-    credentials: Credentials<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<Credentials<'a>>,
     #[serde(flatten)]
     runs: Runs<'a>,
 }
 
 impl<'a> Ancestor<'a> {
-    pub(crate) fn new(image: &'a Image, detail: Detail, context: Context<'a>) -> Self {
+    /// An ancestor; its credentials are written if `differs`: if they are not those of the process before it.
+    pub(crate) fn new(image: &'a Image, detail: Detail, differs: bool, context: Context<'a>) -> Self {
         let ids = Ids::of(&image.task, context);
         let traits = RunsTraits::of(image, &image.task);
-        let credentials = CredentialsOf::task(&image.task, image.exec.as_ref());
         Self {
             who: Who::of_image(image, context),
-            credentials: Credentials::new(credentials, context),
+            credentials: differs.then(|| Credentials::new(CredentialsOf::image(image), context)),
             runs: Runs::new(image.exec.as_ref(), traits, detail, ids),
         }
     }
@@ -353,13 +365,16 @@ impl<'a> Process<'a> {
     pub(crate) fn new(event: &'a Event, image: &'a Image, context: Context<'a>) -> Self {
         let ids = Ids::of(&event.task, context);
         let traits = RunsTraits::of(image, &event.task);
-        let parent = image.ancestor.as_deref();
+        let credentials = CredentialsOf::task(&event.task, image.exec.as_ref());
+        let ancestor = |image: &'a Image, child| {
+            Ancestor::new(image, Detail::of_ancestor(image), CredentialsOf::image(image) != child, context)
+        };
         Self {
             who: Who::acting(event, image, context),
-            credentials: Credentials::new(CredentialsOf::task(&event.task, image.exec.as_ref()), context),
+            credentials: Credentials::new(credentials, context),
             runs: Runs::new(image.exec.as_ref(), traits, Detail::Full, ids),
-            parent: parent.map(|parent| Ancestor::new(parent, Detail::of_ancestor(parent), context)),
-            ancestors: parent.map(|_| Ancestors { image, context }),
+            parent: image.ancestor.as_deref().map(|parent| ancestor(parent, credentials)),
+            ancestors: image.ancestor.is_some().then_some(Ancestors { image, credentials, context }),
         }
     }
 }
@@ -367,12 +382,18 @@ impl<'a> Process<'a> {
 /// The lineage of an image, nearest first.
 struct Ancestors<'a> {
     image: &'a Image,
+    /// Of the acting process.
+    credentials: CredentialsOf,
     context: Context<'a>,
 }
 
 impl Serialize for Ancestors<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ancestor = |image| Ancestor::new(image, Detail::of_ancestor(image), self.context);
-        serializer.collect_seq(self.image.ancestors().map(|image| ancestor(&**image)))
+        let mut child = self.credentials;
+        serializer.collect_seq(self.image.ancestors().map(|image| {
+            let own = CredentialsOf::image(image);
+            let differs = std::mem::replace(&mut child, own) != own;
+            Ancestor::new(image, Detail::of_ancestor(image), differs, self.context)
+        }))
     }
 }
