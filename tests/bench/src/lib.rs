@@ -3,9 +3,17 @@
 //! Absolute numbers of a shared machine mean little; every line of the report is a pair from the same minutes.
 
 pub mod child;
+pub mod e2e;
 pub mod json;
+pub mod load;
+pub mod options;
 pub mod overhead;
 pub mod probe;
+pub mod programs;
 pub mod recorded;
 pub mod report;
+pub mod spread;
+pub mod stack;
+pub mod tally;
+pub mod user_space;
 pub mod wire;

@@ -1,0 +1,111 @@
+//! What became of all events of a stack, read from its status; of the first version and of later ones.
+
+use wire::v1;
+
+/// Numbers of events, all kinds together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Seen by the hooks.
+    pub generated: u64,
+    /// Dropped on purpose in the probe.
+    pub suppressed: u64,
+    /// At an output.
+    pub at_output: u64,
+    /// Judged, and nobody takes them.
+    pub no_taker: u64,
+    /// Lost anywhere, all causes.
+    pub lost: u64,
+}
+
+impl Tally {
+    /// Reads a status.
+    #[must_use]
+    pub fn of(status: &v1::AnalyzerStatus) -> Self {
+        let probe = status.probe.clone().unwrap_or_default();
+        let lost: u64 = probe.lost.iter().map(|loss| total(loss.counts)).sum();
+        let tally = Self {
+            generated: total(probe.generated),
+            suppressed: total(probe.suppressed),
+            at_output: total(probe.delivered),
+            no_taker: total(probe.no_taker),
+            lost,
+        };
+        if probe.backlog.is_some() {
+            return tally;
+        }
+        // The first version called delivered what the analyzer had acknowledged; what came later is in the metrics.
+        let metric = |service: &Option<v1::ServiceStatus>, name: &str| -> u64 {
+            let metrics = service.iter().flat_map(|service| &service.metrics);
+            metrics.filter(|metric| metric.name == name).map(|metric| metric.value).sum()
+        };
+        let dropped = metric(&status.analyzer, "analyzer_outbox_dropped_total")
+            + metric(&status.reporter, "reporter_submit_dropped_total")
+            + metric(&status.reporter, "reporter_destination_dropped_total");
+        Self {
+            at_output: metric(&status.reporter, "reporter_destination_delivered_total"),
+            no_taker: 0,
+            lost: lost + dropped,
+            ..tally
+        }
+    }
+
+    /// True when no event is between two counters.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.generated == self.suppressed + self.at_output + self.no_taker + self.lost
+    }
+
+    /// Events that went the whole way.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.at_output + self.no_taker
+    }
+}
+
+fn total(counts: Option<v1::KindCounts>) -> u64 {
+    let v1::KindCounts { exec, fork, exit, open } = counts.unwrap_or_default();
+    exec + fork + exit + open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opens(open: u64) -> Option<v1::KindCounts> {
+        Some(v1::KindCounts { open, ..v1::KindCounts::default() })
+    }
+
+    fn service(name: &str, value: u64) -> Option<v1::ServiceStatus> {
+        let metric = v1::Metric { name: name.to_owned(), value, ..v1::Metric::default() };
+        Some(v1::ServiceStatus { metrics: vec![metric], ..v1::ServiceStatus::default() })
+    }
+
+    #[test]
+    fn of_the_first_version_only_what_its_reporter_delivered_is_at_the_output() {
+        let probe =
+            v1::ProbeStatus { generated: opens(10), delivered: opens(10), ..v1::ProbeStatus::default() };
+        let mut status = v1::AnalyzerStatus {
+            probe: Some(probe),
+            reporter: service("reporter_destination_delivered_total", 7),
+            ..v1::AnalyzerStatus::default()
+        };
+        assert_eq!((Tally::of(&status).at_output, Tally::of(&status).is_settled()), (7, false));
+        status.analyzer = service("analyzer_outbox_dropped_total", 3);
+        assert_eq!((Tally::of(&status).lost, Tally::of(&status).is_settled()), (3, true));
+    }
+
+    #[test]
+    fn where_the_probe_keeps_the_accounts_its_word_is_taken() {
+        let probe = v1::ProbeStatus {
+            generated: opens(10),
+            delivered: opens(4),
+            no_taker: opens(5),
+            lost: vec![v1::Loss { cause: "ring_full".to_owned(), counts: opens(1) }],
+            backlog: Some(v1::Backlog::default()),
+            ..v1::ProbeStatus::default()
+        };
+        let tally = Tally::of(&v1::AnalyzerStatus { probe: Some(probe), ..v1::AnalyzerStatus::default() });
+        assert!(tally.is_settled());
+        assert_eq!((tally.done(), tally.lost), (9, 1));
+    }
+}
