@@ -4,6 +4,8 @@
 
 pub mod child;
 pub mod e2e;
+pub mod empty_hook;
+pub mod hooks;
 pub mod json;
 pub mod load;
 pub mod options;
@@ -16,4 +18,5 @@ pub mod spread;
 pub mod stack;
 pub mod tally;
 pub mod user_space;
+pub mod watcher;
 pub mod wire;

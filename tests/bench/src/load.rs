@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -30,11 +30,20 @@ impl Load {
     /// # Errors
     /// When a process fails or opened less than nine tenths: then the pace says nothing about the machine.
     pub fn run(&self, cgroup: &OwnCgroup) -> anyhow::Result<u64> {
-        let dir = tempfile::tempdir()?;
+        self.start(cgroup)?.finish()
+    }
+
+    /// Starts all processes in `cgroup`.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub fn start(&self, cgroup: &OwnCgroup) -> anyhow::Result<Running> {
         let each = (self.rate / self.processes).max(1);
-        let mut running = Vec::new();
+        let wanted = u64::from(each) * u64::from(self.processes) * millis(self.time) / 1000;
+        let mut running = Running { children: Vec::new(), wanted, dir: tempfile::tempdir()? };
+        let mut starts = Vec::new();
         for number in 0..self.processes {
-            let files = dir.path().join(format!("service-{number}/data"));
+            let files = running.dir.path().join(format!("service-{number}/data"));
             make_files(&files)?;
             let mut child = Command::new(std::env::current_exe()?)
                 .args(["load", &each.to_string(), &self.time.as_millis().to_string()])
@@ -42,25 +51,50 @@ impl Load {
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()?;
-            cgroup.add(child.id())?;
-            let start = child.stdin.take().context("stdin is piped")?;
-            running.push((child, start));
+            starts.push(child.stdin.take().context("stdin is piped")?);
+            let id = child.id();
+            running.children.push(child);
+            cgroup.add(id)?;
         }
-        for (_, start) in &mut running {
-            start.write_all(b"g")?;
-        }
+        starts.iter_mut().try_for_each(|start| start.write_all(b"g"))?;
+        Ok(running)
+    }
+}
+
+/// The processes of a load; dropping it ends them.
+#[derive(Debug)]
+pub struct Running {
+    children: Vec<Child>,
+    wanted: u64,
+    dir: tempfile::TempDir,
+}
+
+impl Running {
+    /// Waits for the end of the load; gives how many files were opened.
+    ///
+    /// # Errors
+    /// As [`Load::run`].
+    pub fn finish(mut self) -> anyhow::Result<u64> {
         let mut opened = 0;
-        for (child, _) in running {
+        for child in self.children.drain(..) {
             let output = child.wait_with_output()?;
             ensure!(output.status.success(), "a process of the load failed: {}", output.status);
             opened += String::from_utf8(output.stdout)?.trim().parse::<u64>()?;
         }
-        let wanted = u64::from(each) * u64::from(self.processes) * millis(self.time) / 1000;
+        let wanted = self.wanted;
         ensure!(
             opened * 10 >= wanted * 9,
             "the load opened {opened} of {wanted} files: the machine is too busy"
         );
         Ok(opened)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            crate::stack::end(child).unwrap_or_default();
+        }
     }
 }
 

@@ -1,91 +1,104 @@
-//! What the probe adds to system calls, in randomised blocks, beside no probe and an optional peer.
+//! What the probe adds to system calls, in blocks whose order rotates, beside no probe, an empty hook and a peer.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use workloads::cgroup::OwnCgroup;
 
-use crate::child::Operation;
-use crate::probe::Probe;
+use crate::child::{self, Operation};
+use crate::options::Options;
+use crate::programs::Programs;
+use crate::spread::Spread;
+use crate::watcher::Watcher;
 
 /// Who watches while an operation is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
-    /// Nobody: the floor.
+    /// Nobody: the floor of the machine.
     Nothing,
-    /// Our probe, scope on the cgroup of the bench.
-    InScope,
+    /// A program that does nothing, at our hook: the floor of any hook.
+    EmptyHook,
     /// Our probe, scope on another cgroup.
     OutOfScope,
+    /// Our probe, scope on the cgroup of the bench, and a client that only acknowledges.
+    Probe,
+    /// The same with all three services, every event to a file.
+    Stack,
     /// The program in `PEER_SCAP_OPEN`.
     Peer,
 }
 
-/// How the overhead is measured.
-#[derive(Debug)]
-pub struct Plan {
-    /// The `shrike-probe` to measure.
-    pub probe: PathBuf,
-    /// The peer's program, if any.
-    pub peer: Option<PathBuf>,
-    /// How many blocks; every variant runs once in each.
-    pub blocks: usize,
-    /// How long one operation is repeated.
-    pub time: Duration,
+impl Variant {
+    const ALL: [Self; 6] =
+        [Self::Nothing, Self::EmptyHook, Self::OutOfScope, Self::Probe, Self::Stack, Self::Peer];
+
+    /// In the report.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing attached",
+            Self::EmptyHook => "empty hook",
+            Self::OutOfScope => "ours, out of scope",
+            Self::Probe => "ours, in scope, probe alone",
+            Self::Stack => "ours, in scope, whole stack",
+            Self::Peer => "peer, same system calls",
+        }
+    }
 }
 
-/// Nanoseconds per operation of every variant, one value per block.
+/// One variant of one operation.
 #[derive(Debug)]
-pub struct Measured {
+pub struct Cell {
+    /// Who watched.
+    pub variant: Variant,
     /// What was repeated.
     pub operation: Operation,
-    /// Per variant, the values of all blocks in order.
-    pub variants: Vec<(Variant, Vec<f64>)>,
+    /// Nanoseconds per operation, one value per block.
+    pub ns: Vec<f64>,
 }
 
-/// Runs the plan.
+/// Everything measured.
+#[derive(Debug, Default)]
+pub struct Measured {
+    cells: Vec<Cell>,
+    /// Events that each variant lost meanwhile, over all blocks.
+    lost: Vec<(Variant, u64)>,
+}
+
+/// Runs all variants `blocks` times.
 ///
 /// # Errors
-/// Without root, or when the probe does not start.
-pub async fn measure(plan: &Plan) -> anyhow::Result<Vec<Measured>> {
+/// Without root, or when a watcher does not start.
+pub async fn measure(options: &Options, ours: &Programs, blocks: usize) -> anyhow::Result<Measured> {
     let own = OwnCgroup::new(&format!("shrike-bench-{}", std::process::id()))?;
     let other = OwnCgroup::new(&format!("shrike-bench-other-{}", std::process::id()))?;
-    let dir = tempfile::tempdir()?;
-    let file = dir.path().join("opened");
-    std::fs::write(&file, "x")?;
-    let mut variants = vec![Variant::Nothing, Variant::InScope, Variant::OutOfScope];
-    if plan.peer.is_some() {
-        variants.push(Variant::Peer);
-    }
-    let mut measured: Vec<Measured> = Operation::ALL
-        .into_iter()
-        .map(|operation| Measured {
-            operation,
-            variants: variants.iter().map(|variant| (*variant, Vec::new())).collect(),
-        })
-        .collect();
-    for block in 0..plan.blocks {
+    let files = tempfile::tempdir()?;
+    child::make_files(files.path())?;
+    let mut variants = Variant::ALL.to_vec();
+    variants.retain(|variant| *variant != Variant::Peer || options.peer.is_some());
+    let mut measured = Measured::default();
+    for block in 0..blocks {
         // Every variant takes every place in the order equally often, so drift of the machine hits all alike.
-        let order = variants.iter().cycle().skip(block % variants.len()).take(variants.len());
-        for variant in order {
-            let _watcher = Watcher::start(*variant, plan, own.path(), other.path()).await?;
-            for measured in &mut measured {
-                let ns = one(measured.operation, &file, plan.time, &own).await?;
-                let values = measured.variants.iter_mut().find(|(known, _)| known == variant);
-                values.context("every variant has a row")?.1.push(ns);
+        for variant in variants.iter().cycle().skip(block % variants.len()).take(variants.len()) {
+            let watcher = Watcher::start(*variant, options, ours, own.path(), other.path()).await;
+            let watcher = watcher.with_context(|| format!("cannot start: {}", variant.name()))?;
+            for operation in Operation::ALL {
+                let ns = one(operation, files.path(), &own).await?;
+                measured.add(*variant, operation, ns);
             }
+            let lost = watcher.finish().await.with_context(|| format!("cannot stop: {}", variant.name()))?;
+            measured.lost.push((*variant, lost));
         }
     }
     Ok(measured)
 }
 
-async fn one(operation: Operation, file: &Path, time: Duration, cgroup: &OwnCgroup) -> anyhow::Result<f64> {
+async fn one(operation: Operation, files: &Path, cgroup: &OwnCgroup) -> anyhow::Result<f64> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["child", operation.name(), &time.as_millis().to_string()])
-        .arg(file)
+        .args(["child", operation.name()])
+        .arg(files)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -96,72 +109,68 @@ async fn one(operation: Operation, file: &Path, time: Duration, cgroup: &OwnCgro
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
-enum Watcher {
-    Nothing,
-    Probe { _link: crate::probe::Link, _probe: Probe },
-    Peer(Child),
-}
-
-impl Watcher {
-    async fn start(variant: Variant, plan: &Plan, own: &str, other: &str) -> anyhow::Result<Self> {
-        Ok(match variant {
-            Variant::Nothing => Self::Nothing,
-            Variant::InScope | Variant::OutOfScope => {
-                let scope = if variant == Variant::InScope { own } else { other };
-                let probe = Probe::start(&plan.probe, scope).await?;
-                Self::Probe { _link: probe.link().await?, _probe: probe }
-            }
-            Variant::Peer => {
-                let path = plan.peer.as_ref().context("a peer is measured only when it is set")?;
-                let peer = Command::new(path)
-                    .args(["--modern_bpf", "--num_events", "1000000000"])
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .spawn()
-                    .with_context(|| format!("cannot start the peer {}", path.display()))?;
-                // It says nothing when it is attached; its own start takes about a second.
-                tokio::time::sleep(Duration::from_secs(3)).await;
-                Self::Peer(peer)
-            }
-        })
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        if let Self::Peer(peer) = self
-            && peer.kill().is_ok()
-        {
-            drop(peer.wait());
+impl Measured {
+    fn add(&mut self, variant: Variant, operation: Operation, ns: f64) {
+        let is_it = |cell: &&mut Cell| cell.variant == variant && cell.operation == operation;
+        match self.cells.iter_mut().find(is_it) {
+            Some(cell) => cell.ns.push(ns),
+            None => self.cells.push(Cell { variant, operation, ns: vec![ns] }),
         }
     }
-}
 
-impl Measured {
-    /// The median of a variant, in nanoseconds per operation.
-    #[must_use]
-    pub fn median(&self, variant: Variant) -> Option<f64> {
-        self.variants
-            .iter()
-            .find(|(known, _)| *known == variant)
-            .and_then(|(_, values)| median(values.clone()))
+    fn values(&self, operation: Operation, variant: Variant) -> Option<&[f64]> {
+        let is_it = |cell: &&Cell| cell.variant == variant && cell.operation == operation;
+        self.cells.iter().find(is_it).map(|cell| cell.ns.as_slice())
     }
 
-    /// Median over the blocks of (variant − nothing) and of variant ÷ nothing, each inside its block.
+    /// Nanoseconds per operation.
     #[must_use]
-    pub fn added(&self, variant: Variant) -> Option<(f64, f64)> {
-        let values =
-            |wanted| self.variants.iter().find(|(known, _)| *known == wanted).map(|(_, values)| values);
-        let (floor, with) = (values(Variant::Nothing)?, values(variant)?);
-        let pairs = || floor.iter().zip(with);
-        Some((
-            median(pairs().map(|(floor, with)| with - floor).collect())?,
-            median(pairs().map(|(floor, with)| with / floor).collect())?,
-        ))
+    pub fn spread(&self, operation: Operation, variant: Variant) -> Option<Spread> {
+        Spread::of(self.values(operation, variant)?.to_vec())
+    }
+
+    /// What a variant added to nothing attached, in nanoseconds; each difference inside its block.
+    #[must_use]
+    pub fn added(&self, operation: Operation, variant: Variant) -> Option<Spread> {
+        let nothing = self.values(operation, Variant::Nothing)?;
+        Spread::of_differences(self.values(operation, variant)?, nothing)
+    }
+
+    /// How many times as long an operation takes, each ratio inside its block.
+    #[must_use]
+    pub fn times(&self, operation: Operation, variant: Variant) -> Option<Spread> {
+        Spread::of_ratios(self.values(operation, variant)?, self.values(operation, Variant::Nothing)?)
+    }
+
+    /// What a variant lost in all blocks.
+    #[must_use]
+    pub fn lost(&self, variant: Variant) -> u64 {
+        self.lost.iter().filter(|(known, _)| *known == variant).map(|(_, lost)| lost).sum()
     }
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_is_the_difference_inside_a_block() {
+        let mut measured = Measured::default();
+        for (nothing, with) in [(10.0, 15.0), (100.0, 105.0)] {
+            measured.add(Variant::Nothing, Operation::Getpid, nothing);
+            measured.add(Variant::Peer, Operation::Getpid, with);
+        }
+        let added = measured.added(Operation::Getpid, Variant::Peer).unwrap();
+        assert_eq!((added.min, added.max), (5.0, 5.0));
+        assert_eq!(measured.added(Operation::OpenOne, Variant::Peer), None);
+    }
+
+    #[test]
+    fn what_one_block_lost_voids_the_variant_and_no_other() {
+        let measured = Measured {
+            lost: vec![(Variant::Probe, 0), (Variant::Stack, 0), (Variant::Probe, 3)],
+            ..Measured::default()
+        };
+        assert_eq!((measured.lost(Variant::Probe), measured.lost(Variant::Stack)), (3, 0));
+    }
 }

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use wire::v1;
@@ -26,24 +26,29 @@ impl Probe {
     /// # Errors
     /// When it ends or is not ready within 30 s.
     pub async fn start(binary: &Path, cgroup: &str) -> anyhow::Result<Self> {
+        let mut probe = Self::spawn(binary, cgroup)?;
+        let ready = tokio::time::timeout(Duration::from_secs(30), async {
+            while bootstrap::socket::connect(&probe.socket).await.is_err() {
+                anyhow::ensure!(probe.child.try_wait()?.is_none(), "the probe ended at start");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            Ok(())
+        });
+        ready.await.context("the probe was not ready within 30 s")??;
+        Ok(probe)
+    }
+
+    fn spawn(binary: &Path, cgroup: &str) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let socket = dir.path().join("probe.sock");
         let uid = nix::unistd::geteuid().to_string();
-        let mut child = Command::new(binary)
+        let child = Command::new(binary)
             .args(["--scope", &format!("cgroup={cgroup}"), "--allow-uid", &uid, "--socket"])
             .arg(&socket)
             .stdin(Stdio::null())
             .env("SHRIKE_LOG", "warn")
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        let ready = tokio::time::timeout(Duration::from_secs(30), async {
-            while bootstrap::socket::connect(&socket).await.is_err() {
-                anyhow::ensure!(child.try_wait()?.is_none(), "the probe ended at start");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            Ok(())
-        });
-        ready.await.context("the probe was not ready within 30 s")??;
         Ok(Self { child, socket, _dir: dir })
     }
 
@@ -60,6 +65,7 @@ impl Probe {
         say.send(v1::FromAnalyzer { message: Some(Say::Hello(hello)) }).await?;
         let mut stream = client.stream(ReceiverStream::new(heard)).await?.into_inner();
         let (stop, mut stopped) = tokio::sync::oneshot::channel::<u64>();
+        let (progress, seen) = watch::channel(Progress::default());
         let task = tokio::spawn(async move {
             let mut taken = Taken::default();
             let mut wanted = None;
@@ -78,15 +84,19 @@ impl Probe {
                         say.send(v1::FromAnalyzer { message: Some(Say::Ack(ack)) }).await?;
                         taken.events += wire::batch::kinds(&batch).total();
                         taken.batches.push(batch);
+                        progress.send_modify(|seen| seen.events = taken.events);
                     }
                     Some(Hear::Hello(hello)) => taken.host = hello.host.unwrap_or_default(),
-                    Some(Hear::Status(_)) => {}
+                    Some(Hear::Status(status)) => progress.send_modify(|seen| {
+                        seen.statuses += 1;
+                        seen.lost = lost_in(&status);
+                    }),
                     None => break,
                 }
             }
             Ok(taken)
         });
-        Ok(Link { stop, task })
+        Ok(Link { stop, seen, task })
     }
 }
 
@@ -116,10 +126,47 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Link {
     stop: tokio::sync::oneshot::Sender<u64>,
+    seen: watch::Receiver<Progress>,
     task: tokio::task::JoinHandle<anyhow::Result<Taken>>,
 }
 
+/// How far a link is.
+#[derive(Debug, Default, Clone, Copy)]
+struct Progress {
+    /// Events received.
+    events: u64,
+    /// Times the probe said how it is.
+    statuses: u64,
+    /// Events it had lost then, all causes.
+    lost: u64,
+}
+
+fn lost_in(status: &v1::ProbeStatus) -> u64 {
+    let counts = status.lost.iter().filter_map(|loss| loss.counts);
+    counts.map(|v1::KindCounts { exec, fork, exit, open }| exec + fork + exit + open).sum()
+}
+
 impl Link {
+    /// Waits for the first event.
+    ///
+    /// # Errors
+    /// When the stream broke.
+    pub async fn first_event(&mut self) -> anyhow::Result<()> {
+        self.seen.wait_for(|seen| seen.events > 0).await.context("the link to the probe broke")?;
+        Ok(())
+    }
+
+    /// What the probe has lost until now; waits until it says so, which it does every second.
+    ///
+    /// # Errors
+    /// When the stream broke.
+    pub async fn lost(&mut self) -> anyhow::Result<u64> {
+        // The next one may have been on its way already.
+        let wanted = self.seen.borrow().statuses + 2;
+        let seen = self.seen.wait_for(|seen| seen.statuses >= wanted).await;
+        Ok(seen.context("the link to the probe broke")?.lost)
+    }
+
     /// Goes on until `events` events have arrived, then gives everything received.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ pub struct Stack {
     run: Child,
     dir: tempfile::TempDir,
     api: PathBuf,
+    started: Instant,
     /// Process ids, as in [`SERVICES`].
     pub pids: [i32; 3],
 }
@@ -85,7 +86,8 @@ impl Stack {
         };
         programs.write_configs(&configs, &wanted)?;
         let log = std::fs::File::create(dir.path().join("log"))?;
-        let run = Command::new(programs.program("shrike")?)
+        let (program, started) = (programs.program("shrike")?, Instant::now());
+        let run = Command::new(program)
             .args(["run", "--run-dir"])
             .arg(&run_dir)
             .arg("--config-dir")
@@ -94,13 +96,19 @@ impl Stack {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        Ok(Self { run, api: programs.api(&run_dir)?, dir, pids: [0; 3] })
+        Ok(Self { run, api: programs.api(&run_dir)?, dir, started, pids: [0; 3] })
     }
 
     /// The file with the events.
     #[must_use]
     pub fn events(&self) -> PathBuf {
         events_in(self.dir.path())
+    }
+
+    /// When its supervisor was started.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The first complaint in what the services said.
