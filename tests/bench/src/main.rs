@@ -5,7 +5,7 @@ use bench::options::{Options, Part};
 use bench::programs::Programs;
 use bench::recorded::Workload;
 use bench::report::Report;
-use bench::{child, e2e, hooks, load, recorded, user_space};
+use bench::{child, e2e, hooks, idle, latency, load, recorded, start, user_space};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -82,10 +82,14 @@ async fn measure(part: Part, options: &Options, report: &mut Report) -> anyhow::
         None => None,
     };
     let first = first.as_ref();
+    let all: Vec<&Programs> = std::iter::once(&ours).chain(first).collect();
     match part {
         Part::EndToEnd => e2e::run(report, options, &ours, first).await,
+        Part::Latency => latency::run(report, &all, options.rounds).await,
+        Part::Idle => idle::run(report, &all).await,
+        Part::Start => start::run(report, options, &ours, first).await,
         Part::Hooks => hooks::run(report, options, &ours).await,
-        Part::Latency | Part::Idle | Part::Start | Part::User => Ok(()),
+        Part::User => Ok(()),
     }
 }
 
