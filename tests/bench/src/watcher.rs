@@ -67,6 +67,8 @@ impl Watcher {
             Self::Nothing | Self::EmptyHook(_) => 0,
             Self::Probe(mut link, _probe) => link.lost().await?,
             Self::Stack(stack) => {
+                // The probe says every second how it is, so an older word may be of before the end.
+                tokio::time::sleep(Duration::from_millis(1200)).await;
                 let tally = stack.settled(0).await?;
                 stack.stop()?;
                 tally.lost
