@@ -9,7 +9,10 @@ use anyhow::Context;
 use nix::fcntl::OFlag;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::stat::Mode;
+use nix::time::ClockId;
 use nix::unistd::Pid;
+
+use crate::spread::Spread;
 
 /// What is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,12 @@ impl Operation {
         }
     }
 
+    /// Whether most of it happens in another process; then the time on the clock counts, and the median of it, because a
+    /// machine that does something else meanwhile can only make it longer.
+    fn waits(self) -> bool {
+        self == Self::SpawnWait
+    }
+
     /// Time that a burst and the pause after it take together, at least.
     fn pace(self) -> Duration {
         match self {
@@ -89,7 +98,7 @@ fn file(dir: &Path, number: usize) -> PathBuf {
 }
 
 /// Waits for one byte on standard input (the parent has then moved us to the cgroup), repeats `operation` on the last
-/// CPU and gives nanoseconds per operation.
+/// CPU and gives nanoseconds per operation: the mean of its CPU time, or the median time of one that waits.
 ///
 /// # Errors
 /// When the operation itself fails.
@@ -110,17 +119,28 @@ pub fn run(operation: &str, dir: &Path) -> anyhow::Result<f64> {
         Ok(())
     };
     burst()?;
-    let (mut operations, mut spent) = (0_u32, Duration::ZERO);
+    let (mut bursts, mut spent) = (Vec::new(), Duration::ZERO);
     while spent < operation.time() {
-        let start = Instant::now();
+        let (start, used) = (Instant::now(), cpu_time()?);
         burst()?;
-        spent += start.elapsed();
-        operations += operation.burst();
+        let took = if operation.waits() { start.elapsed() } else { cpu_time()? - used };
+        spent += took;
+        bursts.push(took.as_secs_f64() * 1e9 / f64::from(operation.burst()));
         while start.elapsed() < operation.pace() {
             spin_loop();
         }
     }
-    Ok(spent.as_secs_f64() * 1e9 / f64::from(operations))
+    let spread = Spread::of(bursts.clone()).context("there was a burst")?;
+    if operation.waits() {
+        return Ok(spread.median);
+    }
+    let count = u32::try_from(bursts.len())?;
+    Ok(bursts.iter().sum::<f64>() / f64::from(count))
+}
+
+/// CPU time of this thread: what others do on its core meanwhile is not counted.
+fn cpu_time() -> anyhow::Result<Duration> {
+    Ok(nix::time::clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 fn once(operation: Operation, path: &Path) -> anyhow::Result<()> {

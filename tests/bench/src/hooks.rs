@@ -46,7 +46,7 @@ fn line(report: &mut Report, measured: &Measured, operation: Operation, variant:
     if measured.lost(variant) > 0 {
         return report.void(&name, format!("{} events lost meanwhile", measured.lost(variant)));
     }
-    let value = format!("+{added:.0}");
+    let value = format!("{added:+.0}");
     let beside = format!("{times:.3}×");
     let of_peer = measured
         .added(operation, Variant::Peer)

@@ -25,19 +25,26 @@ fn main() -> anyhow::Result<()> {
     if !is_possible {
         say("skipped: everything with a probe; it needs root and a built shrike-probe")?;
     }
+    let mut failed = Vec::new();
     for part in &options.parts {
         let start = std::time::Instant::now();
         let mut report = Report::default();
         // Threads inherit where they may run, so each part has its own.
         let has_run =
             std::thread::scope(|scope| scope.spawn(|| run(*part, &options, is_possible, &mut report)).join());
+        // What was measured before it failed is printed, and the other parts have their turn.
         match has_run {
-            Ok(has_run) => has_run?,
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                report.not_run(&format!("{part:?}"), format!("{error:#}"));
+                failed.push(*part);
+            }
             Err(panic) => std::panic::resume_unwind(panic),
         }
         report.print(&mut std::io::stdout().lock())?;
         say(&format!("  ({} s)\n", start.elapsed().as_secs()))?;
     }
+    anyhow::ensure!(failed.is_empty(), "could not be measured: {failed:?}");
     Ok(())
 }
 

@@ -34,11 +34,14 @@ impl Spread {
     }
 }
 
-/// `median [min … max]`, with the precision of the format.
+/// `median [min … max]`, with the precision and the sign of the format.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(0);
         let Self { min, median, max } = self;
+        if f.sign_plus() {
+            return write!(f, "{median:+.digits$} [{min:+.digits$} … {max:+.digits$}]");
+        }
         write!(f, "{median:.digits$} [{min:.digits$} … {max:.digits$}]")
     }
 }
@@ -65,6 +68,7 @@ mod tests {
         let spread = Spread::of(vec![3.0, 1.0, 2.0]).unwrap();
         assert_eq!((spread.min, spread.median, spread.max), (1.0, 2.0, 3.0));
         assert_eq!(format!("{spread:.1}"), "2.0 [1.0 … 3.0]");
+        assert_eq!(format!("{spread:+.0}"), "+2 [+1 … +3]");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::tally::Tally;
 pub const SERVICES: [&str; 3] = ["shrike-probe", "shrike-analyzer", "shrike-reporter"];
 /// How long a start may take.
 const START_WITHIN: Duration = Duration::from_secs(60);
+/// How long a status may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long everything may take to reach the output after a load.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -123,8 +125,12 @@ impl Stack {
     /// # Errors
     /// When the analyzer cannot be reached.
     pub async fn status(&self) -> anyhow::Result<v1::AnalyzerStatus> {
-        let channel = bootstrap::socket::connect(&self.api).await?;
-        Ok(AnalyzerClient::new(channel).get_status(v1::StatusRequest {}).await?.into_inner())
+        let asked = async {
+            let channel = bootstrap::socket::connect(&self.api).await?;
+            anyhow::Ok(AnalyzerClient::new(channel).get_status(v1::StatusRequest {}).await?.into_inner())
+        };
+        let answer = tokio::time::timeout(ANSWER_WITHIN, asked).await;
+        answer.with_context(|| format!("the analyzer did not answer within {ANSWER_WITHIN:?}"))?
     }
 
     /// What became of all events so far.
