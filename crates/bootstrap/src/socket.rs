@@ -117,10 +117,10 @@ impl PeerUids {
 
 /// Bytes that may be on their way in one stream. What is inside a connection cannot be overtaken by what is more urgent,
 /// so this is little more than keeps both sides busy.
-const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 
 /// The same for all streams of a connection.
-const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
 
 /// Connects to a service on a unix socket.
 ///

@@ -251,7 +251,7 @@ pub struct QueuesConfig {
 impl Default for QueuesConfig {
     fn default() -> Self {
         Self {
-            pipeline: count(4),
+            pipeline: count(2),
             outbox: count(64),
             subscriptions: count(64),
             labels: count(1024),

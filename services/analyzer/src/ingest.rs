@@ -63,11 +63,32 @@ pub struct Outlets {
     /// Takes payloads to the reporter.
     pub outbox: mpsc::Sender<ToOutbox>,
     /// Bytes that the outbox has room for.
-    pub room: Arc<Semaphore>,
+    pub room: Room,
     /// Shows events to subscribers.
     pub subscriptions: Recipient<Publish>,
     /// Whether there are subscribers.
     pub audience: Audience,
+}
+
+/// Bytes that the outbox has room for, parted so that a flood cannot take the room of what is urgent: a batch that waits
+/// for room holds up all behind it.
+#[derive(Debug, Clone)]
+pub struct Room {
+    urgent: Arc<Semaphore>,
+    flood: Arc<Semaphore>,
+}
+
+impl Room {
+    /// A quarter for floods, the rest for everything else.
+    #[must_use]
+    pub fn new(max_bytes: usize) -> Self {
+        let semaphore = |bytes: usize| Arc::new(Semaphore::new(bytes.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { urgent: semaphore(max_bytes - max_bytes / 4), flood: semaphore(max_bytes / 4) }
+    }
+
+    fn of(&self, is_urgent: bool) -> Arc<Semaphore> {
+        Arc::clone(if is_urgent { &self.urgent } else { &self.flood })
+    }
 }
 
 /// The outbox has ended.
@@ -169,8 +190,9 @@ impl Ingest {
         let Some(next) = &self.next else { return Ok(()) };
         let room = match next {
             ToOutbox::Deliver(group) => {
-                let bytes = group.bytes().min(self.max_bytes);
-                Some(acquire(Arc::clone(&self.outlets.room), bytes).await?)
+                // A group that is larger than its part of the outbox goes when that is empty.
+                let bytes = group.bytes().min(self.max_bytes / 4);
+                Some(acquire(self.outlets.room.of(group.is_urgent()), bytes).await?)
             }
             _ => None,
         };
@@ -332,7 +354,6 @@ impl Ingest {
 
 /// Waits for room in the outbox.
 async fn acquire(room: Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Ended> {
-    // A group that is larger than the outbox goes when that is empty: the caller asks for no more than all of it.
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     room.acquire_many_owned(bytes).await.map_err(|_closed| Ended)
 }

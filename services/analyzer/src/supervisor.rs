@@ -2,12 +2,11 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context};
 use bootstrap::socket::{self, PeerUids, SocketError};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
@@ -16,7 +15,7 @@ use wire::v1::analyzer_server::AnalyzerServer;
 use crate::api::{Api, ApiParts, Recorders, SubscriptionManager};
 use crate::config::{Config, NamesConfig, ScrubError};
 use crate::dispatch::{KindMonitor, Stages};
-use crate::ingest::{Ingest, Outlets};
+use crate::ingest::{Ingest, Outlets, Room};
 use crate::labels::{Directory, LabelManager};
 use crate::metrics::Metrics;
 use crate::outbox::{Fixed, Labeller, Outbox, OutboxParts, Queue, Reporter, ToOutbox};
@@ -87,7 +86,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
         names,
         Outlets {
             outbox: to_outbox.clone(),
-            room: Arc::new(Semaphore::new(config.outbox.max_bytes.get().min(Semaphore::MAX_PERMITS))),
+            room: Room::new(config.outbox.max_bytes.get()),
             subscriptions: subscriptions.clone().recipient(),
             audience,
         },

@@ -28,6 +28,9 @@ const FLOOD_NS: u64 = 1_000_000_000;
 /// Lanes for floods at one time. The smallest flood beyond stays in the main lane.
 pub const MAX_FLOODS: usize = 16;
 
+/// Events of a batch of a flood. What is more urgent waits for the batch that is being worked on, so it is short.
+const MAX_FLOOD_BATCH: usize = 512;
+
 /// Control groups whose events are counted; over it the quiet ones are forgotten.
 const MAX_LOADS: usize = 1024;
 
@@ -136,7 +139,7 @@ impl Batcher {
             let load = self.loads.get_mut(&event.task.cgroup.id);
             if let Some(flood) = load.and_then(|load| load.flood.as_mut()) {
                 flood.open.push(event);
-                if flood.open.is_full(self.max_events) {
+                if flood.open.is_full(self.max_events.min(MAX_FLOOD_BATCH)) {
                     self.complete.extend(flood.open.take(Lane::Flood));
                 }
                 return;

@@ -67,21 +67,22 @@ impl Config {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RingConfig {
-    /// Ring of process starts and ends. Larger: survives longer fork storms. Default 8 MiB.
+    /// Ring of process starts and ends. Larger: survives longer fork storms. Default 4 MiB.
     pub never_drop_bytes: RingBytes,
     /// Ring of arguments and environment. Larger: fewer execs are reported without them while many start with long
-    /// ones. Default 8 MiB.
+    /// ones. Default 4 MiB.
     pub strings_bytes: RingBytes,
-    /// Ring of file events. Larger: survives longer bursts while the probe is not scheduled. Default 16 MiB.
+    /// Ring of file events. Larger: survives longer bursts while the probe is not scheduled, but takes memory, and one
+    /// drain of it delays what comes after. Default 8 MiB.
     pub bulk_bytes: RingBytes,
 }
 
 impl Default for RingConfig {
     fn default() -> Self {
         Self {
-            never_drop_bytes: RingBytes(8 << 20),
-            strings_bytes: RingBytes(8 << 20),
-            bulk_bytes: RingBytes(16 << 20),
+            never_drop_bytes: RingBytes(4 << 20),
+            strings_bytes: RingBytes(4 << 20),
+            bulk_bytes: RingBytes(8 << 20),
         }
     }
 }

@@ -111,6 +111,12 @@ impl Group {
         Self { room: Some(room), ..self }
     }
 
+    /// Whether it overtakes floods.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.head.is_urgent
+    }
+
     /// Payloads in it.
     #[must_use]
     pub fn payloads(&self) -> usize {
