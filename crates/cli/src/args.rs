@@ -245,6 +245,9 @@ pub(crate) struct BecomeArgs {
     /// Control group to join first
     #[arg(long)]
     pub(crate) cgroup: Option<PathBuf>,
+    /// Nice value, if it may be had
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) nice: Option<i32>,
     /// The program and its arguments
     #[arg(last = true, required = true)]
     pub(crate) program: Vec<std::ffi::OsString>,

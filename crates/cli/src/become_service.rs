@@ -20,6 +20,10 @@ pub(crate) fn run(args: BecomeArgs) -> Result<(), Failure> {
     if let Some(cgroup) = &args.cgroup {
         join(cgroup)?;
     }
+    if let Some(nice) = args.nice {
+        // Needs root, and without it the service runs all the same.
+        rustix::process::setpriority_process(None, nice).ok();
+    }
     if let (Some(uid), Some(gid)) = (args.uid, args.gid) {
         drop_root(Uid::from_raw(uid), Gid::from_raw(gid), args.groups_of.as_deref())?;
     }
