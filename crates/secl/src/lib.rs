@@ -1,0 +1,5 @@
+//! SECL, the rule language.
+
+pub mod diagnostic;
+pub mod net;
+pub mod syntax;

@@ -1,0 +1,291 @@
+//! Text to tokens, left to right, longest first.
+//!
+//! Every byte is looked at a bounded number of times: the longest look-ahead is that for an address.
+
+use std::net::IpAddr;
+
+use super::MAX_ERRORS;
+use super::token::{Symbol, Token, TokenKind};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::net::NetLiteral;
+
+/// The longest address as text, `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255`.
+const LONGEST_ADDRESS: usize = 45;
+
+/// Words that end where a bracket starts, because what follows is a list and no subscript.
+const WORDS: [&str; 5] = ["in", "allin", "not", "and", "or"];
+
+/// The tokens of a text, the last one `End`, and what could not be read.
+pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
+    let mut lexer = Lexer { text, at: 0, errors: Vec::new() };
+    let mut tokens = Vec::new();
+    while lexer.errors.len() < MAX_ERRORS {
+        let Some(token) = lexer.next() else { break };
+        tokens.push(token);
+    }
+    tokens.push(Token { kind: TokenKind::End, span: Span::new(text.len(), text.len()) });
+    (tokens, lexer.errors)
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+    errors: Vec<Diagnostic>,
+}
+
+impl<'a> Lexer<'a> {
+    fn next(&mut self) -> Option<Token> {
+        self.skip_blanks_and_comments();
+        let start = self.at;
+        let first = self.peek(0)?;
+        let kind = self
+            .address()
+            .or_else(|| self.reference())
+            .or_else(|| self.quoted(first))
+            .or_else(|| self.word(first))
+            .or_else(|| self.number(first))
+            .or_else(|| self.symbol(first))
+            .unwrap_or_else(|| self.unknown());
+        Some(Token { kind, span: Span::new(start, self.at) })
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.text.as_bytes().get(self.at + ahead).copied()
+    }
+
+    /// Takes the bytes from here that `accepts`, which must be ASCII.
+    fn take_while(&mut self, accepts: impl Fn(u8) -> bool) -> &'a str {
+        let length = self.rest().bytes().take_while(|byte| accepts(*byte)).count();
+        self.take(length)
+    }
+
+    fn take(&mut self, length: usize) -> &'a str {
+        let taken = self.rest().get(..length).unwrap_or_default();
+        self.at += taken.len();
+        taken
+    }
+
+    fn skip_blanks_and_comments(&mut self) {
+        loop {
+            self.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+            if self.peek(0) != Some(b'#') && !self.rest().starts_with("//") {
+                return;
+            }
+            let length = self.rest().find('\n').unwrap_or(self.rest().len());
+            self.take(length);
+        }
+    }
+
+    fn error(&mut self, start: usize, message: impl Into<String>, help: &str) -> TokenKind {
+        let error = Diagnostic::error(Span::new(start, self.at), message);
+        self.errors.push(error.help(help));
+        TokenKind::Invalid
+    }
+
+    fn address(&mut self) -> Option<TokenKind> {
+        let first = self.peek(0)?;
+        if !first.is_ascii_hexdigit() && first != b':' {
+            return None;
+        }
+        let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+        let candidate = self.rest().bytes().take(LONGEST_ADDRESS + 1).take_while(is_part).count();
+        let written = self.rest().get(..candidate)?;
+        let address: IpAddr = written.parse().ok()?;
+        let start = self.at;
+        self.take(candidate);
+        let has_prefix = self.peek(0) == Some(b'/') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit());
+        if !has_prefix {
+            return Some(TokenKind::Net(NetLiteral { address, prefix: None }));
+        }
+        self.take(1);
+        let literal = self.take_while(|byte| byte.is_ascii_digit()).parse().ok();
+        let literal = literal.map(|prefix| NetLiteral { address, prefix: Some(prefix) });
+        Some(match literal.filter(|literal| literal.net().is_some()) {
+            Some(literal) => TokenKind::Net(literal),
+            None => {
+                let longest = if address.is_ipv4() { 32 } else { 128 };
+                self.error(start, "prefix is too long", &format!("write /0 to /{longest} behind {address}"))
+            }
+        })
+    }
+
+    /// `${variable}` or `%{field}`.
+    fn reference(&mut self) -> Option<TokenKind> {
+        let sigil = self.peek(0).filter(|byte| matches!(byte, b'$' | b'%'))?;
+        let start = self.at;
+        if self.peek(1) != Some(b'{') {
+            self.take(1);
+            let help = "a variable is `${name}`, a field reference `%{field}`";
+            return Some(self.error(start, "no name in braces follows", help));
+        }
+        self.take(2);
+        let name = if sigil == b'$' {
+            self.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+        } else {
+            self.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'[' | b']'))
+        };
+        let name = name.to_owned();
+        let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        if self.peek(0) != Some(b'}') || !begins_well {
+            return Some(self.error(start, "braces without a name", "close the name with `}`"));
+        }
+        self.take(1);
+        Some(if sigil == b'$' { TokenKind::Variable(name) } else { TokenKind::FieldReference(name) })
+    }
+
+    /// A string, pattern or regexp.
+    fn quoted(&mut self, first: u8) -> Option<TokenKind> {
+        let start = self.at;
+        let mark = match (first, self.peek(1)) {
+            (b'"', _) => 0,
+            (b'~' | b'r', Some(b'"')) => 1,
+            (b'\'', _) => {
+                self.take(1);
+                let length = self.take_while(|byte| !matches!(byte, b'\'' | b'\n') && byte.is_ascii()).len();
+                self.take(usize::from(self.peek(0) == Some(b'\'')));
+                let inside = self.text.get(start + 1..start + 1 + length).unwrap_or_default();
+                let help = format!("write \"{inside}\"");
+                return Some(self.error(start, "strings have double quotes", &help));
+            }
+            _ => return None,
+        };
+        let body = self.rest().get(mark + 1..).unwrap_or_default();
+        let mut is_escaped = false;
+        let close = body.bytes().position(|byte| {
+            let closes = byte == b'"' && !is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            closes
+        });
+        let Some(close) = close else {
+            self.take(self.rest().len());
+            return Some(self.error(start, "the string has no end", "close it with a double quote"));
+        };
+        let content = body.get(..close).unwrap_or_default().to_owned();
+        self.take(mark + 1 + close + 1);
+        Some(match (mark, first) {
+            (0, _) => TokenKind::Str(content),
+            (_, b'~') => TokenKind::Pattern(content),
+            _ => TokenKind::Regexp(content),
+        })
+    }
+
+    fn word(&mut self, first: u8) -> Option<TokenKind> {
+        if !first.is_ascii_alphabetic() && first != b'_' {
+            return None;
+        }
+        let start = self.at;
+        loop {
+            self.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+            let so_far = self.text.get(start..self.at).unwrap_or_default();
+            // A bracket belongs to the word when it closes again right behind a name or number.
+            let inside = self.rest().strip_prefix('[').map(|rest| {
+                rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
+            });
+            match inside {
+                Some(length) if self.peek(length + 1) == Some(b']') && !WORDS.contains(&so_far) => {
+                    self.take(length + 2);
+                }
+                _ => return Some(TokenKind::Identifier(so_far.to_owned())),
+            }
+        }
+    }
+
+    fn number(&mut self, first: u8) -> Option<TokenKind> {
+        let is_signed = matches!(first, b'+' | b'-');
+        if !self.peek(usize::from(is_signed)).is_some_and(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let start = self.at;
+        self.take(usize::from(is_signed));
+        let digits = self.take_while(|byte| byte.is_ascii_digit());
+        let tail = self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let minus = if first == b'-' { "-" } else { "" };
+        if tail.is_empty() {
+            let is_octal = digits.len() > 1 && digits.starts_with('0');
+            let parsed = i64::from_str_radix(&format!("{minus}{digits}"), if is_octal { 8 } else { 10 });
+            return Some(parsed.map_or_else(
+                |_| {
+                    let help = if is_octal {
+                        "a leading 0 means octal"
+                    } else {
+                        "the largest is 9223372036854775807"
+                    };
+                    self.error(start, "not a number of 64 bits", help)
+                },
+                TokenKind::Int,
+            ));
+        }
+        let unit_ns: Option<i64> = match tail {
+            "ms" => Some(1_000_000),
+            "s" => Some(1_000_000_000),
+            "m" => Some(60_000_000_000),
+            "h" => Some(3_600_000_000_000),
+            _ => None,
+        };
+        let duration = unit_ns.and_then(|unit| digits.parse::<i64>().ok()?.checked_mul(unit));
+        Some(match duration.filter(|_| !is_signed) {
+            Some(ns) => TokenKind::Duration(ns),
+            None if tail.starts_with(['x', 'X']) && digits == "0" => {
+                self.error(start, "numbers are decimal", &in_decimal(tail))
+            }
+            None => {
+                let help = "a duration is one number and one unit: 500ms, 10s, 5m or 2h";
+                self.error(start, "neither a number nor a duration", help)
+            }
+        })
+    }
+
+    fn symbol(&mut self, first: u8) -> Option<TokenKind> {
+        let (symbol, length) = match (first, self.peek(1)) {
+            (b'&', Some(b'&')) => (Symbol::AndAnd, 2),
+            (b'|', Some(b'|')) => (Symbol::OrOr, 2),
+            (b'=', Some(b'=')) => (Symbol::Equal, 2),
+            (b'=', Some(b'~')) => (Symbol::Matches, 2),
+            (b'!', Some(b'=')) => (Symbol::NotEqual, 2),
+            (b'!', Some(b'~')) => (Symbol::NotMatches, 2),
+            (b'<', Some(b'=')) => (Symbol::LessEqual, 2),
+            (b'>', Some(b'=')) => (Symbol::GreaterEqual, 2),
+            (b'&', _) => (Symbol::And, 1),
+            (b'|', _) => (Symbol::Or, 1),
+            (b'^', _) => (Symbol::Caret, 1),
+            (b'+', _) => (Symbol::Plus, 1),
+            (b'-', _) => (Symbol::Minus, 1),
+            (b'=', _) => (Symbol::Assign, 1),
+            (b'<', _) => (Symbol::Less, 1),
+            (b'>', _) => (Symbol::Greater, 1),
+            (b'!', _) => (Symbol::Bang, 1),
+            (b'(', _) => (Symbol::OpenParen, 1),
+            (b')', _) => (Symbol::CloseParen, 1),
+            (b'[', _) => (Symbol::OpenBracket, 1),
+            (b']', _) => (Symbol::CloseBracket, 1),
+            (b',', _) => (Symbol::Comma, 1),
+            _ => return None,
+        };
+        self.take(length);
+        Some(TokenKind::Symbol(symbol))
+    }
+
+    fn unknown(&mut self) -> TokenKind {
+        let start = self.at;
+        let found = self.rest().chars().next().unwrap_or_default();
+        self.take(found.len_utf8());
+        let help = match found {
+            '~' => "a pattern is `~` right before a string: ~\"/etc/*\"; flipping bits is `^`",
+            '*' => "a wildcard stands inside a pattern: ~\"/etc/*\"",
+            '.' => "numbers are whole, and a name starts with a letter",
+            '{' | '}' => "a list stands in brackets: [ \"a\", \"b\" ]",
+            _ => "strings stand in double quotes",
+        };
+        self.error(start, format!("{found:?} means nothing here"), help)
+    }
+}
+
+fn in_decimal(tail: &str) -> String {
+    let digits = tail.get(1..).unwrap_or_default();
+    i64::from_str_radix(digits, 16)
+        .map_or_else(|_| "write the number in decimal".to_owned(), |value| format!("write {value}"))
+}

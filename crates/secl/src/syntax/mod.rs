@@ -1,0 +1,28 @@
+//! The text of a rule: tokens, tree, and the tree as text again.
+//!
+//! Invariants: reading takes time in proportion to the text, recursion is bounded by [`MAX_HEIGHT`], nothing panics,
+//! and `parse(print(tree)) == tree` for every tree that [`parse_rule`] gives.
+
+mod ast;
+mod lexer;
+mod parser;
+mod printer;
+mod recovery;
+mod token;
+
+pub use ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, MemberOp, UnaryOp};
+pub use parser::{Parsed, parse_macro, parse_rule};
+
+/// The longest text of one rule or macro, in bytes.
+pub const MAX_TEXT_BYTES: usize = 1 << 16;
+
+/// The tallest tree of one rule or macro. A hundred nested parentheses are beyond anything a person writes.
+pub const MAX_HEIGHT: u16 = 100;
+
+/// Errors reported of one text; after that many, more would not help.
+pub const MAX_ERRORS: usize = 20;
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
+mod tests;
