@@ -1,0 +1,118 @@
+//! What a text constant of a rule accepts.
+//!
+//! Invariant: matching allocates nothing and takes time in proportion to the value times the pattern at most.
+
+mod glob;
+mod pattern;
+mod regexp;
+
+pub use glob::Glob;
+pub use pattern::Pattern;
+pub use regexp::Regexp;
+
+use crate::model::TextKind;
+
+/// A text constant as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TextLiteral {
+    /// How it was marked.
+    pub kind: LiteralKind,
+    /// What stands between the quotes.
+    pub text: String,
+}
+
+/// How a text constant is marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LiteralKind {
+    /// `"…"`.
+    Exact,
+    /// `~"…"`, or a string behind `=~`.
+    Pattern,
+    /// `r"…"`.
+    Regexp,
+}
+
+/// Why a text constant cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MatcherError {
+    /// `**` where it may not stand.
+    #[error(
+        "`**` may only be the last whole segment of a path: write \"/etc/**\", or one `*` for each level"
+    )]
+    DoubleStarInside,
+    /// `**` in a pattern that is no path.
+    #[error("`**` means something in paths only: one `*` stands for anything here")]
+    DoubleStar,
+    /// Not a regexp.
+    #[error("not a regexp: {0}")]
+    Regexp(String),
+}
+
+/// Accepts some texts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Matcher {
+    /// This text alone.
+    Exact(Box<[u8]>),
+    /// This text in any case.
+    Folded(Box<[u8]>),
+    /// Paths.
+    Glob(Glob),
+    /// Texts with these parts.
+    Pattern(Pattern),
+    /// What the regexp finds itself in.
+    Regexp(Regexp),
+}
+
+impl Matcher {
+    /// True when it accepts `value`.
+    #[must_use]
+    pub fn matches(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(text) => **text == *value,
+            Self::Folded(text) => equal_folded(text, value),
+            Self::Glob(glob) => glob.matches(value),
+            Self::Pattern(pattern) => pattern.matches(value),
+            Self::Regexp(regexp) => regexp.matches(value),
+        }
+    }
+
+    /// What it costs, relative to reading a field (50).
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        match self {
+            Self::Exact(_) | Self::Folded(_) => 0,
+            Self::Glob(_) | Self::Pattern(_) => 80,
+            Self::Regexp(_) => 100,
+        }
+    }
+}
+
+/// The matcher of a constant for a field of this kind.
+///
+/// # Errors
+/// When the constant is no pattern or regexp.
+pub fn for_kind(kind: TextKind, literal: &TextLiteral) -> Result<Matcher, MatcherError> {
+    let is_folded = matches!(kind, TextKind::Domain | TextKind::Insensitive);
+    Ok(match (literal.kind, kind) {
+        (LiteralKind::Exact, _) if is_folded => Matcher::Folded(literal.text.as_bytes().into()),
+        (LiteralKind::Exact, _) => Matcher::Exact(literal.text.as_bytes().into()),
+        (LiteralKind::Pattern, TextKind::Path) => Matcher::Glob(Glob::new(&literal.text, false)?),
+        (LiteralKind::Pattern, _) => Matcher::Pattern(Pattern::new(&literal.text, is_folded)?),
+        (LiteralKind::Regexp, _) => Matcher::Regexp(Regexp::new(&literal.text)?),
+    })
+}
+
+/// Equal but for case, by Unicode's simple folding where both are UTF-8.
+#[must_use]
+pub fn equal_folded(a: &[u8], b: &[u8]) -> bool {
+    if a.is_ascii() || b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
+    }
+    match (std::str::from_utf8(a), std::str::from_utf8(b)) {
+        (Ok(a), Ok(b)) => a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase)),
+        _ => a.eq_ignore_ascii_case(b),
+    }
+}
+
+#[cfg(test)]
+mod tests;
