@@ -12,12 +12,19 @@
 //! The host says what fields there are through [`Model`], and what they hold through [`Event`]. `docs/secl.md` tells the
 //! language, and where it differs from others of its family on purpose.
 
+mod check;
 pub mod diagnostic;
 pub mod matcher;
 pub mod model;
 pub mod net;
+mod node;
+mod predicate;
+mod rule;
+mod scene;
 pub mod syntax;
 
 
+pub use check::{Binding, MacroError, Macros, check_rule};
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use model::{Event, Model};
+pub use rule::{Matched, Recorded, Rule, ValueKind};

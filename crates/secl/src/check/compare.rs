@@ -1,0 +1,366 @@
+//! One value beside another.
+
+use super::Checker;
+use super::term::{Term, constant, plain_source};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::matcher::{LiteralKind, Matcher, TextLiteral, for_kind};
+use crate::model::{Literal, TextKind};
+use crate::node::Node;
+use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source, TextTest, Texts};
+use crate::rule::ValueKind;
+use crate::syntax::{CompareOp, Expr};
+
+/// The two sides of a comparison.
+#[derive(Clone, Copy)]
+pub(super) struct Sides<'e> {
+    pub(super) left: &'e Expr,
+    pub(super) right: &'e Expr,
+}
+
+impl Sides<'_> {
+    fn flipped(self) -> Self {
+        Self { left: self.right, right: self.left }
+    }
+
+    fn span(self) -> Span {
+        self.left.span.to(self.right.span)
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn compare(&mut self, op: CompareOp, left: &Expr, right: &Expr) -> Option<Term> {
+        // Both, so that each shows its errors.
+        let (left_term, right_term) = (self.term(left), self.term(right));
+        let sides = Sides { left, right };
+        let node = match (left_term?, right_term?) {
+            (left @ (Term::Node(_) | Term::Flag(_)), right @ (Term::Node(_) | Term::Flag(_))) => {
+                let node = self.same_truth(left, right, sides)?;
+                self.equality(op, node, "booleans", sides)?
+            }
+            (
+                Term::Int { ints: left, is_duration: left_is_duration },
+                Term::Int { ints: right, is_duration: right_is_duration },
+            ) => self.compare_ints(op, (left, left_is_duration), (right, right_is_duration), sides)?,
+            (left @ (Term::Literal(_) | Term::Texts(_)), right @ (Term::Literal(_) | Term::Texts(_))) => {
+                self.compare_texts(op, left, right, sides)?
+            }
+            (Term::Nets(left), Term::Nets(right)) => {
+                let predicate = Predicate::Net { left, right, is_all: false };
+                let node = self.fold_nets(predicate, sides);
+                self.equality(op, node, "addresses", sides)?
+            }
+            (_, Term::List(_)) | (Term::List(_), _) => {
+                let error =
+                    Diagnostic::error(sides.span(), format!("`{}` does not compare lists", op.text()));
+                return self.error(error.help("write `in` or `not in` before a list"));
+            }
+            (left, right) => return self.mismatch(&left, &right, sides),
+        };
+        Some(Term::Node(node))
+    }
+
+    pub(super) fn mismatch<T>(&mut self, left: &Term, right: &Term, sides: Sides<'_>) -> Option<T> {
+        let message = format!("{} is compared with {}", left.name(), right.name());
+        let error = Diagnostic::error(sides.right.span, message).expected(left.name());
+        let help = match (left, right) {
+            (Term::Int { .. }, Term::Literal(literal)) => match literal.text.parse::<i64>() {
+                Ok(value) => format!("write the number without quotes: {value}"),
+                Err(_) => "numbers and constants stand without quotes".to_owned(),
+            },
+            (Term::Texts(_), Term::Int { .. }) => "write a string in double quotes".to_owned(),
+            (Term::Nets(_), Term::Literal(literal)) => {
+                format!("write the address without quotes: {}", literal.text)
+            }
+            (Term::Node(_) | Term::Flag(_), _) => {
+                "write `true` or `false`, or the field itself; mind the parentheses".to_owned()
+            }
+            _ => "compare values of one type".to_owned(),
+        };
+        self.error(error.help(help))
+    }
+
+    /// `==` as it is, `!=` as its negation, and nothing else.
+    fn equality(&mut self, op: CompareOp, node: Node, what: &str, sides: Sides<'_>) -> Option<Node> {
+        match op {
+            CompareOp::Equal => Some(node),
+            CompareOp::NotEqual => Some(node.not()),
+            CompareOp::Matches
+            | CompareOp::NotMatches
+            | CompareOp::Less
+            | CompareOp::LessEqual
+            | CompareOp::Greater
+            | CompareOp::GreaterEqual => {
+                let error =
+                    Diagnostic::error(sides.span(), format!("operator `{}` is not for {what}", op.text()));
+                self.error(error.help("they are compared with `==` and `!=`"))
+            }
+        }
+    }
+
+    fn same_truth(&mut self, left: Term, right: Term, sides: Sides<'_>) -> Option<Node> {
+        Some(match (left, right) {
+            (Term::Flag(source), Term::Node(Node::Const(value))) => {
+                self.flag_is(source, value, sides.left.span, sides.right.span)
+            }
+            (Term::Node(Node::Const(value)), Term::Flag(source)) => {
+                self.flag_is(source, value, sides.right.span, sides.left.span)
+            }
+            (Term::Flag(left), Term::Flag(right)) if left.is_many() || right.is_many() => {
+                let spans = (Some(sides.left.span), Some(sides.right.span));
+                self.test(Predicate::BoolSame { left, right }, spans.0, spans.1)
+            }
+            (Term::Flag(source), Term::Node(_)) | (Term::Node(_), Term::Flag(source)) if source.is_many() => {
+                let error = Diagnostic::error(sides.span(), "several booleans are compared with a condition");
+                return self.error(error.help("compare them with `true` or `false`, or use `&&` and `||`"));
+            }
+            (left, right) => {
+                let left = self.truth(left, sides.left.span)?;
+                let right = self.truth(right, sides.right.span)?;
+                Node::same(left, right)
+            }
+        })
+    }
+
+    pub(super) fn flag_is(&mut self, source: Source, value: bool, field: Span, literal: Span) -> Node {
+        self.record(&source, ValueKind::Scalar, value.to_string());
+        self.test(Predicate::Bool { left: source, value }, Some(field), Some(literal))
+    }
+
+    fn compare_ints(
+        &mut self,
+        op: CompareOp,
+        (left, left_is_duration): (Ints, bool),
+        (right, right_is_duration): (Ints, bool),
+        sides: Sides<'_>,
+    ) -> Option<Node> {
+        let (order, is_negated) = match op {
+            CompareOp::Equal => (Order::Equal, false),
+            CompareOp::NotEqual => (Order::Equal, true),
+            CompareOp::Less => (Order::Less, false),
+            CompareOp::LessEqual => (Order::LessEqual, false),
+            CompareOp::Greater => (Order::Greater, false),
+            CompareOp::GreaterEqual => (Order::GreaterEqual, false),
+            CompareOp::Matches | CompareOp::NotMatches => {
+                let error =
+                    Diagnostic::error(sides.span(), format!("operator `{}` is not for numbers", op.text()));
+                return self.error(error.help("numbers are compared with == != < <= > >="));
+            }
+        };
+        if let (Some(a), Some(b)) = (constant(&left), constant(&right)) {
+            let value = order.holds(a, b) != is_negated;
+            self.warn(
+                Diagnostic::warning(sides.span(), format!("this is always {value}")).help("name a field"),
+            );
+            return Some(Node::Const(value));
+        }
+        // The constant, if there is one, stands on the right from here on.
+        let (left, order, right, sides, is_age) = if constant(&left).is_some() {
+            (right, order.flipped(), left, sides.flipped(), left_is_duration)
+        } else {
+            (left, order, right, sides, right_is_duration)
+        };
+        let left = match plain_source(&left).copied() {
+            Some(source) if is_age => {
+                if is_negated {
+                    let error = Diagnostic::error(sides.span(), "operator `!=` is not for ages");
+                    return self.error(error.help("an age is compared with < <= > >= =="));
+                }
+                self.warn_of_age(&source, sides.left.span);
+                Ints::Age(source)
+            }
+            Some(source) => {
+                if let Some(value) = constant(&right) {
+                    self.validate_int(&source, value, sides.right.span)?;
+                    let kind = if order == Order::Equal { ValueKind::Scalar } else { ValueKind::Range };
+                    self.record(&source, kind, value.to_string());
+                }
+                left
+            }
+            None => left,
+        };
+        self.warn_of_mask(&left, order, &right, sides);
+        let is_plain = plain_source(&left).is_some() || matches!(left, Ints::Age(_));
+        let spans = is_plain.then_some((sides.left.span, sides.right.span));
+        let node = self.test(Predicate::Int { left, order, right }, spans.map(|s| s.0), spans.map(|s| s.1));
+        Some(if is_negated { node.not() } else { node })
+    }
+
+    fn warn_of_age(&mut self, source: &Source, span: Span) {
+        if let Some(field) = self.field_of(source).filter(|field| !field.is_timestamp) {
+            let message = format!("`{}` is no timestamp, and a duration compares with its age", field.name);
+            self.warn(Diagnostic::warning(span, message).help("compare it with a number"));
+        }
+    }
+
+    /// A comparison of a mask with bits that it does not have.
+    fn warn_of_mask(&mut self, left: &Ints, order: Order, right: &Ints, sides: Sides<'_>) {
+        let Ints::One(Int::Bits(crate::syntax::BitOp::And, a, b)) = left else { return };
+        let mask = match (&**a, &**b) {
+            (Int::Const(mask), _) | (_, Int::Const(mask)) => *mask,
+            _ => return,
+        };
+        let Some(value) = constant(right) else { return };
+        if order == Order::Equal && value & !mask != 0 {
+            let warning = Diagnostic::warning(sides.span(), "the mask does not have these bits");
+            self.warn(warning.help("put the bits into the mask too, or compare with `> 0`"));
+        }
+    }
+
+    pub(super) fn validate_int(&mut self, source: &Source, value: i64, span: Span) -> Option<()> {
+        let refused = self.field_of(source).map(|field| self.model.validate(field, Literal::Int(value)));
+        match refused {
+            Some(Err(reason)) => self.error(Diagnostic::error(span, reason)),
+            Some(Ok(())) | None => Some(()),
+        }
+    }
+
+    fn compare_texts(&mut self, op: CompareOp, left: Term, right: Term, sides: Sides<'_>) -> Option<Node> {
+        let (is_pattern, is_negated) = match op {
+            CompareOp::Equal => (false, false),
+            CompareOp::NotEqual => (false, true),
+            CompareOp::Matches => (true, false),
+            CompareOp::NotMatches => (true, true),
+            CompareOp::Less | CompareOp::LessEqual | CompareOp::Greater | CompareOp::GreaterEqual => {
+                let error =
+                    Diagnostic::error(sides.span(), format!("operator `{}` is not for strings", op.text()));
+                return self.error(error.help("strings are compared with == != =~ !~ and `in`"));
+            }
+        };
+        if is_pattern && !matches!(right, Term::Literal(_)) {
+            return self.not_constant(sides.right.span);
+        }
+        let node = match (left, right) {
+            (Term::Literal(a), Term::Literal(b)) => {
+                let b = if is_pattern { self.as_pattern(b, sides.right.span) } else { b };
+                let value = self.literals_equal(&a, &b, sides)?;
+                let truth = value != is_negated;
+                self.warn(
+                    Diagnostic::warning(sides.span(), format!("this is always {truth}")).help("name a field"),
+                );
+                Node::Const(value)
+            }
+            (Term::Texts(texts), Term::Literal(literal)) => {
+                let literal = if is_pattern { self.as_pattern(literal, sides.right.span) } else { literal };
+                self.text_is(texts, literal, sides)?
+            }
+            (Term::Literal(literal), Term::Texts(texts)) => self.text_is(texts, literal, sides.flipped())?,
+            (Term::Texts(left), Term::Texts(right)) => self.texts_same(left, right, sides),
+            (left, right) => return self.mismatch(&left, &right, sides),
+        };
+        Some(if is_negated { node.not() } else { node })
+    }
+
+    /// A string behind `=~` is a pattern.
+    fn as_pattern(&mut self, literal: TextLiteral, span: Span) -> TextLiteral {
+        if literal.kind != LiteralKind::Exact {
+            return literal;
+        }
+        if !literal.text.contains('*') {
+            let warning = Diagnostic::warning(span, "a pattern without a wildcard");
+            self.warn(warning.help("write `==`, or `*` where anything may stand"));
+        }
+        TextLiteral { kind: LiteralKind::Pattern, ..literal }
+    }
+
+    fn literals_equal(&mut self, a: &TextLiteral, b: &TextLiteral, sides: Sides<'_>) -> Option<bool> {
+        let (text, pattern, span) = if b.kind == LiteralKind::Exact && a.kind != LiteralKind::Exact {
+            (b, a, sides.left.span)
+        } else {
+            (a, b, sides.right.span)
+        };
+        match for_kind(TextKind::Plain, pattern) {
+            Ok(matcher) => Some(matcher.matches(text.text.as_bytes())),
+            Err(error) => self.error(Diagnostic::error(span, error.to_string())),
+        }
+    }
+
+    fn text_is(&mut self, left: Texts, literal: TextLiteral, sides: Sides<'_>) -> Option<Node> {
+        let field = matches!(left, Texts::Each(_)).then_some(sides.left.span);
+        let value = self.value_span(sides.right, literal.kind);
+        let matchers = self.matchers(&left, &literal, sides.right.span)?;
+        let test = TextTest::new(matchers, Vec::new());
+        Some(self.test(Predicate::Text { left, test }, field, Some(value)))
+    }
+
+    pub(super) fn texts_same(&mut self, left: Texts, right: Texts, sides: Sides<'_>) -> Node {
+        let is_folded = [&left, &right].into_iter().any(|texts| match texts {
+            Texts::Each(source) | Texts::RootDomain(source) => self
+                .field_of(source)
+                .is_some_and(|field| matches!(field.text, TextKind::Domain | TextKind::Insensitive)),
+            Texts::Const(_) | Texts::Join(_) => false,
+        });
+        for (texts, other) in [(&left, sides.right), (&right, sides.left)] {
+            if let Texts::Each(source) = texts {
+                self.record(&source.clone(), ValueKind::Variable, other.to_string());
+            }
+        }
+        // Strings with variables in them are not worth showing: what they stood for is not known any more.
+        let span = |texts: &Texts, span| matches!(texts, Texts::Each(_)).then_some(span);
+        let (field, value) = (span(&left, sides.left.span), span(&right, sides.right.span));
+        let (field, value) = if field.is_some() { (field, value) } else { (value, None) };
+        self.test(Predicate::TextSame { left, right, is_folded }, field, value)
+    }
+
+    /// What a constant means beside these texts.
+    pub(super) fn matchers(
+        &mut self,
+        texts: &Texts,
+        literal: &TextLiteral,
+        span: Span,
+    ) -> Option<Vec<Matcher>> {
+        let field = match texts {
+            Texts::Each(source) => self.field_of(source).map(|field| (field, *source)),
+            Texts::RootDomain(_) => {
+                let matcher = for_kind(TextKind::Domain, literal);
+                return matcher.map_or_else(
+                    |error| self.error(Diagnostic::error(span, error.to_string())),
+                    |m| Some(vec![m]),
+                );
+            }
+            Texts::Const(_) | Texts::Join(_) => None,
+        };
+        let found = match field {
+            Some((field, _)) => self
+                .model
+                .validate(field, Literal::Text(literal))
+                .and_then(|()| self.model.matchers(field, literal)),
+            None => for_kind(TextKind::Plain, literal).map(|m| vec![m]).map_err(|error| error.to_string()),
+        };
+        let is_path = field.is_some_and(|(field, _)| field.text == TextKind::Path);
+        if let Some((_, source)) = field {
+            let kind = match literal.kind {
+                LiteralKind::Exact => ValueKind::Scalar,
+                LiteralKind::Pattern if is_path => ValueKind::Glob,
+                LiteralKind::Pattern => ValueKind::Pattern,
+                LiteralKind::Regexp => ValueKind::Regexp,
+            };
+            self.record(&source, kind, literal.text.clone());
+        }
+        match found {
+            Ok(matchers) => Some(matchers),
+            Err(reason) => self.error(Diagnostic::error(span, reason)),
+        }
+    }
+
+    /// Networks that do not depend on the event are compared at once.
+    pub(super) fn fold_nets(&mut self, predicate: Predicate, sides: Sides<'_>) -> Node {
+        if let Predicate::Net { left: Nets::Const(left), right: Nets::Const(right), is_all } = &predicate {
+            let overlaps = |found: &crate::net::Net| {
+                let mut others = right.iter();
+                if *is_all {
+                    others.all(|net| net.overlaps(found))
+                } else {
+                    others.any(|net| net.overlaps(found))
+                }
+            };
+            let value = if *is_all { left.iter().all(overlaps) } else { left.iter().any(overlaps) };
+            self.warn(Diagnostic::warning(sides.span(), "no field is compared here").help("name a field"));
+            return Node::Const(value);
+        }
+        let is_field = |nets: &Nets| matches!(nets, Nets::Each(_));
+        let Predicate::Net { left, .. } = &predicate else { return Node::Const(false) };
+        let (field, value) =
+            if is_field(left) { (sides.left, sides.right) } else { (sides.right, sides.left) };
+        self.test(predicate, Some(field.span), Some(value.span))
+    }
+}
