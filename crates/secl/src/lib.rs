@@ -12,6 +12,7 @@
 //! The host says what fields there are through [`Model`], and what they hold through [`Event`]. `docs/secl.md` tells the
 //! language, and where it differs from others of its family on purpose.
 
+mod bucket;
 mod check;
 pub mod diagnostic;
 pub mod matcher;
@@ -24,6 +25,7 @@ mod scene;
 pub mod syntax;
 
 
+pub use bucket::{Bucket, Scratch, Shape};
 pub use check::{Binding, MacroError, Macros, check_rule};
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use model::{Event, Model};
