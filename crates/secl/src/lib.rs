@@ -24,6 +24,8 @@ mod rule;
 mod scene;
 pub mod syntax;
 
+#[cfg(test)]
+mod tests;
 
 pub use bucket::{Bucket, Scratch, Shape};
 pub use check::{Binding, MacroError, Macros, check_rule};

@@ -1,0 +1,11 @@
+//! Every fact of the cases as a row, by section, over a neutral model; and properties over random rules and events.
+
+mod agreement;
+mod cases;
+mod lists;
+mod neutral;
+mod oracle;
+mod patterns;
+mod random;
+mod rows;
+mod types;
