@@ -15,6 +15,7 @@
 mod bucket;
 mod check;
 pub mod diagnostic;
+pub mod filter;
 pub mod matcher;
 pub mod model;
 pub mod net;
@@ -30,5 +31,5 @@ mod tests;
 pub use bucket::{Bucket, Scratch, Shape};
 pub use check::{Binding, MacroError, Macros, check_rule};
 pub use diagnostic::{Diagnostic, Severity, Span};
-pub use model::{Event, Model};
+pub use model::{Event, Model, Value};
 pub use rule::{Matched, Recorded, Rule, ValueKind};

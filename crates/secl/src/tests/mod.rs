@@ -2,10 +2,12 @@
 
 mod agreement;
 mod cases;
+mod filters;
 mod lists;
 mod neutral;
 mod oracle;
 mod patterns;
 mod random;
 mod rows;
+mod soundness;
 mod types;

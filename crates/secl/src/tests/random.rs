@@ -46,6 +46,30 @@ impl Random {
         [0, 1, 2, 3, 4, 7, 11, 13, 64, 128, 192, 110, 4242, 1000, i64::MAX][self.below(15)]
     }
 
+    /// A rule that the kernel can often filter by.
+    pub(super) fn filterable(&mut self) -> String {
+        let mut leaf = || match self.below(7) {
+            0 => format!("open.file.path in [ {}, {} ]", self.literal(true), self.literal(true)),
+            1 => format!("open.file.path != {}", self.literal(true)),
+            2 => format!("open.flags & {} > {}", self.int(), self.below(2)),
+            3 => format!("open.flags & {} != {}", self.int(), self.int()),
+            4 => format!("process.auid {} {}", self.pick(&["<", "<=", ">", ">=", "==", "!="]), self.int()),
+            5 => format!("s.text == {}", self.literal(false)),
+            _ => format!("n.a in [ {}, {} ]", self.int(), self.int()),
+        };
+        let (first, second) = (leaf(), leaf());
+        let depth = self.below(3);
+        let rest = self.rule(depth);
+        match self.below(6) {
+            0 => format!("({first} || {second}) && ({rest})"),
+            1 => format!("{first} && !({second})"),
+            2 => format!("({first}) == ({second})"),
+            3 => format!("!({first}) && {second} && ({rest})"),
+            4 => rest,
+            _ => format!("{first} && {second} && ({rest})"),
+        }
+    }
+
     /// A rule about anything.
     pub(super) fn rule(&mut self, depth: usize) -> String {
         if depth == 0 || self.below(3) == 0 {
