@@ -10,4 +10,4 @@ mod patterns;
 mod random;
 mod rows;
 mod soundness;
-mod types;
+mod value_types;
