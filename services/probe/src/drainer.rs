@@ -1,7 +1,7 @@
 //! The thread that drains: waits, steps, publishes the status, and ends in the right order.
 //!
 //! It never waits for the analyzer, except at the end, and then at most [`FLUSH_LIMIT`]. Nothing wakes it while nothing
-//! happens, except for the status every [`QUIET_TICK_NS`].
+//! happens, except for the status every five seconds.
 
 use std::io::PipeReader;
 use std::os::fd::AsFd;

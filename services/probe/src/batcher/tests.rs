@@ -78,11 +78,19 @@ fn a_batch_is_complete_by_weight() {
 #[test]
 fn a_flood_has_a_lane_of_its_own_and_its_lifecycle_has_not() {
     let mut batcher = Batcher::new(100_000, 100);
-    step(&mut batcher, SECOND, 7, 1_000);
+    step(&mut batcher, SECOND, 7, 700);
     batcher.push(Event { task: task_in(1, 7), ..exit(1, SECOND + 2_000) });
     batcher.push(open_in(8, SECOND + 2_001));
-    let expected = [(Lane::Main, 7, 256 + 1), (Lane::Main, 8, 1), (Lane::Flood, 7, 744)];
+    let expected = [(Lane::Main, 7, 256 + 1), (Lane::Main, 8, 1), (Lane::Flood, 7, 444)];
     assert_eq!(lanes(&mut batcher), expected);
+}
+
+#[test]
+fn batches_of_a_flood_are_short() {
+    let mut batcher = Batcher::new(100_000, 100);
+    step(&mut batcher, SECOND, 7, 256 + 1_100);
+    let sizes: Vec<_> = lanes(&mut batcher).into_iter().filter(|(lane, ..)| *lane == Lane::Flood).collect();
+    assert_eq!(sizes, [(Lane::Flood, 7, 512), (Lane::Flood, 7, 512), (Lane::Flood, 7, 76)]);
 }
 
 #[test]
@@ -115,7 +123,7 @@ fn beyond_the_last_lane_a_larger_flood_takes_that_of_the_smallest() {
         step(&mut batcher, SECOND, cgroup, 300 + u32::try_from(cgroup).unwrap());
     }
     step(&mut batcher, SECOND, 17, 280);
-    step(&mut batcher, SECOND, 18, 2_000);
+    step(&mut batcher, SECOND, 18, 600);
     let floods: Vec<u64> = lanes(&mut batcher)
         .into_iter()
         .filter_map(|(lane, cgroup, _)| (lane == Lane::Flood).then_some(cgroup))

@@ -18,7 +18,6 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-
 pub use counters::KernelCounters;
 pub use loader::{HookReport, HookTrial, LoadError, try_hooks};
 pub use losses::CgroupCounts;
