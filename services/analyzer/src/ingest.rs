@@ -188,13 +188,12 @@ impl Ingest {
             self.next = self.next_work();
         }
         let Some(next) = &self.next else { return Ok(()) };
-        let room = match next {
-            ToOutbox::Deliver(group) => {
-                // A group that is larger than its part of the outbox goes when that is empty.
-                let bytes = group.bytes().min(self.max_bytes / 4);
-                Some(acquire(self.outlets.room.of(group.is_urgent()), bytes).await?)
-            }
-            _ => None,
+        let room = if let ToOutbox::Deliver(group) = next {
+            // A group that is larger than its part of the outbox goes when that is empty.
+            let bytes = group.bytes().min(self.max_bytes / 4);
+            Some(acquire(self.outlets.room.of(group.is_urgent()), bytes).await?)
+        } else {
+            None
         };
         let place = self.outlets.outbox.reserve().await.map_err(|_ended| Ended)?;
         match (self.next.take(), room) {

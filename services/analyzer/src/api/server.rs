@@ -90,7 +90,7 @@ impl Analyzer for Api {
         let filter =
             Filter::from_request(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let subscribe = Subscribe { filter, with_json: request.with_json };
-        let receiver = self.parts.subscriptions.send(subscribe).await.map_err(|_| ended())?;
+        let receiver = self.parts.subscriptions.send(subscribe).await.map_err(|_ended| ended())?;
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok))))
     }
 
@@ -100,8 +100,8 @@ impl Analyzer for Api {
     ) -> Result<Response<Self::RecordStream>, Status> {
         self.check(&request)?;
         let (answer, recording) = oneshot::channel();
-        self.parts.pipeline.send(StartRecord(answer)).await.map_err(|_| ended())?;
-        let receiver = recording.await.map_err(|_| ended())?;
+        self.parts.pipeline.send(StartRecord(answer)).await.map_err(|_ended| ended())?;
+        let receiver = recording.await.map_err(|_ended| ended())?;
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 

@@ -59,7 +59,7 @@ impl Received {
         assert_eq!((group.length.len(), group.label.len()), (group.time_ms.len(), group.length.len()));
         let text = String::from_utf8(group.content.to_vec()).unwrap();
         let lines: Vec<&str> = text.split_terminator('\n').collect();
-        let lengths: Vec<u32> = lines.iter().map(|line| line.len() as u32 + 1).collect();
+        let lengths: Vec<u32> = lines.iter().map(|line| u32::try_from(line.len()).unwrap() + 1).collect();
         assert_eq!(lengths, group.length);
         let payload = |line: &&str| Payload {
             content: (*line).to_owned(),
@@ -74,9 +74,12 @@ impl Received {
 #[derive(Clone)]
 pub(crate) struct FakeReporter(Arc<Inbox>);
 
+/// Where the settled marks of a stream go.
+type Marks = mpsc::Sender<Result<v1::Settled, Status>>;
+
 struct Inbox {
     groups: watch::Sender<Vec<Received>>,
-    streams: Mutex<Vec<Option<mpsc::Sender<Result<v1::Settled, Status>>>>>,
+    streams: Mutex<Vec<Option<Marks>>>,
     settles: bool,
     failures: Mutex<u32>,
     answers: bool,
@@ -290,7 +293,7 @@ impl FakeProbe {
     async fn stream_to(self, sender: mpsc::Sender<Result<v1::FromProbe, Status>>) {
         let send = async |message| sender.send(Ok(v1::FromProbe { message: Some(message) })).await.is_ok();
         // What is not acknowledged is sent again.
-        *self.0.next.lock().unwrap() = self.acked().0 as usize;
+        *self.0.next.lock().unwrap() = usize::try_from(self.acked().0).unwrap();
         let mut hello = wire::status::hello(&self.0.host, "fake");
         hello.session = 77;
         send(FromProbe::Hello(hello)).await;

@@ -9,7 +9,7 @@ use super::super::text::{column, grouped, printable, width};
 const BAD: [&str; 8] = ["dropped", "lost", "failed", "error", "rejected", "refused", "undecodable", "cut"];
 
 /// Every counter of a service.
-pub(super) fn all<'a>(status: &'a AnalyzerStatus) -> impl Iterator<Item = (&'static str, &'a [Metric])> {
+pub(super) fn all(status: &AnalyzerStatus) -> impl Iterator<Item = (&'static str, &[Metric])> {
     [
         ("Probe", status.probe.as_ref().map(|probe| probe.metrics.as_slice())),
         ("Analyzer", status.analyzer.as_ref().map(|service| service.metrics.as_slice())),

@@ -28,11 +28,14 @@ impl Handler<Resolve> for Silent {
     fn handle(&mut self, _: Resolve, _: &mut Self::Context) {}
 }
 
+/// Where the settled marks of a stream go.
+type Marks = mpsc::Sender<Result<v1::Settled, Status>>;
+
 /// A reporter that takes groups and settles nothing.
 #[derive(Clone)]
 struct Stopped {
     answers: bool,
-    streams: Arc<Mutex<Vec<mpsc::Sender<Result<v1::Settled, Status>>>>>,
+    streams: Arc<Mutex<Vec<Marks>>>,
     submitted: mpsc::Sender<(usize, u64)>,
 }
 

@@ -128,6 +128,10 @@ struct Probe {
 /// What a step of the world does, chosen by the first number; the others say to what.
 type Step = (u8, u16, u8);
 
+fn at(number: u64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
 proptest! {
     #[test]
     fn each_event_is_in_the_ledger_exactly_once_whatever_breaks(
@@ -144,7 +148,7 @@ proptest! {
             match what % 4 {
                 // The probe sends its next batch, old or new.
                 0 => {
-                    if probe.sent as usize == probe.events.len() {
+                    if at(probe.sent) == probe.events.len() {
                         if is_over { continue }
                         probe.events.push(u64::from(n));
                     }
@@ -154,7 +158,7 @@ proptest! {
                     if seq > newest {
                         newest = seq;
                         tracker.open(seq);
-                        let (events, parts) = (probe.events[seq as usize - 1], u64::from(which % 4));
+                        let (events, parts) = (probe.events[at(seq) - 1], u64::from(which % 4));
                         let mut rest = events;
                         for _ in 0..parts {
                             let part = rest / 2;
@@ -175,7 +179,7 @@ proptest! {
                 2 => if let Some(settled) = on_their_way.pop_front() {
                     prop_assert!(settled.seq > probe.acked && settled.seq <= probe.sent);
                     prop_assert!(groups.iter().all(|(seq, _)| *seq > settled.seq));
-                    let covered: u64 = probe.events[probe.acked as usize..settled.seq as usize].iter().sum();
+                    let covered: u64 = probe.events[at(probe.acked)..at(settled.seq)].iter().sum();
                     prop_assert_eq!(settled.ledger.by_kind().total(), covered);
                     probe.acked = settled.seq;
                     probe.sum.add(&settled.ledger);
@@ -194,7 +198,7 @@ proptest! {
             probe.acked = settled.seq;
             probe.sum.add(&settled.ledger);
         }
-        prop_assert_eq!(probe.acked as usize, probe.events.len());
+        prop_assert_eq!(at(probe.acked), probe.events.len());
         prop_assert_eq!(probe.sum.by_kind().total(), probe.events.iter().sum::<u64>());
     }
 }
