@@ -213,10 +213,13 @@ pub(crate) fn chaos() -> anyhow::Result<()> {
         counted += accounting.lost().get(Kind::Open);
 
         let mut ids: HashMap<u64, String> = HashMap::new();
-        let (mut lines_seen, mut conflicts) = (0_u64, Vec::new());
+        let (mut lines_seen, mut conflicts, mut gaps) = (0_u64, Vec::new(), Vec::new());
         for path in [&file, &at_intake] {
             lines(path, &mut |line| {
-                let Some((id, number)) = id_and_number(line, PREFIX) else { return };
+                let Some((id, number)) = id_and_number(line, PREFIX) else {
+                    gaps.extend(reported_gap(line));
+                    return;
+                };
                 lines_seen += 1;
                 if ids.entry(number).or_insert_with(|| id.clone()) != &id {
                     conflicts.push(number);
@@ -229,7 +232,7 @@ pub(crate) fn chaos() -> anyhow::Result<()> {
             conflicts.len(),
             conflicts.first()
         );
-        let hidden = not_observed(&status, &ticks, opens)?;
+        let hidden = not_observed(&status, &gaps, &ticks, opens)?;
         let missing: Vec<u64> = (0..opens).filter(|number| !ids.contains_key(number)).collect();
         let unexplained: Vec<u64> =
             missing.iter().copied().filter(|number| !hidden.contains(number)).collect();
@@ -246,7 +249,7 @@ pub(crate) fn chaos() -> anyhow::Result<()> {
             "{} events are gone, {counted} counted as lost; the first: {:?}; {:?}",
             unexplained.len(),
             unexplained.first(),
-            status.probe.map(|probe| probe.not_observed),
+            gaps,
         );
         Ok(())
     })
@@ -292,10 +295,24 @@ async fn settled_again(stack: &mut Stack) -> anyhow::Result<v1::AnalyzerStatus> 
         .await
 }
 
+/// A time that nobody observed, from the document that says so; nanoseconds since the epoch.
+fn reported_gap(line: &[u8]) -> Option<(i128, i128)> {
+    memchr::memmem::find(line, br#""rule_id":"not_observed""#)?;
+    let json: serde_json::Value = serde_json::from_slice(line).ok()?;
+    // In the intake's own file the document is inside of another one.
+    let document = json.get("message").unwrap_or(&json);
+    let time = |key| document.get(key)?.as_str()?.parse::<jiff::Timestamp>().ok();
+    Some((time("from")?.as_nanosecond(), time("to")?.as_nanosecond()))
+}
+
 /// The numbers that were opened while nobody observed.
-fn not_observed(status: &v1::AnalyzerStatus, ticks: &Path, opens: u64) -> anyhow::Result<HashSet<u64>> {
+fn not_observed(
+    status: &v1::AnalyzerStatus,
+    gaps: &[(i128, i128)],
+    ticks: &Path,
+    opens: u64,
+) -> anyhow::Result<HashSet<u64>> {
     let offset = status.host.as_ref().context("the host is known")?.wall_offset_ns;
-    let gaps = status.probe.as_ref().map(|probe| probe.not_observed.clone()).unwrap_or_default();
     let text = std::fs::read_to_string(ticks)?;
     let mut times: Vec<(u64, i64)> = Vec::new();
     for line in text.lines() {
@@ -306,7 +323,7 @@ fn not_observed(status: &v1::AnalyzerStatus, ticks: &Path, opens: u64) -> anyhow
     let mut hidden = HashSet::new();
     for pair in times.windows(2) {
         let [(first, from), (next, to)] = *pair else { continue };
-        if gaps.iter().any(|gap| from <= gap.to_ns && to >= gap.from_ns) {
+        if gaps.iter().any(|(start, end)| i128::from(from) <= *end && i128::from(to) >= *start) {
             hidden.extend(first..next);
         }
     }

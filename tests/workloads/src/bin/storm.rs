@@ -37,7 +37,7 @@ const NOTHING: &str = "--numbered";
 #[derive(Debug, Parser)]
 #[command(name = "storm")]
 struct Args {
-    /// Opens of <PREFIX><number>; with several threads each numbers its own from 0
+    /// Opens of the prefix and a number; with several threads each numbers its own from 0
     #[arg(long, default_value_t = 0)]
     opens: u64,
     /// Opens a second; 0 = as many as possible
@@ -139,8 +139,8 @@ fn open_numbered(
             done += 1;
         }
         tick += 1;
-        if args.rate > 0 {
-            let next_ns = start_ns.saturating_add(tick.saturating_mul(per_tick * 1_000_000_000 / args.rate));
+        if let Some(tick_ns) = (per_tick * 1_000_000_000).checked_div(args.rate) {
+            let next_ns = start_ns.saturating_add(tick.saturating_mul(tick_ns));
             pause(Duration::from_nanos(next_ns.saturating_sub(now_ns())))?;
         }
     }
