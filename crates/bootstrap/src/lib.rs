@@ -6,6 +6,7 @@
 pub mod cause;
 pub mod config;
 pub mod counters;
+pub mod log_limit;
 pub mod logging;
 pub mod readiness;
 pub mod shutdown;

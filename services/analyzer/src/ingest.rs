@@ -18,12 +18,12 @@ use wire::v1::from_probe::Message as FromProbe;
 use crate::api::{Audience, Publish, Recorders};
 use crate::config::{Config, OutputEvents};
 use crate::dispatch::Dispatched;
-use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::outbox::{Acks, BatchId, ToOutbox};
 use crate::payloads::Payloads;
 use crate::pipeline::{Pipeline, Processed};
 use crate::render::Renderer;
+use bootstrap::log_limit::LogLimit;
 
 /// Dispatched events of one batch.
 #[derive(Debug, Clone, Default)]

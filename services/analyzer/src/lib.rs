@@ -11,7 +11,6 @@ pub mod config;
 pub mod dispatch;
 pub mod ingest;
 pub mod labels;
-pub mod log_limit;
 pub mod metrics;
 pub mod outbox;
 pub mod payloads;

@@ -15,10 +15,10 @@ use tokio::sync::{oneshot, watch};
 use crate::config::LineFormat;
 use crate::group::{Group, now_ms};
 use crate::intake::EntryForm;
-use crate::log_limit::LogLimit;
 use crate::metrics::FileMetrics;
 use crate::output::Output;
 use crate::rotate::RotatingFile;
+use bootstrap::log_limit::LogLimit;
 
 /// First wait after a failed write; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(100);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bootstrap::counters::{Counter, Registry};
 
 use crate::labels::{LabelId, Labels};
-use crate::log_limit::LogLimit;
+use bootstrap::log_limit::LogLimit;
 
 /// What happened to submitted payloads before they reached a destination.
 #[derive(Debug, Clone)]

@@ -13,10 +13,10 @@ use tonic::{Request, Response, Status, Streaming};
 use wire::v1;
 use wire::v1::reporter_server::{Reporter, ReporterServer};
 
-use crate::log_limit::LogLimit;
 use crate::metrics::SubmitMetrics;
 use crate::outputs::Outputs;
 use crate::stream::{Phase, Stream};
+use bootstrap::log_limit::LogLimit;
 
 /// Largest group as a message; senders keep theirs under it.
 pub const MAX_GROUP_BYTES: usize = 16 << 20;

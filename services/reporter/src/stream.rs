@@ -10,10 +10,10 @@ use tonic::{Status, Streaming};
 use wire::v1;
 
 use crate::group::InvalidGroup;
-use crate::log_limit::LogLimit;
 use crate::mark::Mark;
 use crate::metrics::SubmitMetrics;
 use crate::outputs::Outputs;
+use bootstrap::log_limit::LogLimit;
 
 /// How far the reporter is with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,9 +18,9 @@ use super::reporter::{Reporter, SubmitError};
 use super::stream::{Stream, StreamEvent};
 use super::tracker::{BatchId, Tracker};
 use crate::backoff::Backoff;
-use crate::log_limit::LogLimit;
 use crate::metrics::OutboxMetrics;
 use crate::status::StatusBoard;
+use bootstrap::log_limit::LogLimit;
 
 /// A reporter that settles nothing for so long is shown.
 const SHOW_STALL: Duration = Duration::from_secs(10);

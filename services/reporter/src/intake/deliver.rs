@@ -13,9 +13,9 @@ use super::backoff::Backoff;
 use super::batch::Batch;
 use super::client::{Client, Outcome};
 use super::compress::Compression;
-use crate::log_limit::LogLimit;
 use crate::metrics::{DropCause, IntakeMetrics, RetryCause};
 use crate::output::Output;
+use bootstrap::log_limit::LogLimit;
 
 /// What delivering needs; shared by the requests in flight.
 #[derive(Debug)]

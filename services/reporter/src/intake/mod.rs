@@ -21,11 +21,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::group::{Group, now_ms};
-use crate::log_limit::LogLimit;
 use crate::metrics::{DropCause, IntakeMetrics};
 use crate::output::Output;
 use backoff::{Backoff, Policy};
 use batch::{Batch, Batcher, Limits};
+use bootstrap::log_limit::LogLimit;
 use config::IntakeConfig;
 use deliver::Delivery;
 

@@ -8,10 +8,10 @@ use crate::config::{FileConfig, IntakeConfig, LineFormat};
 use crate::group::tests::message;
 use crate::intake::Intake;
 use crate::lines::LineWriter;
-use crate::log_limit::LogLimit;
 use crate::metrics::{DestinationMetrics, DropCause, FileMetrics};
 use crate::output::OutputParts;
 use crate::rotate::RotatingFile;
+use bootstrap::log_limit::LogLimit;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
