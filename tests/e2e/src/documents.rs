@@ -8,7 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use crate::growth::{Growth, Place};
 
 use anyhow::Context;
 use memchr::memmem;
@@ -52,9 +54,11 @@ pub fn lines(path: &Path, each: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Follows a file that grows and is rotated, until dropped or ended; gives each line with the time it was seen.
+/// Follows a file that grows and is rotated, until it is ended; gives each line with its place, by which the time is
+/// found when it was written: a reader that falls behind a flood must not count its own delay.
 pub struct Follower<T> {
     stop: Arc<AtomicBool>,
+    growth: Growth,
     thread: std::thread::JoinHandle<anyhow::Result<T>>,
 }
 
@@ -65,8 +69,9 @@ impl<T: Default + Send + 'static> Follower<T> {
     /// When its directory cannot be watched.
     pub fn start(
         path: &Path,
-        each: impl FnMut(&mut T, &[u8], SystemTime) + Send + 'static,
+        each: impl FnMut(&mut T, &[u8], &Place) + Send + 'static,
     ) -> anyhow::Result<Self> {
+        let growth = Growth::watch(path)?;
         let directory = path.parent().context("a file is in a directory")?;
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         let flags = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVE;
@@ -76,16 +81,18 @@ impl<T: Default + Send + 'static> Follower<T> {
         let thread = std::thread::Builder::new()
             .name("follow".to_owned())
             .spawn(move || follow(&path, &inotify, &stopped, each))?;
-        Ok(Self { stop, thread })
+        Ok(Self { stop, growth, thread })
     }
 
-    /// Reads what is there, ends, and gives what was collected.
+    /// Reads what is there, ends, and gives what was collected, with when the file grew to which size.
     ///
     /// # Errors
     /// When reading failed.
-    pub fn end(self) -> anyhow::Result<T> {
+    pub fn end(self) -> anyhow::Result<(T, Growth)> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_panic| anyhow::anyhow!("following ended with a panic"))?
+        let collected =
+            self.thread.join().map_err(|_panic| anyhow::anyhow!("following ended with a panic"))??;
+        Ok((collected, self.growth))
     }
 }
 
@@ -93,10 +100,11 @@ fn follow<T: Default>(
     path: &Path,
     inotify: &Inotify,
     stopped: &AtomicBool,
-    mut each: impl FnMut(&mut T, &[u8], SystemTime),
+    mut each: impl FnMut(&mut T, &[u8], &Place),
 ) -> anyhow::Result<T> {
     let mut collected = T::default();
     let mut open: Option<File> = None;
+    let mut place = Place::default();
     let mut buffer = vec![0; 1 << 20];
     let mut rest: Vec<u8> = Vec::new();
     loop {
@@ -104,14 +112,15 @@ fn follow<T: Default>(
         let is_last = stopped.load(Ordering::Relaxed);
         if open.is_none() {
             open = File::open(path).ok();
+            place = start_of(open.as_ref())?;
         }
         let read = open.as_mut().map_or(Ok(0), |file| file.read(&mut buffer))?;
         if read > 0 {
-            let now = SystemTime::now();
             rest.extend_from_slice(buffer.get(..read).unwrap_or_default());
             let whole = memchr::memrchr(b'\n', &rest).map_or(0, |end| end + 1);
-            for line in rest.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n') {
-                each(&mut collected, line, now);
+            for line in rest.get(..whole).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
+                place.end += line.len() as u64;
+                each(&mut collected, line, &place);
             }
             rest.drain(..whole);
             continue;
@@ -122,6 +131,7 @@ fn follow<T: Default>(
             && let Some(next) = newer(path, file.metadata()?.ino())
         {
             open = Some(File::open(next)?);
+            place = start_of(open.as_ref())?;
             continue;
         }
         if is_last {
@@ -129,6 +139,11 @@ fn follow<T: Default>(
         }
         wait(inotify);
     }
+}
+
+fn start_of(file: Option<&File>) -> anyhow::Result<Place> {
+    let inode = file.map(File::metadata).transpose()?.map_or(0, |metadata| metadata.ino());
+    Ok(Place { inode, end: 0 })
 }
 
 /// The file that was begun after the one with this inode, which is `path` or one of those that it was rotated to; `None`

@@ -6,6 +6,7 @@ pub mod container;
 pub mod contract;
 pub mod counts;
 pub mod documents;
+pub mod growth;
 pub mod stack;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
 use e2e::documents::{Follower, id_and_number, lines};
+use e2e::growth::{Grown, Place};
 use e2e::{Stack, StackOptions};
 use event::Kind;
 use mock_intake::{Fault, Plan};
@@ -64,12 +65,12 @@ async fn ended(mut child: Child) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Time from each numbered exec to its line in the file.
+/// When each numbered exec happened, and where its line is in the file.
 #[derive(Default)]
-struct Latencies(BTreeMap<u64, Duration>);
+struct Execs(BTreeMap<u64, (SystemTime, Place)>);
 
-impl Latencies {
-    fn see(&mut self, line: &[u8], now: SystemTime) {
+impl Execs {
+    fn see(&mut self, line: &[u8], place: &Place) {
         let Some((_, number)) = id_and_number(line, NUMBERED) else { return };
         let json: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
         let text = |pointer: &str| json.pointer(pointer).and_then(serde_json::Value::as_str);
@@ -77,9 +78,20 @@ impl Latencies {
         if text("/evt/name") != Some("exec") {
             return;
         }
-        let happened = text("/date").and_then(|date| date.parse::<jiff::Timestamp>().ok());
-        let latency = happened.and_then(|at| now.duration_since(at.into()).ok());
-        self.0.insert(number, latency.unwrap_or_default());
+        if let Some(happened) = text("/date").and_then(|date| date.parse::<jiff::Timestamp>().ok()) {
+            self.0.entry(number).or_insert_with(|| (happened.into(), place.clone()));
+        }
+    }
+
+    /// Time from each exec to its line in the file, shortest first.
+    fn latencies(&self, grown: &Grown) -> anyhow::Result<Vec<Duration>> {
+        let latency = |(happened, place): &(SystemTime, Place)| {
+            let reached = grown.reached(place).context("a line that was read is in no sample")?;
+            Ok(reached.duration_since(*happened).unwrap_or_default())
+        };
+        let mut latencies = self.0.values().map(latency).collect::<anyhow::Result<Vec<_>>>()?;
+        latencies.sort_unstable();
+        Ok(latencies)
     }
 }
 
@@ -97,7 +109,7 @@ pub(crate) fn flood() -> anyhow::Result<()> {
             ..StackOptions::default()
         };
         let mut stack = Stack::start(&options).await?;
-        let follower = Follower::<Latencies>::start(&file, |seen, line, now| seen.see(line, now))?;
+        let follower = Follower::<Execs>::start(&file, |seen, line, place| seen.see(line, place))?;
         let (execs, seconds) = (SECONDS.to_string(), SECONDS.to_string());
         let loud = storm(
             &containers.loud,
@@ -108,12 +120,11 @@ pub(crate) fn flood() -> anyhow::Result<()> {
         ended(quiet).await?;
         let (accounting, _) = stack.settled(SECONDS).await?;
         let status = stack.status().await?;
-        let latencies = follower.end()?.0;
+        let (execs, growth) = follower.end()?;
 
-        let missing: Vec<u64> = (0..SECONDS).filter(|number| !latencies.contains_key(number)).collect();
+        let missing: Vec<u64> = (0..SECONDS).filter(|number| !execs.0.contains_key(number)).collect();
         ensure!(missing.is_empty(), "execs {missing:?} are not at the output: {accounting:?}");
-        let mut sorted: Vec<Duration> = latencies.into_values().collect();
-        sorted.sort_unstable();
+        let sorted = execs.latencies(&growth.end()?)?;
         let p99 = *sorted.get(sorted.len() * 99 / 100).context("no exec")?;
         report(&format!(
             "flood: {} events generated, {} lost; exec to file: median {:?}, p99 {p99:?}",
