@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use process_tree::Limits;
 use serde::Deserialize;
 
 use crate::scrub::{RefusedWord, Scrubber};
@@ -76,13 +77,15 @@ pub struct TreeConfig {
 
 impl Default for TreeConfig {
     fn default() -> Self {
-        Self {
-            max_processes: count(65_536),
-            max_bytes: count(128 << 20),
-            max_depth: count(128),
-            keep_ended: Duration::from_secs(2),
-            max_ended: count(8192),
-        }
+        let Limits { max_processes, max_bytes, max_depth, keep_ended, max_ended } = Limits::default();
+        Self { max_processes, max_bytes, max_depth, keep_ended, max_ended }
+    }
+}
+
+impl From<TreeConfig> for Limits {
+    fn from(config: TreeConfig) -> Self {
+        let TreeConfig { max_processes, max_bytes, max_depth, keep_ended, max_ended } = config;
+        Self { max_processes, max_bytes, max_depth, keep_ended, max_ended }
     }
 }
 

@@ -102,7 +102,7 @@ mod tests {
     use event::{ExitStatus, What};
 
     use super::*;
-    use crate::tree::Tree;
+    use process_tree::{Limits, Tree};
 
     struct Recording {
         name: &'static str,
@@ -133,7 +133,7 @@ mod tests {
             profile: Some(stage("profile")),
         };
         let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(0)) };
-        let image = Tree::new(crate::config::TreeConfig::default()).apply(&event);
+        let image = Tree::new(Limits::default()).apply(&event);
         stages.run(&mut Dispatched { number: 1, event, image, marks: Marks::default() });
         seen.lock().unwrap().clone()
     }

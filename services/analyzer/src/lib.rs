@@ -22,4 +22,3 @@ pub mod replay;
 pub mod scrub;
 pub mod status;
 pub mod supervisor;
-pub mod tree;

@@ -3,8 +3,6 @@
 use bootstrap::counters::{Counter, Registry};
 use event::Kind;
 
-use crate::tree;
-
 macro_rules! counters {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $metric:literal $(, $key:literal => $value:literal)*;)* }) => {
         $(#[$about])*
@@ -202,7 +200,7 @@ impl EventMetrics {
 
 impl TreeMetrics {
     /// Shows what the tree says of itself.
-    pub fn show(&self, stats: &tree::Stats) {
+    pub fn show(&self, stats: &process_tree::Stats) {
         self.processes.set(stats.processes);
         self.bytes.set(stats.bytes);
         self.orphans.set(stats.orphans);

@@ -6,19 +6,19 @@
 use std::sync::Arc;
 
 use event::{Event, Exec, Host, Kind, KnownProcess, What, WorkloadLoss};
+use process_tree::{Limits, Stats, Tree};
 use wire::batch::{Decoded, News};
 
 use crate::config::TreeConfig;
 use crate::dispatch::{Dispatched, Marks, Stages};
 use crate::scrub::Scrubber;
-use crate::tree::{Stats, Tree};
 
 /// Without one of these a lineage may lack a part.
 const LIFECYCLE: [Kind; 3] = [Kind::Exec, Kind::Fork, Kind::Exit];
 
 /// The pure middle of the analyzer, for one host at a time.
 pub struct Pipeline {
-    tree_limits: TreeConfig,
+    tree_limits: Limits,
     scrubber: Scrubber,
     stages: Stages,
     host: Arc<Host>,
@@ -50,6 +50,7 @@ impl Pipeline {
     /// A pipeline that has seen nothing. It dispatches to `stages`.
     #[must_use]
     pub fn new(tree: TreeConfig, scrubber: Scrubber, stages: Stages) -> Self {
+        let tree = Limits::from(tree);
         Self {
             tree_limits: tree,
             scrubber,

@@ -84,15 +84,14 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::config::TreeConfig;
     use crate::dispatch::Marks;
-    use crate::tree::Tree;
+    use process_tree::{Limits, Tree};
 
     #[test]
     fn a_document_begins_with_its_id_and_is_the_event_without_the_envelope() {
         let task = Task { process: ProcessKey { start_ns: 1, tgid: 7 }, ..Task::default() };
         let event = Event { boot_ns: 1, task: Arc::new(task), what: What::Exit(ExitStatus::Exited(3)) };
-        let image = Tree::new(TreeConfig::default()).apply(&event);
+        let image = Tree::new(Limits::default()).apply(&event);
         let event = Dispatched { number: 1, event, image, marks: Marks::default() };
         let mut out = Vec::new();
         let host = Host::default();

@@ -182,14 +182,13 @@ mod tests {
     use event::{Event, ExitStatus, What};
 
     use super::*;
-    use crate::config::TreeConfig;
     use crate::dispatch::{Dispatched, Marks};
     use crate::metrics::Metrics;
-    use crate::tree::Tree;
+    use process_tree::{Limits, Tree};
 
     fn published(numbers: std::ops::Range<u64>) -> Published {
         let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(3)) };
-        let image = Tree::new(TreeConfig::default()).apply(&event);
+        let image = Tree::new(Limits::default()).apply(&event);
         let dispatched = |number| Dispatched {
             number,
             event: event.clone(),

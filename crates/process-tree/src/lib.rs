@@ -1,5 +1,7 @@
 //! The process tree of one host: which program image was acting, and where it came from.
 //!
+//! For the analyzer, which asks it of every event, and the command line, which asks it of captures.
+//!
 //! Pure state with the events' own clock. Every fork and exec makes a new [`Image`] whose ancestor is the image it
 //! came from; images never change. When facts arrive late (a fork after the exec of its child), the tree replaces
 //! the images concerned, so that any order of the same events ends in the same lineage; events that were already
@@ -14,6 +16,7 @@
 //! Invariant: never more than `max_processes` and `max_bytes`, whatever is applied.
 
 mod footprint;
+mod limits;
 mod nodes;
 mod repair;
 mod retention;
@@ -24,13 +27,13 @@ use std::sync::Arc;
 
 use event::{Event, Exec, Image, Lineage, ProcessKey, Source, Task, What};
 
-use crate::config::TreeConfig;
+pub use limits::Limits;
 use nodes::{NodeId, Nodes, Origin, Seed};
 
 /// The process tree of one host.
 #[derive(Debug)]
 pub struct Tree {
-    limits: TreeConfig,
+    limits: Limits,
     nodes: Nodes,
     processes: HashMap<ProcessKey, Process>,
     /// Living processes by pid, to notice that a parent should have been known.
@@ -96,7 +99,7 @@ pub struct Stats {
 impl Tree {
     /// An empty tree.
     #[must_use]
-    pub fn new(limits: TreeConfig) -> Self {
+    pub fn new(limits: Limits) -> Self {
         let max_depth = u32::try_from(limits.max_depth.get()).unwrap_or(u32::MAX);
         Self {
             limits,

@@ -7,8 +7,7 @@ use event::{
 };
 use proptest::prelude::*;
 
-use super::Tree;
-use crate::config::TreeConfig;
+use super::{Limits, Tree};
 
 fn key(tgid: u32) -> ProcessKey {
     ProcessKey { start_ns: u64::from(tgid) * 10, tgid }
@@ -53,9 +52,9 @@ fn known(tgid: u32, parent: Option<u32>, exec: Option<(&str, u64)>) -> KnownProc
     }
 }
 
-fn limits(max_processes: usize, max_bytes: usize, max_depth: usize) -> TreeConfig {
+fn limits(max_processes: usize, max_bytes: usize, max_depth: usize) -> Limits {
     let count = |n| NonZeroUsize::new(n).unwrap();
-    TreeConfig {
+    Limits {
         max_processes: count(max_processes),
         max_bytes: count(max_bytes),
         max_depth: count(max_depth),
@@ -65,7 +64,7 @@ fn limits(max_processes: usize, max_bytes: usize, max_depth: usize) -> TreeConfi
 }
 
 fn tree() -> Tree {
-    Tree::new(TreeConfig::default())
+    Tree::new(Limits::default())
 }
 
 /// The lineage as text, nearest first: `pid:program`, own programs marked.
