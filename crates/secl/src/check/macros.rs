@@ -5,7 +5,7 @@
 use super::Checker;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Model;
-use crate::syntax::{Expr, ExprKind, parse_macro};
+use crate::syntax::{Expr, ExprKind, WORDS, parse_macro};
 
 /// Macros in the order of their definition.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +77,7 @@ impl Macros {
         if model.constant(name).is_some() {
             return Err(refused("a constant has this name, and it would win"));
         }
-        if model.field(name).is_some() || ["in", "allin", "and", "or", "not"].contains(&name) {
+        if model.field(name).is_some() || WORDS.contains(&name) {
             return Err(refused("this name means something else"));
         }
         if self.position(name).is_some() {

@@ -1,5 +1,6 @@
 //! The tree of a rule. Equality ignores places, so that two texts of one meaning compare equal.
 
+use super::token::Symbol;
 use crate::diagnostic::Span;
 use crate::net::NetLiteral;
 
@@ -198,20 +199,61 @@ impl PartialEq for Expr {
     }
 }
 
-impl CompareOp {
-    /// As it is written.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Equal => "==",
-            Self::NotEqual => "!=",
-            Self::Matches => "=~",
-            Self::NotMatches => "!~",
-            Self::Less => "<",
-            Self::LessEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterEqual => ">=",
-        }
+/// Gives operators the symbol they are written with.
+macro_rules! written_as {
+    ($($op:ident { $($name:ident => $symbol:ident,)* })*) => {
+        $(impl $op {
+            /// As it is written.
+            #[must_use]
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => Symbol::$symbol.text(),)*
+                }
+            }
+
+            /// The operator that is written like this.
+            pub(super) fn from_symbol(symbol: Symbol) -> Option<Self> {
+                [$((Symbol::$symbol, Self::$name)),*].into_iter().find(|(known, _)| *known == symbol).map(|(_, op)| op)
+            }
+        })*
+    };
+}
+
+written_as! {
+    LogicalOp {
+        And => AndAnd,
+        Or => OrOr,
+    }
+    CompareOp {
+        Equal => Equal,
+        NotEqual => NotEqual,
+        Matches => Matches,
+        NotMatches => NotMatches,
+        Less => Less,
+        LessEqual => LessEqual,
+        Greater => Greater,
+        GreaterEqual => GreaterEqual,
+    }
+    ArithmeticOp {
+        Add => Plus,
+        Subtract => Minus,
+    }
+    BitOp {
+        And => And,
+        Or => Or,
+        Xor => Caret,
+    }
+    UnaryOp {
+        Not => Bang,
+        Negate => Minus,
+        Invert => Caret,
+    }
+}
+
+impl LogicalOp {
+    /// The operator with this name.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        [("and", Self::And), ("or", Self::Or)].into_iter().find(|(known, _)| *known == word).map(|(_, op)| op)
     }
 }
 

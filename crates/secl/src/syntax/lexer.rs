@@ -5,15 +5,12 @@
 use std::net::IpAddr;
 
 use super::MAX_ERRORS;
-use super::token::{Symbol, Token, TokenKind};
+use super::token::{Symbol, Token, TokenKind, WORDS};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::net::NetLiteral;
 
 /// The longest address as text, `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255`.
 const LONGEST_ADDRESS: usize = 45;
-
-/// Words that end where a bracket starts, because what follows is a list and no subscript.
-const WORDS: [&str; 5] = ["in", "allin", "not", "and", "or"];
 
 /// The tokens of a text, the last one `End`, and what could not be read.
 pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
@@ -44,7 +41,7 @@ impl<'a> Lexer<'a> {
             .or_else(|| self.quoted(first))
             .or_else(|| self.word(first))
             .or_else(|| self.number(first))
-            .or_else(|| self.symbol(first))
+            .or_else(|| self.symbol())
             .unwrap_or_else(|| self.unknown());
         Some(Token { kind, span: Span::new(start, self.at) })
     }
@@ -239,39 +236,20 @@ impl<'a> Lexer<'a> {
         })
     }
 
-    fn symbol(&mut self, first: u8) -> Option<TokenKind> {
-        let (symbol, length) = match (first, self.peek(1)) {
-            (b'&', Some(b'&')) => (Symbol::AndAnd, 2),
-            (b'|', Some(b'|')) => (Symbol::OrOr, 2),
-            (b'=', Some(b'=')) => (Symbol::Equal, 2),
-            (b'=', Some(b'~')) => (Symbol::Matches, 2),
-            (b'!', Some(b'=')) => (Symbol::NotEqual, 2),
-            (b'!', Some(b'~')) => (Symbol::NotMatches, 2),
-            (b'<', Some(b'=')) => (Symbol::LessEqual, 2),
-            (b'>', Some(b'=')) => (Symbol::GreaterEqual, 2),
-            (b'&', _) => (Symbol::And, 1),
-            (b'|', _) => (Symbol::Or, 1),
-            (b'^', _) => (Symbol::Caret, 1),
-            (b'+', _) => (Symbol::Plus, 1),
-            (b'-', _) => (Symbol::Minus, 1),
-            (b'=', _) => (Symbol::Assign, 1),
-            (b'<', _) => (Symbol::Less, 1),
-            (b'>', _) => (Symbol::Greater, 1),
-            (b'!', _) => (Symbol::Bang, 1),
-            (b'(', _) => (Symbol::OpenParen, 1),
-            (b')', _) => (Symbol::CloseParen, 1),
-            (b'[', _) => (Symbol::OpenBracket, 1),
-            (b']', _) => (Symbol::CloseBracket, 1),
-            (b',', _) => (Symbol::Comma, 1),
-            _ => return None,
-        };
-        self.take(length);
+    fn symbol(&mut self) -> Option<TokenKind> {
+        let symbol = Symbol::starting(self.rest())?;
+        self.take(symbol.text().len());
         Some(TokenKind::Symbol(symbol))
     }
 
     fn unknown(&mut self) -> TokenKind {
         let start = self.at;
         let found = self.rest().chars().next().unwrap_or_default();
+        if found == '/' {
+            let length = self.rest().find(|c: char| c.is_whitespace() || "()[],\"".contains(c));
+            let path = self.take(length.unwrap_or(self.rest().len()));
+            return self.error(start, "a path stands in double quotes", &format!("write \"{path}\""));
+        }
         self.take(found.len_utf8());
         let help = match found {
             '~' => "a pattern is `~` right before a string: ~\"/etc/*\"; flipping bits is `^`",

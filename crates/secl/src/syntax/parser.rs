@@ -1,6 +1,6 @@
 //! Tokens to a tree, by recursive descent: written by hand, because the messages are the point.
 //!
-//! Invariant: recursion is at most [`MAX_HEIGHT`] levels deep. After an error it goes on behind the next `&&`, `||` or
+//! Invariant: recursion is at most [`MAX_NESTING`] levels deep. After an error it goes on behind the next `&&`, `||` or
 //! parenthesis, so that one text shows all its errors at once.
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -9,9 +9,9 @@
 
 use super::ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, MemberOp, UnaryOp};
 use super::lexer::lex;
-use super::recovery::unexpected;
-use super::token::{Symbol, Token, TokenKind};
-use super::{MAX_ERRORS, MAX_HEIGHT, MAX_TEXT_BYTES};
+use super::recovery::{CLOSING, unexpected};
+use super::token::{Symbol, Token, TokenKind, WORDS};
+use super::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING, MAX_TEXT_BYTES};
 use crate::diagnostic::{Diagnostic, Span};
 
 /// A tree and what its author should know.
@@ -97,9 +97,18 @@ impl Parser {
         matches!(&self.token(ahead).kind, TokenKind::Identifier(name) if name == word)
     }
 
-    /// True when two symbols follow that make one, with blanks between them.
-    fn is_pair(&self, first: Symbol, second: Symbol) -> bool {
-        self.is(first) && self.token(1).kind == TokenKind::Symbol(second)
+    /// The symbol here, and how many tokens it is: two when it is a pair with blanks in between.
+    fn symbol(&self) -> Option<(Symbol, usize)> {
+        let TokenKind::Symbol(first) = *self.peek() else { return None };
+        let second = if let TokenKind::Symbol(second) = self.token(1).kind { Some(second) } else { None };
+        let joined = second.and_then(|second| Symbol::joined(first, second));
+        Some(joined.map_or((first, 1), |symbol| (symbol, 2)))
+    }
+
+    /// The operator here that `known` finds, and how many tokens it is.
+    fn operator<Op>(&self, known: fn(Symbol) -> Option<Op>) -> Option<(Op, usize)> {
+        let (symbol, tokens) = self.symbol()?;
+        known(symbol).map(|op| (op, tokens))
     }
 
     fn accept(&mut self, symbol: Symbol) -> bool {
@@ -132,7 +141,7 @@ impl Parser {
     }
 
     fn nested(&mut self, parse: impl FnOnce(&mut Self) -> Step) -> Step {
-        if self.depth >= MAX_HEIGHT {
+        if self.depth >= MAX_NESTING {
             return Err(too_tall(self.span()));
         }
         self.depth += 1;
@@ -143,29 +152,12 @@ impl Parser {
 
     fn expression(&mut self) -> Step {
         let first = self.comparison_or_recover();
-        let Some(op) = self.logical_op() else { return Ok(first) };
-        let (start, operator) = (first.span, self.span());
-        let mut operands = vec![first];
-        let mut next_op = Some(op);
-        while next_op == Some(op) {
-            self.skip_logical_op();
-            let next = self.comparison_or_recover();
-            next_op = self.logical_op();
-            if next_op.is_some_and(|next| next != op) {
-                // Another operator: everything from here on is the right side of this one.
-                self.warn_of_mixed(op, operator);
-                let rest = self.nested(|parser| parser.rest_of_mixed(next))?;
-                operands.push(rest);
-                break;
-            }
-            operands.push(next);
-        }
-        let end = operands.last().map_or(start, |last| last.span);
-        self.node(ExprKind::Logical { op, operands }, start.to(end))
+        self.chain(first, true)
     }
 
-    /// `first` is already read; what follows it is another operator.
-    fn rest_of_mixed(&mut self, first: Expr) -> Step {
+    /// What follows `first`, which is already read. Only the outermost chain warns, so once for each mixed one.
+    fn chain(&mut self, first: Expr, is_outermost: bool) -> Step {
+        let operator = self.span();
         let Some(op) = self.logical_op() else { return Ok(first) };
         let start = first.span;
         let mut operands = vec![first];
@@ -173,7 +165,11 @@ impl Parser {
             self.skip_logical_op();
             let next = self.comparison_or_recover();
             if self.logical_op().is_some_and(|next| next != op) {
-                let rest = self.nested(|parser| parser.rest_of_mixed(next))?;
+                // Another operator: everything from here on is the right side of this one.
+                if is_outermost {
+                    self.warn_of_mixed(op, operator);
+                }
+                let rest = self.nested(|parser| parser.chain(next, false))?;
                 operands.push(rest);
                 break;
             }
@@ -193,21 +189,14 @@ impl Parser {
     }
 
     fn logical_op(&self) -> Option<LogicalOp> {
-        let is_and =
-            self.is(Symbol::AndAnd) || self.is_pair(Symbol::And, Symbol::And) || self.is_word(0, "and");
-        let is_or = self.is(Symbol::OrOr) || self.is_pair(Symbol::Or, Symbol::Or) || self.is_word(0, "or");
-        if is_and {
-            Some(LogicalOp::And)
-        } else if is_or {
-            Some(LogicalOp::Or)
-        } else {
-            None
+        match self.peek() {
+            TokenKind::Identifier(word) => LogicalOp::from_word(word),
+            _ => self.operator(LogicalOp::from_symbol).map(|(op, _)| op),
         }
     }
 
     fn skip_logical_op(&mut self) {
-        let is_spaced = self.is(Symbol::And) || self.is(Symbol::Or);
-        self.at += if is_spaced { 2 } else { 1 };
+        self.at += self.operator(LogicalOp::from_symbol).map_or(1, |(_, tokens)| tokens);
     }
 
     /// A comparison; after an error, what stands before the next place to go on.
@@ -245,7 +234,7 @@ impl Parser {
 
     fn comparison(&mut self) -> Step {
         let left = self.arithmetic()?;
-        if let Some((op, tokens)) = self.compare_op() {
+        if let Some((op, tokens)) = self.operator(CompareOp::from_symbol) {
             self.at += tokens;
             let right = self.nested(Self::comparison)?;
             let span = left.span.to(right.span);
@@ -264,26 +253,6 @@ impl Parser {
         let right = self.array()?;
         let span = left.span.to(right.span);
         self.node(ExprKind::Member { op, left: Box::new(left), right: Box::new(right) }, span)
-    }
-
-    fn compare_op(&self) -> Option<(CompareOp, usize)> {
-        let TokenKind::Symbol(symbol) = *self.peek() else { return None };
-        let next_assigns = self.token(1).kind == TokenKind::Symbol(Symbol::Assign);
-        Some(match symbol {
-            Symbol::Equal => (CompareOp::Equal, 1),
-            Symbol::NotEqual => (CompareOp::NotEqual, 1),
-            Symbol::Matches => (CompareOp::Matches, 1),
-            Symbol::NotMatches => (CompareOp::NotMatches, 1),
-            Symbol::LessEqual => (CompareOp::LessEqual, 1),
-            Symbol::GreaterEqual => (CompareOp::GreaterEqual, 1),
-            Symbol::Assign if next_assigns => (CompareOp::Equal, 2),
-            Symbol::Bang if next_assigns => (CompareOp::NotEqual, 2),
-            Symbol::Less if next_assigns => (CompareOp::LessEqual, 2),
-            Symbol::Greater if next_assigns => (CompareOp::GreaterEqual, 2),
-            Symbol::Less => (CompareOp::Less, 1),
-            Symbol::Greater => (CompareOp::Greater, 1),
-            _ => return None,
-        })
     }
 
     fn array(&mut self) -> Step {
@@ -341,14 +310,8 @@ impl Parser {
     fn arithmetic(&mut self) -> Step {
         let mut left = self.bits()?;
         loop {
-            let op = if self.is(Symbol::Plus) {
-                ArithmeticOp::Add
-            } else if self.is(Symbol::Minus) {
-                ArithmeticOp::Subtract
-            } else {
-                return Ok(left);
-            };
-            self.at += 1;
+            let Some((op, tokens)) = self.operator(ArithmeticOp::from_symbol) else { return Ok(left) };
+            self.at += tokens;
             let right = self.bits()?;
             let span = left.span.to(right.span);
             left =
@@ -358,16 +321,8 @@ impl Parser {
 
     fn bits(&mut self) -> Step {
         let left = self.unary()?;
-        if self.logical_op().is_some() {
-            return Ok(left);
-        }
-        let op = match self.peek() {
-            TokenKind::Symbol(Symbol::And) => BitOp::And,
-            TokenKind::Symbol(Symbol::Or) => BitOp::Or,
-            TokenKind::Symbol(Symbol::Caret) => BitOp::Xor,
-            _ => return Ok(left),
-        };
-        self.at += 1;
+        let Some((op, tokens)) = self.operator(BitOp::from_symbol) else { return Ok(left) };
+        self.at += tokens;
         let right = self.nested(Self::bits)?;
         let span = left.span.to(right.span);
         self.node(ExprKind::Bits { op, left: Box::new(left), right: Box::new(right) }, span)
@@ -376,12 +331,11 @@ impl Parser {
     fn unary(&mut self) -> Step {
         let start = self.span();
         let op = match self.peek() {
-            TokenKind::Symbol(Symbol::Bang) => UnaryOp::Not,
-            TokenKind::Identifier(word) if word == "not" => UnaryOp::Not,
-            TokenKind::Symbol(Symbol::Minus) => UnaryOp::Negate,
-            TokenKind::Symbol(Symbol::Caret) => UnaryOp::Invert,
-            _ => return self.primary(),
+            TokenKind::Identifier(word) if word == "not" => Some(UnaryOp::Not),
+            TokenKind::Symbol(symbol) => UnaryOp::from_symbol(*symbol),
+            _ => None,
         };
+        let Some(op) = op else { return self.primary() };
         self.at += 1;
         let operand = self.nested(Self::unary)?;
         let span = start.to(operand.span);
@@ -397,9 +351,9 @@ impl Parser {
                 if self.accept(Symbol::CloseParen) {
                     return Ok(inner);
                 }
-                return Err(self.unexpected("`)`"));
+                return Err(self.unexpected(CLOSING));
             }
-            TokenKind::Identifier(word) if ["in", "allin", "and", "or"].contains(&word.as_str()) => {
+            TokenKind::Identifier(word) if WORDS.contains(&word.as_str()) => {
                 return Err(self.unexpected("a value"));
             }
             TokenKind::Identifier(name) => ExprKind::Identifier(name.clone()),

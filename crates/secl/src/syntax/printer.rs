@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::ast::{ArithmeticOp, BitOp, Expr, ExprKind, LogicalOp, UnaryOp};
+use super::ast::{Expr, ExprKind};
 
 /// How tightly an expression holds together; a looser one inside a tighter one gets parentheses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,13 +25,9 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             ExprKind::Logical { op, operands } => {
-                let word = match op {
-                    LogicalOp::And => "&&",
-                    LogicalOp::Or => "||",
-                };
                 for (index, operand) in operands.iter().enumerate() {
                     if index > 0 {
-                        write!(f, " {word} ")?;
+                        write!(f, " {} ", op.text())?;
                     }
                     at_least(Level::Comparison, operand, f)?;
                 }
@@ -48,27 +44,16 @@ impl fmt::Display for Expr {
             }
             ExprKind::Arithmetic { op, left, right } => {
                 at_least(Level::Arithmetic, left, f)?;
-                f.write_str(match op {
-                    ArithmeticOp::Add => " + ",
-                    ArithmeticOp::Subtract => " - ",
-                })?;
+                write!(f, " {} ", op.text())?;
                 at_least(Level::Bits, right, f)
             }
             ExprKind::Bits { op, left, right } => {
                 at_least(Level::Unary, left, f)?;
-                f.write_str(match op {
-                    BitOp::And => " & ",
-                    BitOp::Or => " | ",
-                    BitOp::Xor => " ^ ",
-                })?;
+                write!(f, " {} ", op.text())?;
                 at_least(Level::Bits, right, f)
             }
             ExprKind::Unary { op, operand } => {
-                f.write_str(match op {
-                    UnaryOp::Not => "!",
-                    UnaryOp::Negate => "-",
-                    UnaryOp::Invert => "^",
-                })?;
+                f.write_str(op.text())?;
                 // A minus beside digits is the sign of the number, and `!` beside a pattern is `!~`.
                 match operand.kind {
                     ExprKind::Int(_) | ExprKind::Duration(_) | ExprKind::Pattern(_) | ExprKind::Net(_) => {

@@ -4,6 +4,9 @@
 use super::token::{Symbol, Token, TokenKind};
 use crate::diagnostic::Diagnostic;
 
+/// What is expected where a parenthesis should be closed.
+pub(super) const CLOSING: &str = "`)`";
+
 /// The error for `token`, where `expected` could stand, after `before`.
 pub(super) fn unexpected(token: &Token, before: Option<&Token>, expected: &str) -> Diagnostic {
     let message = match token.kind {
@@ -11,13 +14,13 @@ pub(super) fn unexpected(token: &Token, before: Option<&Token>, expected: &str) 
         _ => "this cannot stand here".to_owned(),
     };
     let error = Diagnostic::error(token.span, message).expected(expected);
-    match help(token, before) {
+    match help(token, before, expected) {
         Some(help) => error.help(help),
         None => error,
     }
 }
 
-fn help(token: &Token, before: Option<&Token>) -> Option<String> {
+fn help(token: &Token, before: Option<&Token>, expected: &str) -> Option<String> {
     let after_value = before.is_some_and(|token| {
         !matches!(token.kind, TokenKind::Symbol(symbol) if symbol != Symbol::CloseParen && symbol != Symbol::CloseBracket)
     });
@@ -51,6 +54,7 @@ fn help(token: &Token, before: Option<&Token>) -> Option<String> {
         }
         TokenKind::Identifier(word) if word == "notin" => Some("write `not in`".to_owned()),
         _ if after_value && is_value(&token.kind) => Some("join two conditions with `&&` or `||`".to_owned()),
+        TokenKind::End if expected == CLOSING => Some("close the parenthesis".to_owned()),
         TokenKind::End => Some("complete it, or remove the operator at the end".to_owned()),
         _ => None,
     }

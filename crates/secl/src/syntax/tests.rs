@@ -121,8 +121,13 @@ fn a_macro_is_an_expression_a_list_or_a_value() {
         "[ ::1, 127.0.0.1, ::1/128, 127.0.0.1/32 ]",
         "a in [~\"p\", \"q\"]",
         "a in [r\"p\", \"q\"]",
+        "1 in [ 1, 2 ]",
         "ip in 192.0.2.0/24",
+        "ip in ::1/128",
+        "ip in [ ::1, 127.0.0.1, ::1/128, 127.0.0.1/32 ]",
+        "net allin 192.0.2.0/24",
         "net allin [ 192.0.2.0/24, ::1/128 ]",
+        "r\"p\" ",
     ] {
         assert!(parse_macro(text).is_ok(), "{text}");
     }
@@ -153,6 +158,12 @@ fn depth_and_length_are_bounded() {
             let errors = parse_rule(&deep(unit, n)).unwrap_err();
             assert!(errors.iter().any(|error| error.message.contains("levels deep")), "{unit}: {errors:?}");
         }
+    }
+    // The tallest trees still come back from their own text, which has more parentheses than they have levels.
+    for tallest in [format!("{}3", "- ".repeat(98)), format!("{}a", "!(a == ".repeat(49)) + &")".repeat(49)] {
+        let expr = parse_rule(&tallest).unwrap().expr;
+        assert!(expr.height >= MAX_HEIGHT - 3, "{}", expr.height);
+        assert_eq!(parse_rule(&expr.to_string()).unwrap().expr, expr);
     }
     assert!(parse_rule(&"a && ".repeat(1000)).is_err(), "ends with an operator");
     assert!(parse_rule(&deep("a && ", 5_000)).is_ok(), "a long chain is not deep");

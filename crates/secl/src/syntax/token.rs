@@ -29,29 +29,71 @@ pub(super) enum TokenKind {
     End,
 }
 
-/// Punctuation. Pairs are one symbol when nothing stands between them; the parser also joins them over blanks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Symbol {
-    AndAnd,
-    OrOr,
-    And,
-    Or,
-    Caret,
-    Plus,
-    Minus,
-    Assign,
-    Equal,
-    NotEqual,
-    Matches,
-    NotMatches,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-    Bang,
-    OpenParen,
-    CloseParen,
-    OpenBracket,
-    CloseBracket,
-    Comma,
+/// Words that are no names. Where a bracket follows one of them, a list starts, and no subscript.
+pub const WORDS: [&str; 5] = ["in", "allin", "not", "and", "or"];
+
+/// Declares the symbols with their texts, each once.
+macro_rules! symbols {
+    ($($name:ident $text:literal)*) => {
+        /// Punctuation. Pairs are one symbol also when blanks stand between them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Symbol {
+            $($name,)*
+        }
+
+        impl Symbol {
+            /// The longer ones first, so that the first that fits is the right one.
+            pub(super) const ALL: [Self; [$($text),*].len()] = [$(Self::$name),*];
+
+            /// As it is written.
+            pub(super) fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+symbols! {
+    AndAnd "&&"
+    OrOr "||"
+    Equal "=="
+    NotEqual "!="
+    Matches "=~"
+    NotMatches "!~"
+    LessEqual "<="
+    GreaterEqual ">="
+    And "&"
+    Or "|"
+    Caret "^"
+    Plus "+"
+    Minus "-"
+    Assign "="
+    Less "<"
+    Greater ">"
+    Bang "!"
+    OpenParen "("
+    CloseParen ")"
+    OpenBracket "["
+    CloseBracket "]"
+    Comma ","
+}
+
+impl Symbol {
+    /// The symbol that a text starts with.
+    pub(super) fn starting(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|symbol| text.starts_with(symbol.text()))
+    }
+
+    /// The symbol that two make together.
+    pub(super) fn joined(first: Self, second: Self) -> Option<Self> {
+        let is_both = |symbol: &Self| symbol.text().strip_prefix(first.text()) == Some(second.text());
+        Self::ALL.into_iter().find(is_both)
+    }
+}
+
+/// All operators and other punctuation, as it is written; the longer ones first.
+pub fn symbols() -> impl Iterator<Item = &'static str> {
+    Symbol::ALL.into_iter().map(Symbol::text)
 }
