@@ -89,6 +89,13 @@ impl Diagnostic {
         (before.matches('\n').count() + 1, column)
     }
 
+    /// The remark about a text that this one starts `bytes` into.
+    #[must_use]
+    pub fn shifted(self, bytes: usize) -> Self {
+        let span = Span::new(self.span.start.saturating_add(bytes), self.span.end.saturating_add(bytes));
+        Self { span, ..self }
+    }
+
     /// The remark with the line it is about and a caret under the place.
     #[must_use]
     pub fn render(&self, text: &str) -> String {
@@ -121,8 +128,9 @@ impl Diagnostic {
     }
 }
 
-/// The names nearest to `wanted`, best first, at most three, none that is another word altogether.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+/// The names nearest to `wanted`, at most three of those that are equally near, none that is another word altogether.
+#[must_use]
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     // Longer than any name there is: no point in comparing.
     if wanted.len() > 128 {
         return Vec::new();
@@ -135,7 +143,8 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
         .collect();
     found.sort_unstable();
     found.dedup();
-    found.into_iter().take(3).map(|(_, name)| name).collect()
+    let best = found.first().map_or(0, |(distance, _)| *distance);
+    found.into_iter().take_while(|(distance, _)| *distance == best).take(3).map(|(_, name)| name).collect()
 }
 
 /// How many letters must change, be added or removed; case counts half as nothing.

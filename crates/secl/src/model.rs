@@ -4,7 +4,7 @@
 //! A rule that was checked against a model asks an event only for fields and variables of that model, with the type
 //! that the model gave; an event that answers with another type makes the comparison false, never a panic.
 
-use crate::matcher::{Matcher, TextLiteral, for_kind};
+use crate::matcher::{Matcher, MatcherError, TextLiteral, for_kind};
 use crate::net::Net;
 
 /// Number of a field in its model: its place in [`Model::fields`].
@@ -139,6 +139,29 @@ pub enum Literal<'a> {
     Text(&'a TextLiteral),
 }
 
+/// Why a constant cannot be compared with a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong, lower case, no full stop.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+impl Refusal {
+    /// A refusal that says what to write.
+    #[must_use]
+    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into() }
+    }
+}
+
+impl From<MatcherError> for Refusal {
+    fn from(error: MatcherError) -> Self {
+        Self::new(error.to_string(), error.help())
+    }
+}
+
 /// What rules may speak of.
 pub trait Model {
     /// Every field; `fields()[n].id == FieldId(n)`.
@@ -167,20 +190,25 @@ pub trait Model {
         Vec::new()
     }
 
-    /// Refuses a constant that makes no sense for a field; the text says what to write.
+    /// Refuses a constant that makes no sense for a field.
     ///
     /// # Errors
     /// Why it is refused.
-    fn validate(&self, _field: &Field, _literal: Literal<'_>) -> Result<(), String> {
+    fn validate(&self, _field: &Field, _literal: Literal<'_>) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    /// What an author should know of a field, for example that nothing fills it yet.
+    fn remark(&self, _field: &Field) -> Option<String> {
+        None
     }
 
     /// What a text constant means for a field; the value matches if any of these does.
     ///
     /// # Errors
     /// Why the constant cannot be used with this field.
-    fn matchers(&self, field: &Field, literal: &TextLiteral) -> Result<Vec<Matcher>, String> {
-        for_kind(field.text, literal).map(|matcher| vec![matcher]).map_err(|error| error.to_string())
+    fn matchers(&self, field: &Field, literal: &TextLiteral) -> Result<Vec<Matcher>, Refusal> {
+        Ok(vec![for_kind(field.text, literal)?])
     }
 }
 

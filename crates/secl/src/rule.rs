@@ -6,6 +6,7 @@
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Event, FieldId, IteratorId};
 use crate::node::{Node, Test};
+use crate::predicate::{Item, Origin};
 use crate::scene::Scene;
 
 /// A rule that may be evaluated.
@@ -56,6 +57,10 @@ pub struct Matched {
     pub field: Span,
     /// Where it names the value, if it does.
     pub value: Option<Span>,
+    /// The field.
+    pub id: FieldId,
+    /// Which item of its iterator, when the rule's variable stands for one.
+    pub item: Option<usize>,
 }
 
 impl Rule {
@@ -148,10 +153,15 @@ fn explain_test<E: Event + ?Sized>(
     matched: &mut Vec<Matched>,
 ) {
     let Some(field) = test.field.filter(|_| scene.holds(&test.predicate) == wanted) else { return };
+    let mut source = None;
+    test.predicate.visit(&mut |found| source = source.or(Some(*found)));
+    let Some((Origin::Field(id), item)) = source.map(|source| (source.origin, source.item)) else { return };
+    let matched_value =
+        |value| Matched { field, value, id, item: (item == Item::Bound).then_some(scene.item) };
     if test.members.is_empty() || !wanted {
-        matched.push(Matched { field, value: test.value });
+        matched.push(matched_value(test.value));
         return;
     }
     let holding = test.members.iter().filter(|(_, predicate)| scene.holds(predicate));
-    matched.extend(holding.map(|(span, _)| Matched { field, value: Some(*span) }));
+    matched.extend(holding.map(|(span, _)| matched_value(Some(*span))));
 }

@@ -4,7 +4,7 @@ use super::Checker;
 use super::term::{Term, constant, plain_source};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::matcher::{LiteralKind, Matcher, TextLiteral, for_kind};
-use crate::model::{Literal, TextKind};
+use crate::model::{Literal, Refusal, TextKind};
 use crate::node::Node;
 use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source, TextTest, Texts};
 use crate::rule::ValueKind;
@@ -65,6 +65,9 @@ impl Checker<'_> {
         let help = match (left, right) {
             (Term::Int { .. }, Term::Literal(literal)) => match literal.text.parse::<i64>() {
                 Ok(value) => format!("write the number without quotes: {value}"),
+                Err(_) if self.model.constant(&literal.text).is_some() => {
+                    format!("write the constant without quotes: {}", literal.text)
+                }
                 Err(_) => "numbers and constants stand without quotes".to_owned(),
             },
             (Term::Texts(_), Term::Int { .. }) => "write a string in double quotes".to_owned(),
@@ -206,10 +209,14 @@ impl Checker<'_> {
         }
     }
 
+    fn refuse<T>(&mut self, span: Span, refusal: Refusal) -> Option<T> {
+        self.error(Diagnostic::error(span, refusal.message).help(refusal.help))
+    }
+
     pub(super) fn validate_int(&mut self, source: &Source, value: i64, span: Span) -> Option<()> {
         let refused = self.field_of(source).map(|field| self.model.validate(field, Literal::Int(value)));
         match refused {
-            Some(Err(reason)) => self.error(Diagnostic::error(span, reason)),
+            Some(Err(refusal)) => self.refuse(span, refusal),
             Some(Ok(())) | None => Some(()),
         }
     }
@@ -270,7 +277,7 @@ impl Checker<'_> {
         };
         match for_kind(TextKind::Plain, pattern) {
             Ok(matcher) => Some(matcher.matches(text.text.as_bytes())),
-            Err(error) => self.error(Diagnostic::error(span, error.to_string())),
+            Err(error) => self.refuse(span, error.into()),
         }
     }
 
@@ -312,10 +319,7 @@ impl Checker<'_> {
             Texts::Each(source) => self.field_of(source).map(|field| (field, *source)),
             Texts::RootDomain(_) => {
                 let matcher = for_kind(TextKind::Domain, literal);
-                return matcher.map_or_else(
-                    |error| self.error(Diagnostic::error(span, error.to_string())),
-                    |m| Some(vec![m]),
-                );
+                return matcher.map_or_else(|error| self.refuse(span, error.into()), |m| Some(vec![m]));
             }
             Texts::Const(_) | Texts::Join(_) => None,
         };
@@ -324,7 +328,7 @@ impl Checker<'_> {
                 .model
                 .validate(field, Literal::Text(literal))
                 .and_then(|()| self.model.matchers(field, literal)),
-            None => for_kind(TextKind::Plain, literal).map(|m| vec![m]).map_err(|error| error.to_string()),
+            None => for_kind(TextKind::Plain, literal).map(|m| vec![m]).map_err(Refusal::from),
         };
         let is_path = field.is_some_and(|(field, _)| field.text == TextKind::Path);
         if let Some((_, source)) = field {
@@ -338,7 +342,7 @@ impl Checker<'_> {
         }
         match found {
             Ok(matchers) => Some(matchers),
-            Err(reason) => self.error(Diagnostic::error(span, reason)),
+            Err(refusal) => self.refuse(span, refusal),
         }
     }
 

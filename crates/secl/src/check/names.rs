@@ -145,8 +145,17 @@ impl Checker<'_> {
         };
         if !self.fields.contains(&field.id) {
             self.fields.push(field.id);
+            self.remark(field, span);
         }
         Some(Source { origin: Origin::Field(field.id), ty: field.ty, item, element })
+    }
+
+    /// Passes on what the model says of a field; what it says of several is said once.
+    fn remark(&mut self, field: &Field, span: Span) {
+        let Some(remark) = self.model.remark(field) else { return };
+        if !self.warnings.iter().any(|known| known.message == remark) {
+            self.warn(Diagnostic::warning(span, remark));
+        }
     }
 
     /// `base[variable]`.
@@ -201,7 +210,7 @@ impl Checker<'_> {
         let fields = self.model.fields().iter().map(|field| field.name.as_str());
         let names = fields.chain(self.model.constant_names()).chain(self.macros.names());
         let near = nearest(name, names);
-        let help = suggestion(&near).or_else(|| self.below(name));
+        let help = self.below(name).or_else(|| suggestion(&near)).or_else(|| self.with_same_ends(name));
         match help {
             Some(help) => self.error(error.help(help)),
             None => self.error(error.help("`shrike rule fields` lists all fields")),
@@ -213,6 +222,17 @@ impl Checker<'_> {
         let below = |field: &&Field| field.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
         let first = self.model.fields().iter().find(below)?;
         Some(format!("it has fields, for example `{}`: see `shrike rule fields {name}`", first.name))
+    }
+
+    /// The fields of the same event with the same last part: a part in between was left out.
+    fn with_same_ends(&self, name: &str) -> Option<String> {
+        let (first, last) = (name.split('.').next()?, name.rsplit('.').next()?);
+        let has_same_ends = |field: &&Field| {
+            let rest = field.name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
+            rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with('.'))
+        };
+        let found = self.model.fields().iter().filter(has_same_ends).min_by_key(|field| field.name.len())?;
+        suggestion(&[&found.name])
     }
 
     /// `${name}`.

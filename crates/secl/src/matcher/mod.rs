@@ -36,16 +36,26 @@ pub enum LiteralKind {
 #[derive(Debug, thiserror::Error)]
 pub enum MatcherError {
     /// `**` where it may not stand.
-    #[error(
-        "`**` may only be the last whole segment of a path: write \"/etc/**\", or one `*` for each level"
-    )]
+    #[error("`**` may only be the last whole segment of a path")]
     DoubleStarInside,
     /// `**` in a pattern that is no path.
-    #[error("`**` means something in paths only: one `*` stands for anything here")]
+    #[error("`**` means something in paths only")]
     DoubleStar,
     /// Not a regexp.
     #[error("not a regexp: {0}")]
     Regexp(String),
+}
+
+impl MatcherError {
+    /// What to write instead.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::DoubleStarInside => "write \"/etc/**\", or one `*` for each level",
+            Self::DoubleStar => "one `*` stands for anything here, slashes too",
+            Self::Regexp(_) => "to mean one of . + * ? ( ) [ ] { } | ^ $ itself, write a backslash before it",
+        }
+    }
 }
 
 /// Accepts some texts.

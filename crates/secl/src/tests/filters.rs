@@ -232,6 +232,10 @@ fn login_ids_are_approved_as_in_section_15() {
         ("process.auid != AUDIT_AUID_UNSET", Some("process.auid: 0 to 4294967294")),
         // An unset login id is larger than any other, so it is approved too: see docs/secl.md.
         ("process.auid >= 1000", Some("process.auid: 1000 to 4294967294, 4294967295")),
+        (
+            "process.auid >= 1000 and process.auid > 1500",
+            Some("process.auid: 1000 to 4294967294, 4294967295"),
+        ),
         ("process.auid >= 1000 and process.auid != AUDIT_AUID_UNSET", Some("process.auid: 0 to 4294967294")),
         ("process.auid < 1000 and process.auid < 500", Some("process.auid: 0 to 999")),
         ("process.auid <= 999", Some("process.auid: 0 to 999")),

@@ -225,16 +225,16 @@ impl Model for Neutral {
         self.variables.iter().map(|(name, ..)| *name).collect()
     }
 
-    fn validate(&self, field: &Field, literal: Literal<'_>) -> Result<(), String> {
+    fn validate(&self, field: &Field, literal: Literal<'_>) -> Result<(), Refusal> {
         match literal {
             Literal::Int(value) if field.name == "n.a" && value < 0 => {
-                Err("n.a is never negative: write a positive number".to_owned())
+                Err(Refusal::new("n.a is never negative", "write a positive number"))
             }
             Literal::Int(_) | Literal::Text(_) => Ok(()),
         }
     }
 
-    fn matchers(&self, field: &Field, literal: &TextLiteral) -> Result<Vec<Matcher>, String> {
+    fn matchers(&self, field: &Field, literal: &TextLiteral) -> Result<Vec<Matcher>, Refusal> {
         match field.name.as_str() {
             // Section 9: compared with something else than what is written.
             "o.name" | "o.arr" => Ok(vec![Matcher::Exact(b"abc"[..].into())]),
@@ -243,7 +243,7 @@ impl Model for Neutral {
                 Matcher::Exact(literal.text.as_bytes().into()),
                 Matcher::Exact(literal.text.to_uppercase().into_bytes().into()),
             ]),
-            _ => for_kind(field.text, literal).map(|m| vec![m]).map_err(|error| error.to_string()),
+            _ => Ok(vec![for_kind(field.text, literal)?]),
         }
     }
 }
