@@ -1,0 +1,81 @@
+//! What is said of the mistakes that people make.
+//!
+//! The golden has each rule with its remarks. After a change on purpose, `UPDATE_GOLDEN=1 cargo test -p rule-model` writes it
+//! again; read what it says.
+
+use std::path::Path;
+
+use secl::{Binding, Macros, check_rule};
+
+use crate::{Fields, Os};
+
+const MISTAKES: [&str; 36] = [
+    "opne.file.path == \"/etc/shadow\"",
+    "open.file.pth == \"/etc/shadow\"",
+    "open.file == \"/etc/shadow\"",
+    "open.path == \"/etc/shadow\"",
+    "open.file.path = \"/etc/shadow\"",
+    "open.file.path == '/etc/shadow'",
+    "open.file.path == /etc/shadow",
+    "open.file.path == \"/etc/shadow",
+    "open.file.path == \"etc/shadow\"",
+    "open.file.path == \"/etc/../shadow\"",
+    "open.file.path =~ \"/etc/shadow\"",
+    "open.file.path =~ \"/etc/**/shadow\"",
+    "open.file.path == \"~/etc/*\"",
+    "open.file.path == r\"^/etc/.*\"",
+    "open.file.path in \"/etc/shadow\"",
+    "open.file.path in [ ]",
+    "open.file.path contains \"shadow\"",
+    "open.file.name in [ \"a\", 1 ]",
+    "open.file.name == \"a\" || \"b\"",
+    "open.file.name =~ \"pre-${process.pid}\"",
+    "open.flags & O_CRAET > 0",
+    "open.flags == \"O_CREAT\"",
+    "open.flags & O_CREAT",
+    "open.flags & 0x40 > 0",
+    "open.flags & O_CREAT == O_EXCL",
+    "open.retval == \"EACCES\"",
+    "open.file.path == \"/a\" && exec.file.path == \"/b\"",
+    "process.uid == 0",
+    "exec.file.path == \"/a\" and (exec.uid == 0",
+    "exec.file.path == \"/a\" AND exec.uid == 0",
+    "exec.uid == 0 && exec.gid == 0 || exec.euid == 0",
+    "exec.uid -1 == 0",
+    "exec.created_at > 1h30m",
+    "process.ancestors[_].file.name == \"sh\" && exec.uid == 0",
+    "process.ancestors[A].file.name == \"sh\" && process.ancestors[B].uid == 0 && exec.gid == 0",
+    "container.id == ${container.id} && exec.uid == 0",
+];
+
+fn shown() -> String {
+    let fields = Fields::new(Os::Linux);
+    let mut shown = String::new();
+    for text in MISTAKES {
+        let (remarks, is_accepted) =
+            match check_rule(text, &fields, &Macros::default(), Binding::OneEventType) {
+                Ok(rule) => (rule.warnings().to_vec(), true),
+                Err(errors) => (errors, false),
+            };
+        assert!(!remarks.is_empty(), "nothing is said of {text}");
+        assert!(remarks.iter().any(|remark| remark.help.is_some()), "{text}: nobody says what to write");
+        let verdict = if is_accepted { "accepted" } else { "refused" };
+        let remarks: String = remarks.iter().map(|remark| remark.render(text)).collect();
+        shown.push_str(&format!("{verdict}: {text}\n{remarks}\n"));
+    }
+    shown
+}
+
+#[test]
+fn every_typical_mistake_is_told_what_to_write_instead() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mistakes.golden");
+    let shown = shown();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &shown).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    for (shown, golden) in shown.split("\n\n").zip(golden.split("\n\n")) {
+        assert_eq!(shown, golden, "see the header of this file");
+    }
+    assert_eq!(shown.len(), golden.len());
+}

@@ -1,0 +1,263 @@
+use std::sync::Arc;
+
+use event::{
+    Cgroup, Credentials, Event, Exec, ExitStatus, File, Host, Image, Layer, Lineage, Open, ProcessKey,
+    Runtime, Source, Strings, Task, What, Workload,
+};
+use secl::model::EventSet;
+use secl::{Binding, Event as _, Macros, Model, Rule, Value, check_rule};
+
+use super::*;
+
+const CONTAINER: &str = "8d2d4f1e0f0c4d6bb7a7e3a5a9e3c1b28d2d4f1e0f0c4d6bb7a7e3a5a9e3c1b2";
+
+fn text(text: &str) -> event::Text {
+    event::Text::from(text)
+}
+
+fn task(pid: u32, ppid: u32, comm: &str, uid: u32) -> Arc<Task> {
+    let workload = Workload::Container { id: CONTAINER.into(), runtime: Runtime::Docker, pod_uid: None };
+    Arc::new(Task {
+        process: ProcessKey { start_ns: 5, tgid: pid },
+        tid: pid + 1,
+        ppid,
+        comm: text(comm),
+        credentials: Credentials { uid, gid: 7, cap_effective: 1 << 21, ..Credentials::default() },
+        cgroup: Arc::new(Cgroup { path: text("/docker/x"), workload, created_ns: 77, ..Cgroup::default() }),
+        ..Task::default()
+    })
+}
+
+fn exec(path: &str, args: &[&str]) -> Arc<Exec> {
+    Arc::new(Exec {
+        executable: Arc::new(File { path: text(path), inode: 9, mode: 0o104_755, ..File::default() }),
+        args: Strings { items: args.iter().map(|arg| text(arg)).collect(), truncated: false },
+        envs: Strings { items: vec![text("PATH=/bin"), text("HOME")], truncated: true },
+        tty: text("pts0"),
+        ..Exec::default()
+    })
+}
+
+fn image(task: &Arc<Task>, exec: Option<Arc<Exec>>, ancestor: Option<Arc<Image>>) -> Arc<Image> {
+    let depth = ancestor.as_ref().map_or(0, |ancestor| ancestor.depth + 1);
+    Arc::new(Image {
+        key: task.process,
+        task: Arc::clone(task),
+        fork_ns: 100,
+        exec_ns: if exec.is_some() { 200 } else { 0 },
+        exit_ns: 0,
+        is_own_exec: exec.is_some(),
+        exec,
+        ancestor,
+        lineage: Lineage::Complete,
+        depth,
+        source: Source::Event,
+    })
+}
+
+/// `systemd` started `sh`, which runs a script, which started `cat`.
+fn lineage() -> Arc<Image> {
+    let root = image(&task(1, 0, "systemd", 0), Some(exec("/usr/lib/systemd/systemd", &["init"])), None);
+    let script = Exec {
+        script: Some(Arc::new(File { path: text("/opt/run.sh"), ..File::default() })),
+        ..(*exec("/bin/sh", &["/bin/sh", "-x", "/opt/run.sh"])).clone()
+    };
+    let shell = image(&task(100, 1, "run.sh", 33), Some(Arc::new(script)), Some(root));
+    image(
+        &task(101, 100, "cat", 33),
+        Some(exec("/bin/cat", &["cat", "-n", "--file=x", "/etc/shadow"])),
+        Some(shell),
+    )
+}
+
+fn open() -> What {
+    What::Open(Open {
+        file: Arc::new(File {
+            path: text("/etc/shadow"),
+            inode: 4711,
+            mode: 0o100_640,
+            filesystem: text("overlay"),
+            layer: Layer::Upper,
+            modification_ns: 900,
+            ..File::default()
+        }),
+        flags: 0o101,
+        mode: 0o600,
+        retval: -13,
+    })
+}
+
+fn matches(fields: &Fields, what: What, expression: &str) -> bool {
+    let image = lineage();
+    // Another thread of cat, with other credentials than those it started with.
+    let event = Event { boot_ns: 1000, task: task(101, 100, "worker", 0), what };
+    let host = Host { hostname: "web-1".into(), wall_offset_ns: 1_000_000, ..Host::default() };
+    let tags = ["image_name:web".into()];
+    let facts = Facts::new(fields, Seen { event: &event, image: &image, host: &host, tags: &tags });
+    rule(fields, expression).matches(&facts)
+}
+
+fn rule(fields: &Fields, expression: &str) -> Rule {
+    check_rule(expression, fields, &Macros::default(), Binding::Any).unwrap_or_else(|errors| {
+        panic!("{}", errors.iter().map(|error| error.render(expression)).collect::<String>())
+    })
+}
+
+#[test]
+fn the_fields_of_an_open_are_those_of_the_event() {
+    let fields = Fields::new(Os::Linux);
+    for expression in [
+        "open.file.path == \"/etc/shadow\" && open.file.name == \"shadow\" && open.file.inode == 4711",
+        "open.file.mode & S_IFREG > 0 && open.file.rights == 0640 && open.file.in_upper_layer",
+        "open.file.filesystem == \"overlay\" && open.file.modification_time == 900",
+        "open.flags & O_CREAT > 0 && open.flags & O_WRONLY > 0 && open.retval == EACCES",
+        "open.file.destination.mode == 0600 && open.filename =~ \"/etc/**\" && open.basename == \"shadow\"",
+        "process.file.path == \"/bin/cat\" && process.comm == \"worker\" && process.uid == 0",
+        "process.pid == 101 && process.tid == 102 && process.ppid == 100 && process.tty_name == \"pts0\"",
+        "process.args == \"-n --file=x /etc/shadow\" && process.argv0 == \"cat\" && process.argv[2] == \"/etc/shadow\"",
+        "process.args_flags in [ \"n\" ] && process.args_options in [ \"file=x\" ] && !process.args_truncated",
+        "process.envs in [ \"PATH\" ] && process.envp in [ \"PATH=/bin\" ] && process.envs_truncated",
+        "process.cap_effective & CAP_SYS_ADMIN > 0 && process.is_exec && !process.is_thread && !process.is_kworker",
+        "process.created_at == 1000200 && process.created_at < 1s && event.timestamp == 1001000",
+        "process.parent.file.path == \"/opt/run.sh\" && process.parent.interpreter.file.path == \"/bin/sh\"",
+        "process.parent.uid == 33 && process.parent.args_flags in [ \"x\" ]",
+        "process.ancestors.length == 2 && process.ancestors.comm in [ \"systemd\" ]",
+        "process.ancestors[A].file.name == \"systemd\" && process.ancestors[A].pid == 1",
+        "process.ancestors[A].args == \"-x /opt/run.sh\" && process.ancestors[A].comm == \"run.sh\"",
+        "process.container.id != \"\" && container.id == process.container.id && container.runtime == \"docker\"",
+        "container.created_at == 77 && container.tags in [ \"image_name:web\" ] && cgroup.manager == \"docker\"",
+        "cgroup.id == \"/docker/x\" && event.hostname == \"web-1\" && event.os == \"linux\"",
+        "process.interpreter.file.path == \"\" && process.file.rights & S_ISUID > 0",
+        "open.file.path == \"/proc/${process.pid}/mem\" || open.flags > 0",
+    ] {
+        assert!(matches(&fields, open(), expression), "{expression}");
+    }
+    for expression in [
+        "exec.file.path == \"/bin/cat\" && open.flags == 0",
+        "process.ancestors[A].file.name == \"systemd\" && process.ancestors[A].pid == 100",
+        "exit.code > 0",
+        "process.ancestors.comm == \"cat\"",
+    ] {
+        let errors_or_false = check_rule(expression, &fields, &Macros::default(), Binding::Any)
+            .map_or(true, |_| !matches(&fields, open(), expression));
+        assert!(errors_or_false, "{expression}");
+    }
+}
+
+#[test]
+fn an_exec_and_an_exit_speak_of_the_acting_program() {
+    let fields = Fields::new(Os::Linux);
+    let what = || What::Exec(exec("/bin/cat", &["cat"]));
+    assert!(matches(&fields, what(), "exec.file.path == \"/bin/cat\" && exec.args_flags in [ \"n\" ]"));
+    let killed = || What::Exit(ExitStatus::CoreDumped(11));
+    assert!(matches(
+        &fields,
+        killed(),
+        "exit.cause == COREDUMPED && exit.code == SIGSEGV && exit.comm == \"worker\""
+    ));
+    assert!(matches(&fields, What::Exit(ExitStatus::Exited(3)), "exit.cause == EXITED && exit.code == 3"));
+}
+
+/// Whatever the table says the type is, that is what is read, on an event of every kind and with nothing known.
+#[test]
+fn every_field_gives_values_of_its_type_and_its_example_is_a_rule() {
+    let (bare_task, host) = (Arc::new(Task::default()), Host::default());
+    let bare = image(&bare_task, None, None);
+    let whats = [open(), What::Exec(Arc::default()), What::Exit(ExitStatus::Exited(0))];
+    for os in [Os::Linux, Os::Windows] {
+        let fields = Fields::new(os);
+        assert!(fields.fields().len() > if os == Os::Linux { 1000 } else { 50 });
+        for field in fields.fields() {
+            let example = &fields.doc(field).unwrap().example;
+            rule(&fields, example);
+            for (what, image) in whats
+                .iter()
+                .flat_map(|what| [(what, &bare), (what, &lineage())].map(|(w, i)| (w, Arc::clone(i))))
+            {
+                let event = Event { boot_ns: 1, task: Arc::clone(&bare_task), what: what.clone() };
+                let facts =
+                    Facts::new(&fields, Seen { event: &event, image: &image, host: &host, tags: &[] });
+                let is_type = match facts.value(field.id, 0, 0) {
+                    Value::Bool(_) => field.ty == secl::model::Type::Bool,
+                    Value::Int(_) => field.ty == secl::model::Type::Int,
+                    Value::Text(_) => matches!(field.ty, secl::model::Type::Text | secl::model::Type::Net),
+                    Value::Net(_) => field.ty == secl::model::Type::Net,
+                };
+                assert!(is_type, "{}", field.name);
+                assert!(field.is_array || facts.elements(field.id, 0) == 0, "{}", field.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_every_kind_of_the_probe_has_rules_but_fork() {
+    for os in [Os::Linux, Os::Windows] {
+        let fields = Fields::new(os);
+        for field in fields.fields() {
+            assert_eq!(fields.field(&field.name).unwrap().id, field.id, "{} is there twice", field.name);
+        }
+    }
+    let linux = Fields::new(Os::Linux);
+    for kind in event::Kind::ALL {
+        assert_eq!(linux.event_type(kind.name()).is_some(), kind != event::Kind::Fork, "{}", kind.name());
+    }
+    assert!(linux.event_types().iter().all(|name| {
+        let one = EventSet::one(linux.event_type(name).unwrap());
+        linux.fields().iter().any(|field| field.events == one)
+    }));
+}
+
+#[test]
+fn old_names_still_resolve() {
+    let fields = Fields::new(Os::Linux);
+    for (old, present) in [
+        ("open.filename", "open.file.path"),
+        ("exec.basename", "exec.file.name"),
+        ("process.ancestors.filename", "process.ancestors.file.path"),
+        ("rename.old.filename", "rename.file.path"),
+        ("rename.new.basename", "rename.file.destination.name"),
+        ("link.source.inode", "link.file.inode"),
+        ("link.target.filename", "link.file.destination.path"),
+        ("chmod.mode", "chmod.file.destination.mode"),
+        ("chown.uid", "chown.file.destination.uid"),
+        ("setxattr.name", "setxattr.file.destination.name"),
+        ("exec.name", "exec.comm"),
+        ("process.ancestors.name", "process.ancestors.comm"),
+    ] {
+        let found = fields.field(old).map(|field| field.name.as_str());
+        assert_eq!(found, Some(present), "{old}");
+    }
+    assert!(fields.field("open.inode").is_none());
+    rule(&fields, "process.ancestors[A].filename == \"/x\"");
+}
+
+#[test]
+fn an_author_is_told_what_is_not_reported_or_not_filled_yet() {
+    let fields = Fields::new(Os::Linux);
+    let warnings = |text: &str| -> Vec<String> {
+        rule(&fields, text).warnings().iter().map(|warning| warning.message.clone()).collect()
+    };
+    assert!(warnings("mkdir.file.path == \"/x\" && mkdir.file.name == \"x\"")[0].starts_with("mkdir events"));
+    assert_eq!(warnings("mkdir.file.path == \"/x\" && mkdir.file.name == \"x\"").len(), 1, "said once");
+    assert!(warnings("open.file.user == \"root\"")[0].contains("not filled yet"));
+    assert!(warnings("open.file.path == \"/x\"").is_empty());
+    let nearest =
+        check_rule("opne.file.path == \"/x\"", &fields, &Macros::default(), Binding::Any).unwrap_err();
+    assert!(nearest[0].help.as_ref().unwrap().contains("`open.file.path`"), "{nearest:?}");
+}
+
+#[test]
+fn windows_paths_ignore_case_and_take_both_separators() {
+    let fields = Fields::new(Os::Windows);
+    let field = fields.field("create.file.path").unwrap();
+    for (kind, literal, accepted) in [
+        (secl::matcher::LiteralKind::Exact, "c:/windows/SYSTEM32", true),
+        (secl::matcher::LiteralKind::Pattern, "C:\\windows\\*", true),
+        (secl::matcher::LiteralKind::Pattern, "C:\\temp\\*", false),
+    ] {
+        let literal = secl::matcher::TextLiteral { kind, text: literal.to_owned() };
+        let matchers = fields.matchers(field, &literal).unwrap();
+        assert_eq!(matchers.iter().any(|m| m.matches(b"C:\\Windows\\System32")), accepted, "{literal:?}");
+    }
+}
