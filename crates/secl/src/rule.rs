@@ -23,7 +23,7 @@ pub struct Rule {
 }
 
 /// A constant that a rule compares a field with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Recorded {
     /// The field.
     pub field: FieldId,
@@ -34,7 +34,7 @@ pub struct Recorded {
 }
 
 /// What a constant is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ValueKind {
     /// One value.
     Scalar,

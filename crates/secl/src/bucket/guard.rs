@@ -74,7 +74,8 @@ fn roughly(guard: &Guard) -> u64 {
     let of_key = |key: &Key| match key {
         Key::Exact(_) => 1,
         Key::Int(_) => 20,
-        Key::Prefix(text) | Key::Suffix(text) => 100 / (text.len() as u64).max(1) + 2,
+        // A start such as `/tmp/` is met often, and what is met costs an evaluation of its rule.
+        Key::Prefix(text) | Key::Suffix(text) => 300 / (text.len() as u64).max(1) + 2,
     };
     guard.iter().map(|(source, key)| of_key(key) + if source.is_many() { 500 } else { 0 }).sum()
 }
@@ -125,11 +126,8 @@ fn of_matcher(matcher: &Matcher) -> Option<Key> {
         Matcher::Pattern(pattern) => (pattern.literal_prefix(), pattern.literal_suffix()),
         Matcher::Folded(_) | Matcher::Regexp(_) => return None,
     };
-    if prefix.len() >= SHORTEST_AFFIX {
-        Some(Key::Prefix(prefix.into()))
-    } else if suffix.len() >= SHORTEST_AFFIX {
-        Some(Key::Suffix(suffix.into()))
-    } else {
-        None
-    }
+    // The longer one says more: `/home/*/.netrc` is met by few paths for its end, by many for its start.
+    let key =
+        if prefix.len() >= suffix.len() { Key::Prefix(prefix.into()) } else { Key::Suffix(suffix.into()) };
+    (prefix.len().max(suffix.len()) >= SHORTEST_AFFIX).then_some(key)
 }

@@ -13,6 +13,8 @@ mod term;
 
 pub use macros::{MacroError, Macros};
 
+use std::collections::HashSet;
+
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{EventSet, FieldId, IteratorId, Model};
 use crate::node::{Node, Test};
@@ -79,6 +81,8 @@ pub(crate) struct Checker<'m> {
     warnings: Vec<Diagnostic>,
     fields: Vec<FieldId>,
     values: Vec<Recorded>,
+    /// Those of `values`: a list may have thousands.
+    known_values: HashSet<Recorded>,
     bound: Option<(String, IteratorId)>,
 }
 
@@ -95,6 +99,7 @@ impl<'m> Checker<'m> {
             warnings: Vec::new(),
             fields: Vec::new(),
             values: Vec::new(),
+            known_values: HashSet::new(),
             bound: None,
         }
     }
@@ -106,10 +111,15 @@ impl<'m> Checker<'m> {
     /// Reports an error; `None`, so that it can end a function.
     fn error<T>(&mut self, error: Diagnostic) -> Option<T> {
         let error = Diagnostic { span: self.at(error.span), ..error };
-        if self.errors.len() < MAX_ERRORS && !self.errors.contains(&error) {
+        if !self.has_enough_errors() && !self.errors.contains(&error) {
             self.errors.push(error);
         }
         None
+    }
+
+    /// True when no more errors are taken, so that nobody need look for what to write instead.
+    fn has_enough_errors(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
     }
 
     fn warn(&mut self, warning: Diagnostic) {
@@ -126,7 +136,7 @@ impl<'m> Checker<'m> {
     fn record(&mut self, source: &Source, kind: ValueKind, text: String) {
         if let Some(field) = self.field_id(source) {
             let recorded = Recorded { field, kind, text };
-            if !self.values.contains(&recorded) {
+            if self.known_values.insert(recorded.clone()) {
                 self.values.push(recorded);
             }
         }

@@ -198,6 +198,9 @@ impl Checker<'_> {
     }
 
     fn unknown(&mut self, name: &str, span: Span) -> Option<Term> {
+        if self.has_enough_errors() {
+            return None;
+        }
         let error = Diagnostic::error(span, format!("unknown name `{name}`"));
         let error = error.expected("a field, macro or constant");
         if self.model.iterator(name).is_some() {
@@ -251,6 +254,9 @@ impl Checker<'_> {
                 }
             };
             return Some(Term::Int { ints: Ints::One(int), is_duration: false });
+        }
+        if self.has_enough_errors() {
+            return None;
         }
         let error = Diagnostic::error(span, format!("unknown variable `{name}`")).expected("a variable");
         if self.model.field(name).is_some() {

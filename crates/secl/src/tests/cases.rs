@@ -236,6 +236,22 @@ fn what_held_is_reported_as_in_section_13() {
 }
 
 #[test]
+fn what_held_names_the_field_and_the_item_it_held_for() {
+    let model = Neutral::new();
+    let mut event = model.event();
+    let found = rule(&model, "it[A].k == 110 && b.flag && it.s == \"aaa1\"").explain(&event);
+    let found: Vec<_> = found.iter().map(|matched| (matched.id, matched.item)).collect();
+    assert_eq!(found, [(model.id("it.k"), Some(1)), (model.id("b.flag"), None), (model.id("it.s"), None)]);
+    for name in ["it.k", "it.s"] {
+        event.set_items::<i64>(name, []);
+    }
+    assert!(
+        rule(&model, "it[A].k == 110 || b.flag").explain(&event).is_empty(),
+        "no item, no match, nothing held"
+    );
+}
+
+#[test]
 fn a_rule_belongs_to_one_event_type_as_in_section_14() {
     let model = Neutral::new();
     let bound = |text: &str| check_rule(text, &model, &Macros::default(), Binding::OneEventType);

@@ -219,6 +219,20 @@ fn approvers_of_paths_flags_and_ids_are_as_in_section_15() {
     assert_eq!(mask_combinations(&[1, 2, 4]), [1, 2, 3, 4, 5, 6, 7]);
 }
 
+/// Rules of another event type are in another bucket, whose filters are its own.
+#[test]
+fn a_rule_about_another_event_type_takes_no_approver_away() {
+    let model = Neutral::new();
+    let texts = ["open.file.path == \"/a\"", "unlink.file.name != \"b\""];
+    let rules: Vec<Rule> = texts.iter().map(|text| rule(&model, text)).collect();
+    let path = Capability::new(model.id("open.file.path"), SCALAR, 1);
+    let all: Vec<&Rule> = rules.iter().collect();
+    assert!(approvers(&all, &[path]).is_err(), "together, the second has none");
+    let of_open: Vec<&Rule> = rules.iter().filter(|rule| rule.event_type() == Some(0)).collect();
+    assert_eq!(of_open.len(), 1);
+    assert_eq!(approvers(&of_open, &[path]).unwrap().chosen, [model.id("open.file.path")]);
+}
+
 #[test]
 fn login_ids_are_approved_as_in_section_15() {
     let model = Neutral::new();

@@ -11,3 +11,4 @@ mod random;
 mod rows;
 mod soundness;
 mod value_types;
+mod weights;
