@@ -159,6 +159,38 @@ pub(crate) enum Failure {
         /// The output.
         path: PathBuf,
     },
+    /// Rules with errors; what is wrong was printed.
+    #[error("{wrong} of {all} rules cannot be used: see above for what to write instead")]
+    Rules {
+        /// How many have errors.
+        wrong: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// A text with no rule in it.
+    #[error("{name} holds no rule: write an expression such as open.file.path == \"/etc/shadow\"")]
+    NoRule {
+        /// Where none was found.
+        name: String,
+    },
+    /// No field has this name.
+    #[error("no field starts with {prefix}: {next}")]
+    NoField {
+        /// What was asked for.
+        prefix: String,
+        /// What to do.
+        next: String,
+    },
+    /// A batch of a capture is not what it must be.
+    #[error("{path}: batch {seq} cannot be decoded: {source}; the events before it were looked at")]
+    CapturedBatch {
+        /// The file.
+        path: PathBuf,
+        /// Number of the batch.
+        seq: u64,
+        /// The cause.
+        source: wire::WireError,
+    },
     /// A configuration for the services is not usable.
     #[error("{path}: {message}")]
     Config {
@@ -207,9 +239,13 @@ impl Failure {
             | Self::File { .. }
             | Self::System { .. }
             | Self::Capture { .. }
+            | Self::CapturedBatch { .. }
+            | Self::Rules { .. }
             | Self::Conversion { .. } => 1,
             Self::UnknownEnding { .. }
             | Self::SameForm { .. }
+            | Self::NoRule { .. }
+            | Self::NoField { .. }
             | Self::UnknownUser { .. }
             | Self::UserIsRoot
             | Self::MissingApiKey

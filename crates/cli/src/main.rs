@@ -13,6 +13,7 @@ mod failure;
 mod launch;
 mod record;
 mod replay;
+mod rule;
 mod status;
 mod view;
 
@@ -63,6 +64,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 captures::convert(&input, &output, force)
             }
             Command::Capture(CaptureCommand::Info { file }) => captures::info(&file, global.color),
+            Command::Rule(command) => rule::run(&command, global.color),
             Command::Status(args) => status::run(args, global).await,
             Command::Doctor(args) => doctor::run(args, global),
             Command::Become(args) => become_service::run(args),

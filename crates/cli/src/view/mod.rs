@@ -3,6 +3,7 @@
 //! Nothing below this module reads a clock, a socket or the environment, except `terminal`.
 
 pub(crate) mod event_line;
+pub(crate) mod matched;
 pub(crate) mod paint;
 pub(crate) mod status;
 pub(crate) mod terminal;
