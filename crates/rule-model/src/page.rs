@@ -19,7 +19,7 @@ pub fn fields_page() -> String {
     }
     for name in linux.event_types() {
         let state = if linux.is_observed(name) { "" } else { " (not reported yet)" };
-        line(&mut page, format_args!("\n## {name}{state}\n"));
+        line(&mut page, format_args!("\n## {name}{state}"));
         event(&mut page, &linux, name);
     }
     page.push_str("\n## Constants\n\n");

@@ -247,6 +247,21 @@ fn an_author_is_told_what_is_not_reported_or_not_filled_yet() {
     assert!(nearest[0].help.as_ref().unwrap().contains("`open.file.path`"), "{nearest:?}");
 }
 
+/// What section 16 of the cases says of expressions; the rest of it is about policies.
+#[test]
+fn an_element_of_an_array_is_a_value_and_a_field_alone_is_no_condition() {
+    let fields = Fields::new(Os::Linux);
+    rule(&fields, "open.file.hashes[0] == \"sha256:x\" && open.file.path == \"/a\"");
+    for (text, expected) in [
+        ("open.file.path", "not true or false"),
+        ("open.file.name == \"value:${unknown_var}\"", "unknown variable"),
+        ("process.file.path[0] == \"/a\" && open.flags > 0", "no array"),
+    ] {
+        let errors = check_rule(text, &fields, &Macros::default(), Binding::Any).unwrap_err();
+        assert!(errors[0].message.contains(expected), "{text}: {errors:?}");
+    }
+}
+
 #[test]
 fn windows_paths_ignore_case_and_take_both_separators() {
     let fields = Fields::new(Os::Windows);

@@ -1,7 +1,8 @@
-//! Makes `crates/event-abi/src/generated.rs` from `ebpf/include/probe/events.h`.
+//! Makes the files that follow from others: the Rust mirror of `events.h`, the page of rule fields, the grammar for
+//! editors.
 //!
-//! The result is committed, so that a normal build needs no libclang. Invariant: the committed file is exactly what
-//! this makes; `codegen --check` fails otherwise.
+//! The results are committed, so that a normal build needs no libclang and readers need no build. Invariant: each
+//! committed file is exactly what this makes; `codegen --check` fails otherwise.
 
 use std::path::{Path, PathBuf};
 
@@ -9,25 +10,58 @@ use anyhow::{Context as _, bail};
 use bindgen::callbacks::{DeriveInfo, ParseCallbacks, TypeKind};
 
 const HEADER: &str = "ebpf/include/probe/events.h";
-const OUTPUT: &str = "crates/event-abi/src/generated.rs";
 
-/// Writes the generated file.
-pub(crate) fn write() -> anyhow::Result<()> {
-    let path = root()?.join(OUTPUT);
-    std::fs::write(&path, generate()?).with_context(|| format!("cannot write {}", path.display()))
+/// A file that is made from others.
+struct Generated {
+    output: &'static str,
+    /// What it is made from.
+    source: &'static str,
+    make: fn() -> anyhow::Result<String>,
 }
 
-/// Fails when the committed file is not what [`write()`] would make.
-pub(crate) fn check() -> anyhow::Result<()> {
-    let path = root()?.join(OUTPUT);
-    let committed =
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let made = generate()?;
-    if committed == made {
-        return Ok(());
+const GENERATED: [Generated; 3] = [
+    Generated { output: "crates/event-abi/src/generated.rs", source: HEADER, make: event_abi },
+    Generated {
+        output: "docs/fields.md",
+        source: "the tables of crates/rule-model",
+        make: || Ok(rule_model::fields_page()),
+    },
+    Generated {
+        output: "docs/editors/secl.tmLanguage.json",
+        source: "crates/rule-model and crates/secl",
+        make: || Ok(rule_model::grammar()),
+    },
+];
+
+/// Writes the generated files.
+pub(crate) fn write() -> anyhow::Result<()> {
+    for generated in &GENERATED {
+        let path = root()?.join(generated.output);
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)
+                .with_context(|| format!("cannot create {}", directory.display()))?;
+        }
+        std::fs::write(&path, (generated.make)()?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let line = committed.lines().zip(made.lines()).take_while(|(old, new)| old == new).count() + 1;
-    bail!("{OUTPUT} does not match {HEADER} from line {line} on: run `cargo run -p xtask -- codegen`")
+    Ok(())
+}
+
+/// Fails when a committed file is not what [`write()`] would make.
+pub(crate) fn check() -> anyhow::Result<()> {
+    for Generated { output, source, make } in &GENERATED {
+        let path = root()?.join(output);
+        let committed =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let made = make()?;
+        if committed != made {
+            let line = committed.lines().zip(made.lines()).take_while(|(old, new)| old == new).count() + 1;
+            bail!(
+                "{output} does not match {source} from line {line} on: run `cargo run -p xtask -- codegen`"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn root() -> anyhow::Result<PathBuf> {
@@ -35,7 +69,7 @@ fn root() -> anyhow::Result<PathBuf> {
     here.ancestors().nth(2).map(Path::to_path_buf).context("crates/xtask has moved")
 }
 
-fn generate() -> anyhow::Result<String> {
+fn event_abi() -> anyhow::Result<String> {
     let header = root()?.join(HEADER);
     let bindings = bindgen::Builder::default()
         .header(header.to_str().context("the path of the checkout is not UTF-8")?)
