@@ -16,6 +16,7 @@ pub mod probe;
 pub mod programs;
 pub mod recorded;
 pub mod report;
+pub mod rules;
 pub mod spread;
 pub mod stack;
 pub mod start;

@@ -5,7 +5,7 @@ use bench::options::{Options, Part};
 use bench::programs::Programs;
 use bench::recorded::Workload;
 use bench::report::Report;
-use bench::{child, e2e, hooks, idle, latency, load, recorded, start, user_space};
+use bench::{child, e2e, hooks, idle, latency, load, recorded, rules, start, user_space};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -65,8 +65,13 @@ fn close_inherited() -> anyhow::Result<()> {
 }
 
 fn run(part: Part, options: &Options, is_possible: bool, report: &mut Report) -> anyhow::Result<()> {
+    match part {
+        Part::Rules => return rules::run(report),
+        Part::User if !is_possible => return user_space::run(report, &[]),
+        Part::EndToEnd | Part::Latency | Part::Idle | Part::Start | Part::Hooks | Part::User => {}
+    }
     if !is_possible {
-        return if part == Part::User { user_space::run(report, &[]) } else { Ok(()) };
+        return Ok(());
     }
     if part == Part::Hooks {
         child::leave_last_cpu()?;
@@ -96,7 +101,7 @@ async fn measure(part: Part, options: &Options, report: &mut Report) -> anyhow::
         Part::Idle => idle::run(report, &all).await,
         Part::Start => start::run(report, options, &ours, first).await,
         Part::Hooks => hooks::run(report, options, &ours).await,
-        Part::User => Ok(()),
+        Part::User | Part::Rules => Ok(()),
     }
 }
 

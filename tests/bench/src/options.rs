@@ -21,16 +21,19 @@ pub enum Part {
     Idle,
     /// From the start to the first event.
     Start,
+    /// Reading and evaluating rules on one core.
+    Rules,
 }
 
 impl Part {
-    const NAMES: [(&'static str, Self); 6] = [
+    const NAMES: [(&'static str, Self); 7] = [
         ("e2e", Self::EndToEnd),
         ("latency", Self::Latency),
         ("idle", Self::Idle),
         ("start", Self::Start),
         ("hooks", Self::Hooks),
         ("user", Self::User),
+        ("rules", Self::Rules),
     ];
 }
 
