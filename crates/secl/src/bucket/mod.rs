@@ -50,22 +50,18 @@ struct Interned {
 /// Memory of an evaluation, to be used again.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    round: u32,
+    /// Counts evaluations; 64 bits never start again.
+    round: u64,
     /// Per predicate: the round of its answer, and the answer.
-    answers: Vec<(u32, bool)>,
+    answers: Vec<(u64, bool)>,
     /// Per rule: the round in which it was last a candidate.
-    candidate_in: Vec<u32>,
+    candidate_in: Vec<u64>,
     candidates: Vec<u32>,
 }
 
 impl Scratch {
     fn begin(&mut self, bucket: &Bucket) {
-        self.round = self.round.wrapping_add(1);
-        if self.round == 0 {
-            self.answers.clear();
-            self.candidate_in.clear();
-            self.round = 1;
-        }
+        self.round += 1;
         if self.answers.len() != bucket.predicates.len() || self.candidate_in.len() != bucket.rules.len() {
             // Another bucket than last time: what is remembered is about other predicates.
             self.answers.clear();

@@ -62,12 +62,6 @@ impl Pattern {
         self.parts.last().filter(|_| !self.is_folded).map_or(&[], |part| part)
     }
 
-    /// True when it has no star.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
-        self.parts.len() == 1
-    }
-
     fn equal(&self, a: &[u8], b: &[u8]) -> bool {
         if self.is_folded { a.eq_ignore_ascii_case(b) } else { a == b }
     }

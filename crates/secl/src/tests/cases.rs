@@ -274,6 +274,26 @@ fn a_cheap_operand_is_asked_first_as_in_section_7() {
     assert!(!event.read.borrow().contains(&model.id("n.a")), "{:?}", event.read);
 }
 
+/// A bucket looks up what fewest events meet: a whole text rather than a number, the longer end of a pattern.
+#[test]
+fn a_bucket_reads_the_field_that_says_most() {
+    let model = Neutral::new();
+    for (text, field) in [
+        ("n.a == 7 && s.text == \"x\"", "s.text"),
+        ("s.text == \"x\" && n.a == 7", "s.text"),
+        ("n.a in [ 1, 2 ] && n.b == 1", "n.b"),
+        ("g.path == ~\"/tmp/*\" && s.text =~ \"/usr/lib/x*\"", "s.text"),
+        ("g.path =~ \"/home/*/.netrc\" && s.text =~ \"abcdef*\"", "g.path"),
+    ] {
+        let mut event = model.event();
+        event.set("s.text", "?");
+        event.set("n.a", 100);
+        event.set("n.b", 100);
+        assert!(!compiled(&rule(&model, text), &event), "{text}");
+        assert_eq!(*event.read.borrow(), [model.id(field)], "{text}");
+    }
+}
+
 #[test]
 fn what_is_always_so_is_warned_of() {
     let model = Neutral::new();

@@ -217,6 +217,9 @@ fn approvers_of_paths_flags_and_ids_are_as_in_section_15() {
     assert_eq!(mask_combinations(&[0]), [0]);
     assert_eq!(mask_combinations(&[1, 2]), [1, 2, 3]);
     assert_eq!(mask_combinations(&[1, 2, 4]), [1, 2, 3, 4, 5, 6, 7]);
+    let bits = |count: u32| (0..count).map(|bit| 1_i64 << bit).collect::<Vec<_>>();
+    assert_eq!(mask_combinations(&bits(8)).len(), 255);
+    assert_eq!(mask_combinations(&bits(9)), bits(9), "too many to try together");
 }
 
 /// Rules of another event type are in another bucket, whose filters are its own.
