@@ -296,11 +296,8 @@ impl Predicate {
 
     /// True when the values of `field` alone decide it.
     pub(crate) fn is_decided_by(&self, field: FieldId) -> bool {
-        let (mut sources, mut foreign) = (0_usize, false);
-        self.visit(&mut |source| {
-            sources += 1;
-            foreign |= source.origin != Origin::Field(field);
-        });
+        let mut foreign = false;
+        self.visit(&mut |source| foreign |= source.origin != Origin::Field(field));
         let is_settled = match self {
             Self::Int { left, right, .. } => left.is_settled_by_fields() && right.is_settled_by_fields(),
             Self::IntIn { left, .. } => left.is_settled_by_fields(),
@@ -310,7 +307,7 @@ impl Predicate {
             | Self::TextSame { .. }
             | Self::Net { .. } => true,
         };
-        sources > 0 && !foreign && is_settled
+        !foreign && is_settled
     }
 
     /// What evaluating it costs.

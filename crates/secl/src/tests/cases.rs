@@ -295,6 +295,14 @@ fn a_bucket_reads_the_field_that_says_most() {
 }
 
 #[test]
+fn rules_share_the_fields_that_are_looked_up() {
+    let model = Neutral::new();
+    let rules = ["n.a == 1 && n.b == 2", "n.b == 3", "n.b == 4 && rv == 1"].map(|text| rule(&model, text));
+    let shape = crate::Bucket::new(&rules).shape();
+    assert_eq!((shape.look_ups, shape.always), (1, 0), "{shape:?}");
+}
+
+#[test]
 fn what_is_always_so_is_warned_of() {
     let model = Neutral::new();
     for (text, expected) in [
