@@ -1,7 +1,7 @@
 //! Whether an output works, and since when not. Pure: the clock is an argument.
 //!
 //! An output is down from its first failure to its next success, and while it is blocked in one write. One that has
-//! been down for `leave_after`, or at all while the sender's source is nearly full, leaves the mark until it is back.
+//! been down for `leave_after`, or at all when it is hurried, leaves the mark until it is back.
 
 use std::time::Duration;
 
@@ -55,28 +55,36 @@ impl Health {
     }
 
     /// When it is to leave the mark if nothing succeeds before; `None` while it works or when it has left.
-    pub(crate) fn leaves_at(&self, leave_after: Duration, is_backlogged: bool) -> Option<Instant> {
+    pub(crate) fn leaves_at(&self, leave_after: Duration, is_hurried: bool) -> Option<Instant> {
         if self.has_left {
             return None;
         }
-        let down = self.down_since.map(|since| if is_backlogged { since } else { since + leave_after });
-        let patience = if is_backlogged { BLOCKED_AFTER.min(leave_after) } else { leave_after };
+        let down = self.down_since.map(|since| if is_hurried { since } else { since + leave_after });
+        let patience = if is_hurried { BLOCKED_AFTER.min(leave_after) } else { leave_after };
         let blocked = self.busy_since.map(|since| since + patience);
         down.into_iter().chain(blocked).min()
     }
 
     /// Leaves the mark if it is time to. True when that is new.
-    pub(crate) fn leave(&mut self, now: Instant, leave_after: Duration, is_backlogged: bool) -> bool {
-        let is_time = self.leaves_at(leave_after, is_backlogged).is_some_and(|at| at <= now);
+    pub(crate) fn leave(&mut self, now: Instant, leave_after: Duration, is_hurried: bool) -> bool {
+        let is_time = self.leaves_at(leave_after, is_hurried).is_some_and(|at| at <= now);
         self.has_left |= is_time;
         is_time
     }
 
+    /// Whether it works, as far as anybody knows.
+    pub(crate) fn is_up(&self, now: Instant) -> bool {
+        self.down_since.is_none() && self.blocked_since(now).is_none()
+    }
+
     /// How long it has been down; 0 when it is not.
     pub(crate) fn down_for(&self, now: Instant) -> Duration {
-        let blocked = self.busy_since.filter(|since| now.duration_since(*since) >= BLOCKED_AFTER);
-        let since = self.down_since.into_iter().chain(blocked).min();
+        let since = self.down_since.into_iter().chain(self.blocked_since(now)).min();
         since.map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
+
+    fn blocked_since(&self, now: Instant) -> Option<Instant> {
+        self.busy_since.filter(|since| now.duration_since(*since) >= BLOCKED_AFTER)
     }
 }
 
@@ -124,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_backlog_a_dead_output_leaves_at_once_and_a_busy_one_after_a_second() {
+    fn a_dead_output_that_is_hurried_leaves_at_once_and_a_busy_one_after_a_second() {
         let start = Instant::now();
         let mut dead = Health::default();
         dead.failed(start);

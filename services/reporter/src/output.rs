@@ -40,7 +40,7 @@ impl Shared {
         }
     }
 
-    fn is_backlogged(&self) -> bool {
+    pub(crate) fn is_backlogged(&self) -> bool {
         self.is_backlogged.load(Ordering::SeqCst)
     }
 }
@@ -214,10 +214,15 @@ impl Output {
         }
     }
 
-    /// Leaves the mark if it is time to. True when that is new.
-    pub(crate) fn leave_if_due(&self, now: Instant) -> bool {
+    /// Whether it works and the mark waits for it.
+    pub(crate) fn is_up(&self, now: Instant) -> bool {
+        !self.has_left() && self.health().is_up(now)
+    }
+
+    /// Leaves the mark if it is time to; when it is hurried, as soon as it is down. True when that is new.
+    pub(crate) fn leave_if_due(&self, now: Instant, is_hurried: bool) -> bool {
         let mut health = self.health();
-        if !health.leave(now, self.shared.leave_after, self.shared.is_backlogged()) {
+        if !health.leave(now, self.shared.leave_after, is_hurried) {
             return false;
         }
         self.has_left.store(true, Ordering::SeqCst);
@@ -234,8 +239,8 @@ impl Output {
     }
 
     /// When it is to leave the mark.
-    pub(crate) fn leaves_at(&self) -> Option<Instant> {
-        self.health().leaves_at(self.shared.leave_after, self.shared.is_backlogged())
+    pub(crate) fn leaves_at(&self, is_hurried: bool) -> Option<Instant> {
+        self.health().leaves_at(self.shared.leave_after, is_hurried)
     }
 
     /// Brings the gauges up to date.

@@ -1,7 +1,9 @@
 //! All outputs: what is submitted goes to each, and one that is dead does not hold up the others.
 //!
 //! Invariants: a group waits, and is not dropped, while an output that the mark waits for has no room; one that has
-//! left the mark holds up nothing. The watch over the outputs has a timer only while something is not settled.
+//! left the mark holds up nothing. A backlog hurries an output out of the mark only while another one works: what the
+//! last one does not get is lost, and the sender's source chooses better what to lose. The watch over the outputs has a
+//! timer only while something is not settled.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -123,7 +125,8 @@ impl Outputs {
             loop {
                 let now = Instant::now();
                 self.leave(now);
-                let due = self.list.iter().filter_map(|output| output.leaves_at()).min();
+                let leaves_at = |output: &Arc<Output>| output.leaves_at(self.is_hurried(output, now));
+                let due = self.list.iter().filter_map(leaves_at).min();
                 if due.is_none() && self.is_at_rest() {
                     self.is_watching.store(false, Ordering::SeqCst);
                     // A group that came in between found the watch running.
@@ -132,8 +135,7 @@ impl Outputs {
                     }
                     self.is_watching.store(true, Ordering::SeqCst);
                 }
-                let is_backlogged = self.shared.is_backlogged.load(Ordering::SeqCst);
-                let usual = if is_backlogged { BACKLOG_WATCH } else { self.shared.leave_after };
+                let usual = if self.shared.is_backlogged() { BACKLOG_WATCH } else { self.shared.leave_after };
                 let next = due.into_iter().chain([now + usual]).min().unwrap_or(now);
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => {}
@@ -144,7 +146,8 @@ impl Outputs {
     }
 
     fn leave(&self, now: Instant) {
-        let n_left = self.list.iter().filter(|output| output.leave_if_due(now)).count();
+        let leaves = |output: &&Arc<Output>| output.leave_if_due(now, self.is_hurried(output, now));
+        let n_left = self.list.iter().filter(leaves).count();
         if n_left == 0 {
             return;
         }
@@ -154,6 +157,12 @@ impl Outputs {
         }
         self.discard_void();
         self.shared.changed.notify_waiters();
+    }
+
+    /// Whether an output must not be waited for at all when it is down.
+    fn is_hurried(&self, output: &Arc<Output>, now: Instant) -> bool {
+        let mut others = self.list.iter().filter(|other| !Arc::ptr_eq(other, output));
+        self.shared.is_backlogged() && others.any(|other| other.is_reliable() && other.is_up(now))
     }
 
     /// Waits until each output that the mark waits for has room; says which outputs have.

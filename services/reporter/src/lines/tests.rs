@@ -97,10 +97,10 @@ async fn a_document_is_delivered_when_its_whole_line_is_written() {
         (bench.count("reporter_destination_delivered_total"), bench.output.metrics().pending()),
         (1, 2)
     );
-    assert!(bench.output.leaves_at().is_some(), "it is down");
+    assert!(bench.output.leaves_at(false).is_some(), "it is down");
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(bench.text(), "one\ntwo\nthree\n");
-    assert!(bench.output.leaves_at().is_none(), "it is back");
+    assert!(bench.output.leaves_at(false).is_none(), "it is back");
 }
 
 #[tokio::test(start_paused = true)]

@@ -222,6 +222,29 @@ async fn with_a_backlog_a_dead_output_leaves_the_mark_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_a_backlog_the_last_output_that_works_loses_nothing_by_one_failure() {
+    let bench = Bench::new(&BOTH);
+    let full = |number| v1::PayloadGroup { backlog_percent: 99, ..message(number, &["a"]) };
+    bench.output(0).failed();
+    bench.output(1).failed();
+    bench.submit(full(1)).await;
+    tokio::time::sleep(59 * SECOND).await;
+    assert_eq!((bench.settled(), bench.count(DROPPED, &[])), (None, 0));
+    // One is back: now the other one is not waited for.
+    bench.deliver(1).await;
+    bench.mark.moved().await;
+    assert_eq!((bench.settled(), bench.count(DROPPED, &[])), (Some(1), 0));
+    assert!(bench.output(0).has_left() && !bench.output(1).has_left());
+    // It is the last one again, and fails: a minute, and not at once.
+    bench.output(1).failed();
+    bench.submit(full(2)).await;
+    tokio::time::sleep(59 * SECOND).await;
+    assert_eq!((bench.settled(), bench.count(DROPPED, &[])), (None, 0));
+    bench.deliver(1).await;
+    assert_eq!((bench.settled(), bench.count(DROPPED, &[])), (Some(2), 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_only_output_had_when_it_left_is_told_as_lost_once_and_counted_once() {
     let bench = Bench::new(&[("file", true, 4000)]);
     let large = "x".repeat(2000);
