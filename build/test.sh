@@ -19,16 +19,7 @@ part() {
     printf '\n== %s\n' "$name"
     "$@" </dev/null 2>&1 | tee "$log"
     code=${PIPESTATUS[0]}
-    # `test result: ok. 3 passed; 0 failed; 1 ignored; …` of cargo, and `<part>: 3 passed, 0 failed, 1 skipped` of ours.
-    read -r part_passed part_failed part_skipped < <(awk '
-        /^test result: / || /^[a-z ]+: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ {
-            for (i = 2; i <= NF; i++) {
-                if ($i ~ /^passed/) passed += $(i - 1)
-                if ($i ~ /^failed/) failed += $(i - 1)
-                if ($i ~ /^(ignored|skipped)/) skipped += $(i - 1)
-            }
-        }
-        END { print passed + 0, failed + 0, skipped + 0 }' "$log")
+    read -r part_passed part_failed part_skipped < <(awk -f build/sum-tests.awk "$log")
     if [ "$code" != 0 ] && [ "$part_failed" = 0 ]; then
         echo "$name ... FAILED with exit code $code"
         part_failed=1
@@ -57,6 +48,7 @@ else
 fi
 part "deployment files" deploy/check.sh
 part "package detection" build/test-deps.sh
+part "sum of the tests" build/test-sum.sh
 
 printf '\n%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ]

@@ -327,6 +327,8 @@ mod tests {
         let (code, err) = run_in(dir.path()).await;
         if nix::unistd::geteuid().is_root() {
             assert!(code == 5 && err.contains("shrike-probe") && err.contains("cargo build"), "{err}");
+        } else {
+            assert!(code == 4 && err.contains("needs root"), "{err}");
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The real program on the real kernel, in a control group of its own: start, stream, stop.
+//!
+//! A harness of its own, because libtest cannot find out while it runs that a test has to be skipped.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test fail the test")]
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use event::{Kind, Ledger, PerKind, ProbeCounters};
+use libtest_mimic::{Arguments, Trial};
 use probe::selftest::OwnCgroup;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -31,6 +35,32 @@ fn reason_to_skip() -> Option<&'static str> {
         return Some("not root");
     }
     (!Path::new("/sys/kernel/btf/vmlinux").exists()).then_some("this kernel has no BTF")
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let reason = reason_to_skip();
+    let mut trials = Vec::new();
+    let mut add = |name: &str, test: fn() -> Pin<Box<dyn Future<Output = ()>>>| {
+        if let Some(reason) = reason {
+            #[expect(clippy::print_stderr, reason = "a skipped test says why")]
+            {
+                eprintln!("skipped {name}: {reason}");
+            }
+        }
+        let run = move || {
+            tokio::runtime::Runtime::new()?.block_on(test());
+            Ok(())
+        };
+        trials.push(Trial::test(name, run).with_ignored_flag(reason.is_some()));
+    };
+    add("a_probe_without_any_capability_accounts_for_every_event_until_it_is_stopped", || {
+        Box::pin(a_probe_without_any_capability_accounts_for_every_event_until_it_is_stopped())
+    });
+    add("a_killed_probe_leaves_a_hole_that_the_next_one_reports_until_it_is_acknowledged", || {
+        Box::pin(a_killed_probe_leaves_a_hole_that_the_next_one_reports_until_it_is_acknowledged())
+    });
+    libtest_mimic::run(&arguments, trials).exit();
 }
 
 fn start(cgroup: &OwnCgroup, socket: &Path) -> Running {
@@ -107,12 +137,7 @@ async fn run(cgroup: OwnCgroup) -> (PerKind<u64>, ProbeCounters) {
     (received, wire::status::counters(&last).unwrap())
 }
 
-#[tokio::test]
 async fn a_probe_without_any_capability_accounts_for_every_event_until_it_is_stopped() {
-    if let Some(reason) = reason_to_skip() {
-        println!("skipped: {reason}");
-        return;
-    }
     let cgroup = OwnCgroup::new("probe-live").unwrap();
     let limit = Duration::from_secs(120);
     let (received, counters) = tokio::time::timeout(limit, run(cgroup)).await.unwrap();
@@ -169,12 +194,7 @@ async fn killed_twice(cgroup: &OwnCgroup) {
     }
 }
 
-#[tokio::test]
 async fn a_killed_probe_leaves_a_hole_that_the_next_one_reports_until_it_is_acknowledged() {
-    if let Some(reason) = reason_to_skip() {
-        println!("skipped: {reason}");
-        return;
-    }
     let cgroup = OwnCgroup::new("probe-killed").unwrap();
     tokio::time::timeout(Duration::from_secs(120), killed_twice(&cgroup)).await.unwrap();
 }
