@@ -1,10 +1,11 @@
-//! Holds the house rules that no compiler knows: file size, headers, names, metrics, ring access, links.
+//! Holds the house rules that no compiler knows: file size, headers, names, metrics, ring access, links, named tests.
 //!
 //! Reads text only and changes nothing. A rule looks at one file and knows nothing of the others, but for
-//! [`metrics`], which needs all files of a service to see that a counter counts.
+//! [`metrics`] and [`proofs`], which need all files to see that a counter counts and that a named test exists.
 
 mod links;
 mod metrics;
+mod proofs;
 
 use std::fmt;
 use std::io::Write as _;
@@ -114,6 +115,7 @@ fn check(root: &Path, sources: &[Source]) -> Vec<Finding> {
         findings.extend(links::broken(root, source));
     }
     findings.extend(metrics::never_counted(sources));
+    findings.extend(proofs::missing(sources));
     findings
 }
 

@@ -87,3 +87,25 @@ fn a_link_that_leads_nowhere_fails_and_one_to_a_heading_does_not() {
     let fine = "# Two words\n[x](#two-words) [y](https://example.com/)\n```\n[z](z.md)\n```\n";
     assert_eq!(found("a.md", fine), [] as [String; 0]);
 }
+
+#[test]
+fn a_document_that_names_a_test_or_a_module_that_is_not_there_fails() {
+    let code = source(
+        "services/a/src/b.rs",
+        "//! A.\n#[test]\nfn a_test_with_a_name() {}\nconst T: &str = \"a_trial_with_a_name\";\n// an_old_test_in_words\n",
+    );
+    let found = |text: &str| {
+        let page = source("ARCHITECTURE.md", &format!("# A\n\n## Invariants\n\n{text}\n"));
+        let findings = proofs::missing(&[page, source("services/a/src/b.rs", &code.text)]);
+        findings.into_iter().map(|finding| finding.to_string()).collect::<Vec<_>>()
+    };
+    let there = "`a_test_with_a_name`, `a_trial_with_a_name`, `a::b` tests, `two_words`, `deny.toml`";
+    assert_eq!(found(there), [] as [String; 0]);
+    for gone in ["an_old_test_in_words", "a::c", "a_test_with_another_name"] {
+        let findings = found(&format!("`two_words` and `{gone}`"));
+        assert!(
+            matches!(findings.as_slice(), [one] if one.contains(gone) && one.contains(":5")),
+            "{findings:?}"
+        );
+    }
+}
