@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -23,6 +24,21 @@ impl Contract {
     pub fn new() -> anyhow::Result<Self> {
         let schema = serde_json::from_str(event_json::SCHEMA)?;
         Ok(Self { schema: jsonschema::options().should_validate_formats(true).build(&schema)? })
+    }
+
+    /// Whether every `one_in`th line of this file is valid; gives how many were looked at.
+    ///
+    /// # Errors
+    /// With the first that is not, and when there is none.
+    pub fn check_file(&self, path: &Path, one_in: usize) -> anyhow::Result<usize> {
+        let content = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut checked = 0;
+        for line in content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).step_by(one_in) {
+            self.check(std::str::from_utf8(line)?)?;
+            checked += 1;
+        }
+        ensure!(checked > 0, "{} is empty", path.display());
+        Ok(checked)
     }
 
     /// Whether `document` is valid.

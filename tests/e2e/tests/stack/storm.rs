@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
+use e2e::contract::Contract;
 use e2e::documents::{Follower, id_and_number, lines};
 use e2e::growth::{Grown, Place};
 use e2e::{Stack, StackOptions};
@@ -121,6 +122,7 @@ pub(crate) fn flood() -> anyhow::Result<()> {
         let (accounting, _) = stack.settled(SECONDS).await?;
         let status = stack.status().await?;
         let (execs, growth) = follower.end()?;
+        Contract::new()?.check_file(&file, 100)?;
 
         let missing: Vec<u64> = (0..SECONDS).filter(|number| !execs.0.contains_key(number)).collect();
         ensure!(missing.is_empty(), "execs {missing:?} are not at the output: {accounting:?}");
@@ -220,6 +222,7 @@ pub(crate) fn chaos() -> anyhow::Result<()> {
         stack.intake.fail(Plan::default());
         let status = settled_again(&mut stack).await?;
         stack.check_documents()?;
+        Contract::new()?.check_file(&file, 100)?;
         let accounting = e2e::counts::Accounting::of(&status)?;
         counted += accounting.lost().get(Kind::Open);
 
