@@ -119,6 +119,8 @@ struct LogLimits {
     undecodable: LogLimit,
     unknown_kinds: LogLimit,
     lost: LogLimit,
+    missing: LogLimit,
+    unpublished: LogLimit,
 }
 
 /// What is to be done before the next batch is taken.
@@ -256,7 +258,7 @@ impl Ingest {
                 }
                 // The probe counts what no ledger accounts for.
                 let (is_repeated, missing) = self.pipeline.pass(seq);
-                self.metrics.link.missing.add(missing);
+                self.missing(missing, seq);
                 self.tell(seq, is_repeated, |_| ());
             }
         }
@@ -270,7 +272,7 @@ impl Ingest {
             self.metrics.link.repeated.inc();
             return self.tell(processed.seq, true, |_| ());
         }
-        self.metrics.link.missing.add(processed.missing);
+        self.missing(processed.missing, processed.seq);
         self.metrics.tree.show(&self.pipeline.tree_stats());
         if !self.recorders.is_empty() {
             self.record(&processed);
@@ -289,6 +291,16 @@ impl Ingest {
             ingest.work.push_back(Work::Render(payloads));
             no_taker
         });
+    }
+
+    /// Counts batches that never came, which only a defect of the probe can cause.
+    fn missing(&self, batches: u64, before_seq: u64) {
+        self.metrics.link.missing.add(batches);
+        if batches > 0
+            && let Some(suppressed) = self.limits.missing.permit()
+        {
+            tracing::error!(batches, before_seq, suppressed, "batches of the probe are missing");
+        }
     }
 
     /// Counts what a batch says beside its events.
@@ -339,6 +351,12 @@ impl Ingest {
             && self.outlets.subscriptions.try_send(Publish(Arc::clone(&published))).is_err()
         {
             self.metrics.api.dropped_batches.inc();
+            if let Some(suppressed) = self.limits.unpublished.permit() {
+                tracing::warn!(
+                    suppressed,
+                    "subscribers do not get a batch: showing events is slower than they come"
+                );
+            }
         }
         published
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bootstrap::log_limit::LogLimit;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -70,6 +71,7 @@ pub(crate) struct Output {
     has_void: AtomicBool,
     metrics: DestinationMetrics,
     shared: Arc<Shared>,
+    drops: LogLimit,
 }
 
 impl Output {
@@ -85,6 +87,7 @@ impl Output {
             has_void: AtomicBool::new(false),
             metrics,
             shared,
+            drops: LogLimit::default(),
         }
     }
 
@@ -149,6 +152,7 @@ impl Output {
         }
         let cause = if self.is_reliable { DropCause::OutputDown } else { DropCause::QueueFull };
         self.drop_from(group, 0..group.len(), cause);
+        self.say_dropped(cause, u64::from(group.n_fit()));
     }
 
     /// Frees the room of groups that were written off.
@@ -167,6 +171,16 @@ impl Output {
             self.metrics.drop_payloads(DropCause::OutputDown, *label, *n);
         }
         self.has_void.store(true, Ordering::SeqCst);
+        self.say_dropped(DropCause::OutputDown, counts.iter().map(|(_, n)| n).sum());
+    }
+
+    fn say_dropped(&self, cause: DropCause, dropped: u64) {
+        if dropped > 0
+            && let Some(suppressed) = self.drops.permit()
+        {
+            let (destination, cause) = (self.name, cause.name());
+            tracing::warn!(destination, cause, dropped, suppressed, "payloads are lost at an output");
+        }
     }
 
     fn drop_from(&self, group: &Group, range: Range<u32>, cause: DropCause) -> bool {

@@ -74,6 +74,8 @@ impl Recorders {
                 Status::data_loss("the recording was too slow and ends here; what was written is complete");
             if sender.try_send(Err(cut)).is_ok() {
                 metrics.recorders_cut.inc();
+                // Once for each recorder that somebody started.
+                tracing::warn!("a recorder is too slow and is cut off");
             }
             false
         });

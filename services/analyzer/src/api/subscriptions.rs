@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::{Actor, Context, Handler, Message, MessageResult};
+use bootstrap::log_limit::LogLimit;
 use event::Host;
 use event_json::Names;
 use tokio::sync::mpsc;
@@ -70,6 +71,7 @@ pub struct SubscriptionManager {
     capacity: usize,
     directory: Directory,
     metrics: ApiMetrics,
+    drops: LogLimit,
 }
 
 impl SubscriptionManager {
@@ -77,7 +79,16 @@ impl SubscriptionManager {
     #[must_use]
     pub fn new(capacity: usize, names: Names, directory: Directory, metrics: ApiMetrics) -> Self {
         let audience = Audience::default();
-        Self { subscribers: Vec::new(), names, json: None, audience, capacity, directory, metrics }
+        Self {
+            subscribers: Vec::new(),
+            names,
+            json: None,
+            audience,
+            capacity,
+            directory,
+            metrics,
+            drops: LogLimit::default(),
+        }
     }
 
     /// Knows whether anybody subscribes.
@@ -91,6 +102,7 @@ impl SubscriptionManager {
             self.json = None;
         }
         let ids = BatchIds::new(published.session, published.seq);
+        let before = self.metrics.dropped_slow.get();
         for (index, event) in published.events.iter().enumerate() {
             let container = event.event.task.cgroup.workload.container_id();
             // Made for the first subscriber that wants it.
@@ -120,6 +132,12 @@ impl SubscriptionManager {
                 };
                 subscriber.send(v1::EventMessage { json, ..message.clone() }, &self.metrics)
             });
+        }
+        let dropped = self.metrics.dropped_slow.get() - before;
+        if dropped > 0
+            && let Some(suppressed) = self.drops.permit()
+        {
+            tracing::warn!(dropped, suppressed, "a subscriber is too slow and does not get every event");
         }
         self.show();
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use bootstrap::log_limit::LogLimit;
 use event::Text;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::time::Instant;
@@ -62,6 +63,7 @@ pub struct LabelManager {
     waiting: usize,
     max_waiting: usize,
     metrics: LabelMetrics,
+    drops: LogLimit,
 }
 
 impl LabelManager {
@@ -87,7 +89,8 @@ impl LabelManager {
             metrics: metrics.clone(),
         };
         let max_waiting = config.max_in_flight.get().saturating_mul(WAITING_PER_SLOT);
-        Self { sources: Arc::new(sources), directory, settled, waiting: 0, max_waiting, metrics }
+        let drops = LogLimit::default();
+        Self { sources: Arc::new(sources), directory, settled, waiting: 0, max_waiting, metrics, drops }
     }
 
     fn settle(&mut self, container: Arc<str>, labels: Option<Labels>) {
@@ -121,6 +124,14 @@ impl Handler<Resolve> for LabelManager {
     fn handle(&mut self, Resolve { container, cgroup }: Resolve, ctx: &mut Self::Context) {
         if self.waiting >= self.max_waiting {
             self.metrics.dropped.inc();
+            if let Some(suppressed) = self.drops.permit() {
+                let waiting = self.waiting;
+                tracing::warn!(
+                    waiting,
+                    suppressed,
+                    "too many containers wait for their tags, one is not asked for"
+                );
+            }
             self.directory.forget(&container);
             return;
         }

@@ -6,7 +6,18 @@ use super::super::paint::{Paint, Tone};
 use super::super::text::{column, grouped, printable, width};
 
 /// Names of counters that count what went wrong have one of these words.
-const BAD: [&str; 8] = ["dropped", "lost", "failed", "error", "rejected", "refused", "undecodable", "cut"];
+const BAD: [&str; 10] = [
+    "dropped",
+    "lost",
+    "failed",
+    "error",
+    "rejected",
+    "refused",
+    "undecodable",
+    "cut",
+    "missing_batches",
+    "unknown_kinds",
+];
 
 /// Every counter of a service.
 pub(super) fn all(status: &AnalyzerStatus) -> impl Iterator<Item = (&'static str, &[Metric])> {
