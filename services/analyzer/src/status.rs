@@ -11,6 +11,9 @@ use crate::outbox::SubmitError;
 
 /// A reporter that is slower than the events says "full" many times a second; one line in this time is enough.
 const SAME_WARNING: Duration = Duration::from_secs(30);
+/// The probe reports every second, behind its batches. A report that is older is shown with its age, because what it says
+/// of events, losses and the backlog no longer holds.
+const OLD_REPORT: Duration = Duration::from_secs(5);
 
 /// The neighbours, shared between who hears from them and who answers for them.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +25,7 @@ struct Board {
     is_probe_connected: bool,
     probe_error: String,
     probe: Option<v1::ProbeStatus>,
+    probe_reported: Option<Instant>,
     is_reporter_connected: bool,
     reporter_error: String,
     reporter_warned: Option<Instant>,
@@ -54,7 +58,10 @@ impl StatusBoard {
 
     /// The probe said this of itself.
     pub fn probe_reported(&self, status: v1::ProbeStatus) {
-        self.with(|board| board.probe = Some(status));
+        self.with(|board| {
+            board.probe = Some(status);
+            board.probe_reported = Some(Instant::now());
+        });
     }
 
     /// There is a stream to the reporter.
@@ -116,7 +123,7 @@ impl StatusBoard {
             analyzer: Some(analyzer),
             host: board.host.clone(),
             probe_connected: board.is_probe_connected,
-            probe_error: board.probe_error.clone(),
+            probe_error: board.probe_error(),
             probe: board.probe.clone(),
             reporter_connected: board.is_reporter_connected,
             reporter_error: board.reporter_error.clone(),
@@ -127,6 +134,20 @@ impl StatusBoard {
 
     fn with<T>(&self, act: impl FnOnce(&mut Board) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Board {
+    /// What is wrong with the probe, or with what is known of it.
+    fn probe_error(&self) -> String {
+        let age = self.probe_reported.map(|reported| reported.elapsed()).filter(|age| *age >= OLD_REPORT);
+        match age {
+            Some(age) if self.is_probe_connected && self.probe_error.is_empty() => format!(
+                "what it says here is {} s old: nothing is read from it while no output takes events",
+                age.as_secs()
+            ),
+            _ => self.probe_error.clone(),
+        }
     }
 }
 
@@ -141,4 +162,23 @@ fn chain(error: &dyn std::error::Error) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_of_the_probe_that_is_old_is_shown_with_its_age_until_there_is_a_new_one() {
+        let board = StatusBoard::default();
+        let error = || board.answer(&Registry::default(), std::time::Instant::now()).probe_error;
+        board.probe_connected(None);
+        board.probe_reported(v1::ProbeStatus::default());
+        tokio::time::advance(OLD_REPORT - Duration::from_millis(1)).await;
+        assert_eq!(error(), "");
+        tokio::time::advance(Duration::from_secs(50)).await;
+        assert!(error().contains("is 54 s old"), "{}", error());
+        board.probe_reported(v1::ProbeStatus::default());
+        assert_eq!(error(), "");
+    }
 }
