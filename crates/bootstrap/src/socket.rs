@@ -1,12 +1,16 @@
 //! Unix sockets: who may connect, and connecting.
 
+mod door;
+mod farewell;
+
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Request, Status};
+
+pub use door::{Connection, Door, Limits, Peer, server};
 
 /// Why a socket cannot be served or reached.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +52,7 @@ pub enum SocketError {
 /// Binds a unix socket, replacing a stale one.
 ///
 /// With one allowed uid the socket is 0600 and given to that uid, where we may. Otherwise its mode is 0666, because the
-/// check that counts is [`PeerUids`] on every call; the directory decides who can see the socket at all.
+/// check that counts is that of [`Door`]; the directory decides who can see the socket at all.
 ///
 /// # Errors
 /// See [`SocketError`].
@@ -94,24 +98,6 @@ impl PeerUids {
         uids.sort_unstable();
         uids.dedup();
         Self(uids)
-    }
-
-    /// Checks the credentials that the kernel recorded when the peer connected (`SO_PEERCRED`).
-    ///
-    /// # Errors
-    /// `PERMISSION_DENIED`, with the uid that was refused and those that are allowed.
-    pub fn check<T>(&self, request: &Request<T>) -> Result<u32, Status> {
-        let info = request.extensions().get::<tonic::transport::server::UdsConnectInfo>();
-        let peer = info.and_then(|info| info.peer_cred).map(|peer| peer.uid());
-        match peer {
-            Some(uid) if self.0.contains(&uid) => Ok(uid),
-            Some(uid) => Err(Status::permission_denied(format!(
-                "uid {uid} may not use this socket, only uid {:?}: run the client as that user or change the \
-                 allowed uid in the configuration",
-                self.0
-            ))),
-            None => Err(Status::permission_denied("the kernel gave no credentials for this connection")),
-        }
     }
 }
 

@@ -138,10 +138,11 @@ counters! {
         recorders: "analyzer_api_recorders";
         /// Recorders cut off because they were slow.
         recorders_cut: "analyzer_api_recorders_cut_total";
-        /// Calls refused because of their uid.
-        refused: "analyzer_api_refused_total";
     }
 }
+
+/// Counts refused connections to the API, by why.
+pub const REFUSED: &str = "analyzer_api_refused_total";
 
 /// All of them, and the registry that lists them.
 #[derive(Debug, Clone)]

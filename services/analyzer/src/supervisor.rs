@@ -5,19 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context};
-use bootstrap::socket::{self, PeerUids, SocketError};
+use bootstrap::socket::{self, Door, PeerUids, SocketError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::transport::Server;
-use wire::v1::analyzer_server::AnalyzerServer;
 
-use crate::api::{Api, ApiParts, Recorders, SubscriptionManager};
+use crate::api::{self, Api, ApiParts, Recorders, SubscriptionManager};
 use crate::config::{Config, NamesConfig, ScrubError};
 use crate::dispatch::{KindMonitor, Stages};
 use crate::ingest::{Ingest, Outlets, Room};
 use crate::labels::{Directory, LabelManager};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::outbox::{Fixed, Labeller, Outbox, OutboxParts, Queue, Reporter, ToOutbox};
 use crate::pipeline::Pipeline;
 use crate::probe_link::{Phase, ProbeLink};
@@ -52,6 +49,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     let reporter = Reporter::new(config.sockets.reporter.clone());
     let allowed = allowed_uids(&config.sockets.api_uids);
     let listener = socket::bind(&config.sockets.api, &allowed)?;
+    let door = Door::new(listener, allowed, api::LIMITS, &metrics.registry, metrics::REFUSED);
     let names = names(&config.names);
 
     // What waits for the network and answers questions shares this thread. Rendering has one, and so has what is
@@ -99,18 +97,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     Arbiter::new().spawn(ingest.run(from_link, api_requests));
 
     let api = Api::new(ApiParts {
-        allowed,
         subscriptions: subscriptions.recipient(),
         pipeline: requests,
         board: board.clone(),
         reporter,
         metrics,
     });
-    let server = tokio::spawn(
-        Server::builder()
-            .add_service(AnalyzerServer::new(api))
-            .serve_with_incoming(UnixListenerStream::new(listener)),
-    );
+    let server =
+        tokio::spawn(socket::server(api::LIMITS).add_service(api.into_server()).serve_with_incoming(door));
     let (phase, phases) = watch::channel(Phase::Running);
     let link = ProbeLink {
         socket: config.sockets.probe.clone(),

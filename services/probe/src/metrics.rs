@@ -3,6 +3,9 @@
 use bootstrap::counters::{Counter, Registry};
 use wire::v1;
 
+/// Counts refused connections, by why.
+pub const REFUSED: &str = "probe_server_refused_total";
+
 /// The counters; clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -55,8 +58,6 @@ pub struct Metrics {
     pub cgroup_scans: Counter,
     /// Analyzers that connected.
     pub sessions: Counter,
-    /// Connections refused because of their uid.
-    pub refused_uid: Counter,
     /// Connections refused because they do not speak this protocol.
     pub refused_protocol: Counter,
     /// Connections replaced by a newer one.
@@ -67,7 +68,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let registry = Registry::default();
         let plain = |name| registry.counter(name, &[]);
-        let refused = |why| registry.counter("probe_server_refused_total", &[("why", why)]);
+        let refused = |why| registry.counter(REFUSED, &[("why", why)]);
         Self {
             drains: plain("probe_drain_runs_total"),
             records: plain("probe_drain_records_total"),
@@ -93,7 +94,6 @@ impl Default for Metrics {
             cgroups_unresolved: plain("probe_cgroup_unresolved_total"),
             cgroup_scans: plain("probe_cgroup_scans_total"),
             sessions: plain("probe_server_sessions_total"),
-            refused_uid: refused("uid"),
             refused_protocol: refused("protocol"),
             replaced: plain("probe_server_replaced_total"),
             registry,
@@ -102,6 +102,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Where others may count as well.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// All of them, as the status message lists them.
     #[must_use]
     pub fn samples(&self) -> Vec<v1::Metric> {

@@ -1,6 +1,6 @@
 //! Serves the stream to the analyzer on the unix socket.
 //!
-//! Only the configured uid may use it, which the kernel vouches for. One analyzer at a time: a new connection takes
+//! Only the configured uid may connect, see [`Door`]. One analyzer at a time: a new connection takes
 //! over from an older one, because an analyzer that restarts must not wait for its dead predecessor, and both are
 //! the same user. Order in a stream: hello, status, the known processes, waiting batches, live batches; a status
 //! comes every second in between.
@@ -9,13 +9,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootstrap::socket::PeerUids;
+use bootstrap::log_limit::LogLimit;
+use bootstrap::socket::{self, Door, Limits, Peer};
 use event::{Host, KnownProcess};
 use prost::Message;
-use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
-use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use wire::v1;
 use wire::v1::from_analyzer::Message as Said;
@@ -36,6 +36,9 @@ const WINDOW_BYTES: u32 = 256 << 10;
 
 /// Messages that wait inside one connection, beside what HTTP/2 holds.
 const CHANNEL_MESSAGES: usize = 1;
+
+/// An analyzer has one connection with one stream; while it reconnects, the old one may still be there.
+pub const LIMITS: Limits = Limits { connections_per_uid: 4, streams_per_connection: 2 };
 
 /// Time for an analyzer to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,8 +63,6 @@ pub struct Published {
 /// What a server needs to know.
 #[derive(Debug)]
 pub struct ServerParts {
-    /// Who may connect.
-    pub uids: PeerUids,
     /// What to say of this machine.
     pub host: Host,
     /// Another number for each start of a probe.
@@ -78,28 +79,24 @@ pub struct ServerParts {
 ///
 /// # Errors
 /// When the socket breaks.
-pub async fn serve(
-    listener: UnixListener,
-    parts: ServerParts,
-    stop: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    let service = v1::probe_server::ProbeServer::new(Server { shared: Arc::new(parts) })
-        .max_decoding_message_size(MAX_REQUEST_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    tonic::transport::Server::builder()
+pub async fn serve(door: Door, parts: ServerParts, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let service =
+        v1::probe_server::ProbeServer::new(Server { shared: Arc::new(parts), log_limit: Arc::default() })
+            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    socket::server(LIMITS)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
-        // Finds out that an analyzer hangs, so that its batches can be dropped in favour of newer ones.
-        .http2_keepalive_interval(Some(Duration::from_secs(10)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .add_service(service)
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop)
+        .serve_with_incoming_shutdown(door, stop)
         .await?;
     Ok(())
 }
 
 struct Server {
     shared: Arc<ServerParts>,
+    /// A peer that connects again and again says nothing new.
+    log_limit: Arc<LogLimit>,
 }
 
 #[tonic::async_trait]
@@ -110,19 +107,19 @@ impl v1::probe_server::Probe for Server {
         &self,
         request: Request<Streaming<v1::FromAnalyzer>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        let uid = self.shared.uids.check(&request).inspect_err(|refusal| {
-            self.shared.metrics.refused_uid.inc();
-            tracing::warn!(reason = refusal.message(), "refused a connection");
-        })?;
+        let uid = request.extensions().get::<Peer>().map(|peer| peer.uid);
+        let log_limit = Arc::clone(&self.log_limit);
         let (sender, receiver) = mpsc::channel(CHANNEL_MESSAGES);
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let outcome = converse(&shared, request.into_inner(), &sender).await;
-            match &outcome {
-                Ok(()) => tracing::info!(uid, "the analyzer disconnected"),
-                Err(status) => {
-                    tracing::warn!(uid, reason = status.message(), "the connection of the analyzer ended")
+            match (&outcome, log_limit.permit()) {
+                (Ok(()), Some(suppressed)) => tracing::info!(uid, suppressed, "the analyzer disconnected"),
+                (Err(status), Some(suppressed)) => {
+                    let reason = status.message();
+                    tracing::warn!(uid, reason, suppressed, "the connection of the analyzer ended");
                 }
+                (_, None) => {}
             }
             if let Err(status) = outcome {
                 // Nobody may be left to read it.

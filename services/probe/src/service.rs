@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bootstrap::socket::PeerUids;
+use bootstrap::socket::{Door, PeerUids};
 use event::ScopeRule;
-use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 
 use crate::about::About;
@@ -23,7 +22,7 @@ use crate::config::Config;
 use crate::drain::{Drain, DrainParts};
 use crate::drainer::{Drainer, FLUSH_LIMIT};
 use crate::host;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::outbox::Outbox;
 use crate::privileges;
 use crate::proc_args::ProcArgs;
@@ -132,9 +131,10 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup("the runtime"))?;
     let uids = PeerUids::new([config.allow_uid.unwrap_or_else(|| nix::unistd::geteuid().as_raw())]);
-    let listener = {
+    let door = {
         let _entered = runtime.enter();
-        bootstrap::socket::bind(&config.socket, &uids)?
+        let listener = bootstrap::socket::bind(&config.socket, &uids)?;
+        Door::new(listener, uids, server::LIMITS, metrics.registry(), metrics::REFUSED)
     };
     let _socket = RemoveSocket(&config.socket);
     let keep = privileges::needed(&machine.kernel);
@@ -158,11 +158,11 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
         .spawn(move || drainer.run(&stopped))
         .map_err(setup("the drain thread"))?;
     // The drain thread publishes its first status before it waits for anything.
-    let parts = ServerParts { uids, host: machine, session, outbox, status, metrics };
+    let parts = ServerParts { host: machine, session, outbox, status, metrics };
     let socket = config.socket.display();
     tracing::info!(%socket, scope = %config.scope, processes, "ready");
     bootstrap::readiness::ready();
-    let served = runtime.block_on(until_stopped(listener, parts, stop));
+    let served = runtime.block_on(until_stopped(door, parts, stop));
     if drainer.join().is_err() {
         tracing::error!("the drain thread ended with a panic");
     }
@@ -171,14 +171,10 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
 }
 
 /// Serves until a signal comes, then gives the drain thread and the connections the time they need to end well.
-async fn until_stopped(
-    listener: UnixListener,
-    parts: ServerParts,
-    stop: PipeWriter,
-) -> Result<(), ServiceError> {
+async fn until_stopped(door: Door, parts: ServerParts, stop: PipeWriter) -> Result<(), ServiceError> {
     let mut status = parts.status.clone();
     let (close, closed) = oneshot::channel::<()>();
-    let mut server = tokio::spawn(server::serve(listener, parts, async move { drop(closed.await) }));
+    let mut server = tokio::spawn(server::serve(door, parts, async move { drop(closed.await) }));
     let signal = tokio::select! {
         ended = &mut server => return ended.map_or(Ok(()), |served| served.map_err(ServiceError::from)),
         signal = bootstrap::shutdown::requested() => signal,

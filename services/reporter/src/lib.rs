@@ -28,11 +28,9 @@ use std::time::Duration;
 
 use bootstrap::counters::Registry;
 use bootstrap::log_limit::LogLimit;
-use bootstrap::socket::{PeerUids, SocketError};
-use tokio::net::UnixListener;
+use bootstrap::socket::{self, Door, PeerUids, SocketError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::UnixListenerStream;
 
 use config::{Config, InvalidConfig, LineFormat};
 use intake::Intake;
@@ -84,8 +82,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Reporter {
     socket: PathBuf,
-    listener: UnixListener,
-    allowed: PeerUids,
+    door: Door,
     drain_timeout: Duration,
     registry: Registry,
     outputs: Arc<Outputs>,
@@ -148,12 +145,12 @@ impl Reporter {
         let Opening { labels, shared, running: destinations, .. } = opening;
         let list = destinations.iter().map(|running| running.output.clone()).collect();
         let outputs = Arc::new(Outputs::new(list, shared, labels, submit_metrics.clone()));
-        let listener = bootstrap::socket::bind(&config.socket, &allowed)?;
+        let listener = socket::bind(&config.socket, &allowed)?;
+        let door = Door::new(listener, allowed, service::LIMITS, &registry, metrics::REFUSED);
         let watched = outputs.clone();
         Ok(Self {
             socket: config.socket,
-            listener,
-            allowed,
+            door,
             drain_timeout: config.drain_timeout,
             registry,
             outputs,
@@ -180,12 +177,12 @@ impl Reporter {
         let (phases, phase) = watch::channel(Phase::Running);
         let service = Service::new(self.outputs.clone(), self.registry, self.submit_metrics, phase);
         let (stopped, has_stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tonic::transport::Server::builder()
+        let server = socket::server(service::LIMITS)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(2 * STREAM_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES)
-            .add_service(service.guarded(self.allowed))
-            .serve_with_incoming_shutdown(UnixListenerStream::new(self.listener), async move {
+            .add_service(service.into_server())
+            .serve_with_incoming_shutdown(self.door, async move {
                 // The sender only disappears with this function.
                 drop(has_stopped.await);
             });

@@ -24,12 +24,13 @@ pub struct SubmitMetrics {
     pub too_large: Counter,
     /// The same: not UTF-8.
     pub not_utf8: Counter,
-    /// Calls from a uid that may not use the socket.
-    pub denied: Counter,
     /// Bytes that the queues hold; a payload counts in each.
     pub queue_bytes: Counter,
     discards: Arc<LogLimit>,
 }
+
+/// Counts refused connections, by why.
+pub const REFUSED: &str = "reporter_socket_refused_total";
 
 impl SubmitMetrics {
     /// The counters of the submitting side.
@@ -41,7 +42,6 @@ impl SubmitMetrics {
             refused: registry.counter("reporter_submit_refused_total", &[]),
             too_large: discarded("too_large"),
             not_utf8: discarded("not_utf8"),
-            denied: registry.counter("reporter_submit_denied_total", &[]),
             queue_bytes: registry.counter("reporter_queue_bytes", &[]),
             discards: Arc::default(),
         }

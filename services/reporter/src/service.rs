@@ -1,14 +1,13 @@
-//! The gRPC side: who may submit, and what they are told.
+//! The gRPC side: what senders are told. Who may connect is decided before, at the door of the socket.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use bootstrap::counters::{Counter, Registry};
-use bootstrap::socket::PeerUids;
+use bootstrap::counters::Registry;
+use bootstrap::log_limit::LogLimit;
+use bootstrap::socket::Limits;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 use wire::v1;
 use wire::v1::reporter_server::{Reporter, ReporterServer};
@@ -16,10 +15,12 @@ use wire::v1::reporter_server::{Reporter, ReporterServer};
 use crate::metrics::SubmitMetrics;
 use crate::outputs::Outputs;
 use crate::stream::{Phase, Stream};
-use bootstrap::log_limit::LogLimit;
 
 /// Largest group as a message; senders keep theirs under it.
 pub const MAX_GROUP_BYTES: usize = 16 << 20;
+
+/// An analyzer submits on one connection and asks for the status on another.
+pub(crate) const LIMITS: Limits = Limits { connections_per_uid: 8, streams_per_connection: 4 };
 
 pub(crate) struct Service {
     outputs: Arc<Outputs>,
@@ -40,34 +41,9 @@ impl Service {
         Self { outputs, registry, metrics, phase, refusals: Arc::default(), started: Instant::now() }
     }
 
-    /// The service behind a check of the peer that happens before the body of a call is read.
-    pub(crate) fn guarded(self, allowed: PeerUids) -> InterceptedService<ReporterServer<Self>, Gate> {
-        let gate =
-            Gate { allowed, denied: self.metrics.denied.clone(), log_limit: Arc::new(LogLimit::default()) };
-        InterceptedService::new(ReporterServer::new(self).max_decoding_message_size(MAX_GROUP_BYTES), gate)
-    }
-}
-
-/// Refuses calls from a uid that may not use the socket.
-#[derive(Debug, Clone)]
-pub(crate) struct Gate {
-    allowed: PeerUids,
-    denied: Counter,
-    log_limit: Arc<LogLimit>,
-}
-
-impl Interceptor for Gate {
-    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        match self.allowed.check(&request) {
-            Ok(_uid) => Ok(request),
-            Err(status) => {
-                self.denied.inc();
-                if let Some(suppressed) = self.log_limit.permit() {
-                    tracing::warn!(reason = status.message(), suppressed, "refused a call");
-                }
-                Err(status)
-            }
-        }
+    /// The service as a server takes it.
+    pub(crate) fn into_server(self) -> ReporterServer<Self> {
+        ReporterServer::new(self).max_decoding_message_size(MAX_GROUP_BYTES)
     }
 }
 

@@ -9,5 +9,5 @@ mod subscriptions;
 pub use describe::{line, message};
 pub use filter::{Filter, FilterError};
 pub use recorders::Recorders;
-pub use server::{Api, ApiParts};
+pub use server::{Api, ApiParts, LIMITS};
 pub use subscriptions::{Audience, Publish, Subscribe, Subscription, SubscriptionManager};

@@ -1,16 +1,16 @@
-//! The gRPC service on the unix socket.
+//! The gRPC service on the unix socket. Who may connect is decided before, at its door.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
-use bootstrap::socket::PeerUids;
+use bootstrap::socket::Limits;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 use wire::v1;
-use wire::v1::analyzer_server::Analyzer;
+use wire::v1::analyzer_server::{Analyzer, AnalyzerServer};
 
 use super::filter::Filter;
 use super::subscriptions::Subscribe;
@@ -22,10 +22,14 @@ use crate::status::StatusBoard;
 /// How long the reporter may take to say how it is; after that its last answer is shown.
 const REPORTER_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// What one user may have open: a call each for some terminals, or several in one connection of a program.
+pub const LIMITS: Limits = Limits { connections_per_uid: 12, streams_per_connection: 16 };
+
+/// Largest request: the lists of a filter.
+const MAX_REQUEST_BYTES: usize = 64 << 10;
+
 /// What the API answers from.
 pub struct ApiParts {
-    /// Who may call.
-    pub allowed: PeerUids,
     /// Takes subscribers.
     pub subscriptions: Recipient<Subscribe>,
     /// Takes recorders.
@@ -55,12 +59,10 @@ impl Api {
         Self { parts, reporter, started: Instant::now() }
     }
 
-    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        let checked = self.parts.allowed.check(request);
-        if checked.is_err() {
-            self.parts.metrics.api.refused.inc();
-        }
-        checked.map(drop)
+    /// The service as a server takes it.
+    #[must_use]
+    pub fn into_server(self) -> AnalyzerServer<Self> {
+        AnalyzerServer::new(self).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
     /// Brings what is known of the reporter up to date.
@@ -85,7 +87,6 @@ impl Analyzer for Api {
         &self,
         request: Request<v1::SubscribeRequest>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
-        self.check(&request)?;
         let request = request.into_inner();
         let filter =
             Filter::from_request(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
@@ -94,11 +95,7 @@ impl Analyzer for Api {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok))))
     }
 
-    async fn record(
-        &self,
-        request: Request<v1::RecordRequest>,
-    ) -> Result<Response<Self::RecordStream>, Status> {
-        self.check(&request)?;
+    async fn record(&self, _: Request<v1::RecordRequest>) -> Result<Response<Self::RecordStream>, Status> {
         let (answer, recording) = oneshot::channel();
         self.parts.pipeline.send(StartRecord(answer)).await.map_err(|_ended| ended())?;
         let receiver = recording.await.map_err(|_ended| ended())?;
@@ -107,9 +104,8 @@ impl Analyzer for Api {
 
     async fn get_status(
         &self,
-        request: Request<v1::StatusRequest>,
+        _: Request<v1::StatusRequest>,
     ) -> Result<Response<v1::AnalyzerStatus>, Status> {
-        self.check(&request)?;
         self.ask_reporter().await;
         Ok(Response::new(self.parts.board.answer(&self.parts.metrics.registry, self.started)))
     }

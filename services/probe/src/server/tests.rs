@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use bootstrap::socket::connect;
+use bootstrap::socket::{PeerUids, bind, connect};
 use event::{Kind, Ledger, LossCause, PerKind};
 use tonic::Code;
 use wire::v1::probe_client::ProbeClient;
@@ -32,25 +32,30 @@ fn own_uid() -> u32 {
 fn probe(buffer_bytes: usize, uid: u32) -> Probe {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("probe.sock");
-    let listener = bootstrap::socket::bind(&socket, &PeerUids::new([own_uid()])).unwrap();
+    let listener = bind(&socket, &PeerUids::new([own_uid()])).unwrap();
     let metrics = Metrics::default();
+    let registry = metrics.registry();
+    let door = Door::new(listener, PeerUids::new([uid]), LIMITS, registry, crate::metrics::REFUSED);
     let table = Table::new(5_000, 8 << 20);
     let outbox = Arc::new(Outbox::new(Backlog::new(buffer_bytes, None), table, metrics.clone()));
     outbox.know(vec![known(1, None, "/bin/init")]);
     let (publish, status) = watch::channel(Published::default());
     let parts = ServerParts {
-        uids: PeerUids::new([uid]),
         host: Host { hostname: "here".to_owned(), ..Host::default() },
         session: 5,
         outbox: Arc::clone(&outbox),
         status,
         metrics: metrics.clone(),
     };
-    tokio::spawn(serve(listener, parts, std::future::pending()));
+    tokio::spawn(serve(door, parts, std::future::pending()));
     Probe { _directory: directory, socket, outbox, metrics, publish: Some(publish) }
 }
 
 impl Probe {
+    fn refused(&self, why: &str) -> u64 {
+        self.metrics.registry().counter(crate::metrics::REFUSED, &[("why", why)]).get()
+    }
+
     fn push(&self, events: Vec<event::Event>) {
         let mut batcher = Batcher::new(usize::MAX, 0);
         events.into_iter().for_each(|event| batcher.push(event));
@@ -219,13 +224,14 @@ async fn what_does_not_follow_the_protocol_ends_only_its_own_stream() {
 }
 
 #[tokio::test]
-async fn another_uid_is_refused_with_what_to_do_and_counted() {
+async fn another_uid_is_refused_before_a_byte_is_read_told_why_and_counted() {
     let probe = probe(1 << 20, own_uid() + 1);
     let refusal =
         Analyzer::connect_with(&probe.socket, Analyzer::hello(wire::WIRE_VERSION)).await.err().unwrap();
     assert_eq!(refusal.code(), Code::PermissionDenied);
-    assert!(refusal.message().contains("allowed uid"), "{refusal}");
-    assert_eq!((probe.metrics.refused_uid.get(), probe.metrics.sessions.get()), (1, 0));
+    let told = bootstrap::cause::told(&refusal);
+    assert!(told.contains(&format!("uid {} may not use this socket", own_uid())), "{told}");
+    assert_eq!((probe.refused("uid"), probe.metrics.sessions.get()), (1, 0));
 }
 
 #[tokio::test]

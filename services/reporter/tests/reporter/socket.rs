@@ -25,7 +25,7 @@ async fn a_uid_that_is_not_allowed_is_refused_with_its_number_and_counted() {
     assert!(status.message().contains("3000000"), "{status}");
     let status = reporter.client.get_status(v1::StatusRequest {}).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
-    assert_eq!(reporter.count("reporter_submit_denied_total", ""), 2);
+    assert_eq!(reporter.count("reporter_socket_refused_total", "uid"), 2);
     assert_eq!(reporter.count("reporter_submit_payloads_total", ""), 0);
 }
 
