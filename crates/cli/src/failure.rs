@@ -68,9 +68,9 @@ pub(crate) enum Failure {
         /// The run directory.
         path: PathBuf,
     },
-    /// A service ended again and again.
+    /// A service ended again and again before it was ready.
     #[error(
-        "the {service} ended {times} times within {within}, giving up: {reason}\nIts last lines above say why; \
+        "the {service} ended {times} times before it was ready, giving up: {reason}\nIts last lines above say why; \
          `shrike doctor` checks what this machine allows"
     )]
     ServiceKeepsEnding {
@@ -78,8 +78,6 @@ pub(crate) enum Failure {
         service: &'static str,
         /// How often.
         times: usize,
-        /// In which time.
-        within: humantime::FormattedDuration,
         /// How it ended last.
         reason: String,
     },

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::backoff::{Backoff, MAX_ENDS, WINDOW};
+use super::backoff::{Backoff, MAX_FAILED_STARTS};
 use super::identity::Identity;
 use super::logs::Voice;
 use crate::failure::Failure;
@@ -209,17 +209,21 @@ async fn keep(
     failures: mpsc::Sender<Failure>,
 ) {
     let mut backoff = Backoff::default();
+    // Only a service that is ready comes here.
+    let mut is_ready = true;
     loop {
-        let mut reason = tokio::select! {
-            reason = process.wait() => reason,
-            order = next_order(&mut orders) => return end(&mut process, &spec, order, Some(&mut orders)).await,
+        let mut reason = loop {
+            tokio::select! {
+                reason = process.wait() => break reason,
+                () = spec.ready.wait(), if !is_ready => is_ready = true,
+                order = next_order(&mut orders) => return end(&mut process, &spec, order, Some(&mut orders)).await,
+            }
         };
-        // Start again until it starts, and give up when it ends or fails too often.
+        // Start again until it starts, and give up when too many starts come to nothing.
         process = loop {
-            let Some(pause) = backoff.after_end(Instant::now()) else {
-                let within = humantime::format_duration(WINDOW);
+            let Some(pause) = backoff.after_end(Instant::now(), std::mem::take(&mut is_ready)) else {
                 let service = spec.voice.name;
-                let failure = Failure::ServiceKeepsEnding { service, times: MAX_ENDS, within, reason };
+                let failure = Failure::ServiceKeepsEnding { service, times: MAX_FAILED_STARTS, reason };
                 // The first failure ends everything; a second one has nothing to add.
                 drop(failures.try_send(failure));
                 return;
