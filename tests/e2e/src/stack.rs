@@ -22,6 +22,8 @@ pub const DEADLINE: Duration = Duration::from_secs(120);
 pub struct StackOptions {
     /// `--scope`, like `cgroup=/x`.
     pub scope: String,
+    /// Users that may use the API, besides root and the analyzer's own.
+    pub api_uids: Vec<u32>,
     /// Lines added to the generated `analyzer.toml`.
     pub analyzer_toml: String,
     /// Lines added to the generated `reporter.toml`, in its `[intake]` part.
@@ -182,6 +184,19 @@ impl Stack {
         named.map(|pid| Ok(pid.parse()?)).collect()
     }
 
+    /// The uid of a service that runs.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn uid_of(&self, program: &str) -> anyhow::Result<u32> {
+        let pids = self.pids_of(program)?;
+        let pid = pids.first().with_context(|| format!("{program} does not run"))?;
+        // The directory itself would be root's when the process may not be dumped.
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).context("no Uid")?;
+        Ok(uids.split_whitespace().next().context("no uid")?.parse()?)
+    }
+
     /// Ends `shrike run` as Ctrl-C would and waits for it.
     ///
     /// # Errors
@@ -233,7 +248,7 @@ fn write_configs(
 ) -> anyhow::Result<()> {
     std::fs::create_dir(dir)?;
     let (run, key) = (run.display(), key.display());
-    let StackOptions { scope, analyzer_toml, intake_toml, reporter_toml, .. } = options;
+    let StackOptions { scope, api_uids, analyzer_toml, intake_toml, reporter_toml, .. } = options;
     let intake = intake.map_or_else(String::new, |url| {
         format!("[intake]\nurl = \"{url}\"\napi_key_file = \"{key}\"\nbatch_wait = \"1s\"\n{intake_toml}")
     });
@@ -247,7 +262,7 @@ fn write_configs(
         "analyzer.toml",
         format!(
             "[sockets]\nprobe = \"{run}/probe.sock\"\nreporter = \"{run}/reporter/intake.sock\"\n\
-             api = \"{run}/analyzer/api.sock\"\n{analyzer_toml}\n"
+             api = \"{run}/analyzer/api.sock\"\napi_uids = {api_uids:?}\n{analyzer_toml}\n"
         ),
     )?;
     write(

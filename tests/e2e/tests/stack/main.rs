@@ -1,6 +1,7 @@
 //! Tests of the whole path on real eBPF. Without root or BTF they are skipped, with the reason.
 
 mod accounting;
+mod attack;
 mod containers;
 mod faults;
 mod paths;
@@ -47,6 +48,7 @@ fn main() {
     add("an_intake_that_fails_in_every_way_gets_everything_in_the_end", &missing, faults::failing_intake);
     add("random_bytes_on_every_socket_change_nothing", &missing, faults::random_bytes);
     add("a_wrong_uid_is_refused_by_the_probe", &missing, faults::wrong_uid);
+    add("an_attack_on_every_socket_loses_restarts_and_grows_nothing", &missing, attack::attack);
     add("an_unknown_config_key_stops_the_start_with_its_name", &missing, faults::unknown_key);
     add("an_unwritable_output_is_a_clear_error", &missing, faults::unwritable_output);
     add("services_run_with_no_more_rights_than_they_need", &missing, privileges::least_privilege);
