@@ -2,6 +2,7 @@
 
 mod door;
 mod farewell;
+mod peer;
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 use tonic::transport::{Channel, Endpoint, Uri};
 
-pub use door::{Connection, Door, Limits, Peer, server};
+pub use door::{Connection, Door, Limits, server};
+pub use peer::Peer;
 
 /// Why a socket cannot be served or reached.
 #[derive(Debug, thiserror::Error)]

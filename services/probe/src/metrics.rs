@@ -60,6 +60,8 @@ pub struct Metrics {
     pub sessions: Counter,
     /// Connections refused because they do not speak this protocol.
     pub refused_protocol: Counter,
+    /// Connections refused because a living analyzer has the place.
+    pub refused_taken: Counter,
     /// Connections replaced by a newer one.
     pub replaced: Counter,
 }
@@ -95,6 +97,7 @@ impl Default for Metrics {
             cgroup_scans: plain("probe_cgroup_scans_total"),
             sessions: plain("probe_server_sessions_total"),
             refused_protocol: refused("protocol"),
+            refused_taken: refused("taken"),
             replaced: plain("probe_server_replaced_total"),
             registry,
         }

@@ -1,9 +1,10 @@
 //! Serves the stream to the analyzer on the unix socket.
 //!
-//! Only the configured uid may connect, see [`Door`]. One analyzer at a time: a new connection takes
-//! over from an older one, because an analyzer that restarts must not wait for its dead predecessor, and both are
-//! the same user. Order in a stream: hello, status, the known processes, waiting batches, live batches; a status
+//! Only the configured uid may connect, see [`Door`]. One analyzer at a time, see [`Seat`]: it
+//! takes over from its own older connection, from a dead predecessor and from one that hangs, and from nobody else. Order in a stream: hello, status, the known processes, waiting batches, live batches; a status
 //! comes every second in between.
+
+mod seat;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use wire::v1::from_probe::Message as Saying;
 
 use crate::metrics::Metrics;
 use crate::outbox::{Next, Outbox, Session};
+use seat::Seat;
 
 /// Most that one message may have; batches are made far smaller.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
@@ -80,10 +82,13 @@ pub struct ServerParts {
 /// # Errors
 /// When the socket breaks.
 pub async fn serve(door: Door, parts: ServerParts, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let service =
-        v1::probe_server::ProbeServer::new(Server { shared: Arc::new(parts), log_limit: Arc::default() })
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let service = v1::probe_server::ProbeServer::new(Server {
+        shared: Arc::new(parts),
+        seat: Arc::default(),
+        log_limit: Arc::default(),
+    })
+    .max_decoding_message_size(MAX_REQUEST_BYTES)
+    .max_encoding_message_size(MAX_MESSAGE_BYTES);
     socket::server(LIMITS)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
@@ -95,6 +100,7 @@ pub async fn serve(door: Door, parts: ServerParts, stop: impl Future<Output = ()
 
 struct Server {
     shared: Arc<ServerParts>,
+    seat: Arc<Seat>,
     /// A peer that connects again and again says nothing new.
     log_limit: Arc<LogLimit>,
 }
@@ -107,17 +113,20 @@ impl v1::probe_server::Probe for Server {
         &self,
         request: Request<Streaming<v1::FromAnalyzer>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        let uid = request.extensions().get::<Peer>().map(|peer| peer.uid);
+        let peer = request.extensions().get::<Peer>().cloned();
+        let peer = peer.ok_or_else(|| Status::internal("the connection came through no door"))?;
+        let seat = Arc::clone(&self.seat);
         let log_limit = Arc::clone(&self.log_limit);
         let (sender, receiver) = mpsc::channel(CHANNEL_MESSAGES);
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            let outcome = converse(&shared, request.into_inner(), &sender).await;
+            let pid = peer.pid();
+            let outcome = converse(&shared, &seat, peer, request.into_inner(), &sender).await;
             match (&outcome, log_limit.permit()) {
-                (Ok(()), Some(suppressed)) => tracing::info!(uid, suppressed, "the analyzer disconnected"),
+                (Ok(()), Some(suppressed)) => tracing::info!(pid, suppressed, "the analyzer disconnected"),
                 (Err(status), Some(suppressed)) => {
                     let reason = status.message();
-                    tracing::warn!(uid, reason, suppressed, "the connection of the analyzer ended");
+                    tracing::warn!(pid, reason, suppressed, "the connection of the analyzer ended");
                 }
                 (_, None) => {}
             }
@@ -133,10 +142,19 @@ impl v1::probe_server::Probe for Server {
 /// Everything that is said on one connection.
 async fn converse(
     shared: &ServerParts,
+    seat: &Seat,
+    peer: Peer,
     mut incoming: Streaming<v1::FromAnalyzer>,
     sender: &mpsc::Sender<Result<v1::FromProbe, Status>>,
 ) -> Result<(), Status> {
     let hello = hello(&mut incoming).await.inspect_err(|_| shared.metrics.refused_protocol.inc())?;
+    let _seated = seat.take(peer).map_err(|holder| {
+        shared.metrics.refused_taken.inc();
+        Status::already_exists(format!(
+            "another analyzer, process {}, is connected and alive: end it first",
+            holder.pid()
+        ))
+    })?;
     let (session, processes) = shared.outbox.connect(hello.instance);
     shared.metrics.sessions.inc();
     tracing::info!(version = hello.version, processes = processes.len(), "an analyzer connected");

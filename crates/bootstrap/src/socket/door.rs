@@ -19,8 +19,8 @@ use tokio_stream::Stream;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
-use super::PeerUids;
 use super::farewell::{Reason, farewell};
+use super::{Peer, PeerUids};
 use crate::counters::{Counter, Registry};
 use crate::log_limit::LogLimit;
 
@@ -97,18 +97,11 @@ struct Refused {
 #[derive(Debug)]
 pub struct Connection {
     stream: UnixStream,
-    uid: u32,
+    peer: Peer,
     shared: Arc<Shared>,
     received: usize,
     /// Runs until the client has sent what it must send first.
     preface: Option<Pin<Box<Sleep>>>,
-}
-
-/// Who is at the other end, for the handlers of calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// Its uid when it connected.
-    pub uid: u32,
 }
 
 impl Door {
@@ -139,14 +132,14 @@ impl Door {
     }
 
     fn admit(&self, stream: UnixStream) -> Option<Connection> {
-        let uid = match stream.peer_cred() {
-            Ok(peer) => peer.uid(),
+        let peer = match Peer::of(&stream) {
+            Ok(peer) => peer,
             Err(error) => {
                 self.shared.failed_to_accept(&error);
                 return None;
             }
         };
-        let shared = &self.shared;
+        let (shared, uid) = (&self.shared, peer.uid());
         let reason = if !shared.allowed.0.contains(&uid) {
             shared.refused.uid.inc();
             Reason::OtherUid(uid)
@@ -155,7 +148,7 @@ impl Door {
             Reason::TooMany { uid, limit: shared.per_uid }
         } else {
             let preface = Some(Box::pin(tokio::time::sleep(PREFACE_WITHIN)));
-            return Some(Connection { stream, uid, shared: Arc::clone(shared), received: 0, preface });
+            return Some(Connection { stream, peer, shared: Arc::clone(shared), received: 0, preface });
         };
         shared.log(&reason);
         if let Ok(place) = Arc::clone(&shared.lingering).try_acquire_owned() {
@@ -236,7 +229,7 @@ impl Stream for Door {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shared.leave(self.uid);
+        self.shared.leave(self.peer.uid());
     }
 }
 
@@ -244,7 +237,7 @@ impl Connected for Connection {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        Peer { uid: self.uid }
+        self.peer.clone()
     }
 }
 
@@ -258,6 +251,9 @@ impl AsyncRead for Connection {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         let received = buf.filled().len().saturating_sub(before);
         self.received = self.received.saturating_add(received);
+        if received > 0 {
+            self.peer.heard();
+        }
         if self.received >= PREFACE_BYTES {
             self.preface = None;
         }

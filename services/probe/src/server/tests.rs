@@ -194,6 +194,73 @@ async fn a_newer_connection_takes_over() {
     assert_eq!((probe.metrics.sessions.get(), probe.metrics.replaced.get()), (2, 1));
 }
 
+/// Connects to the probe for us, so that the probe sees another process.
+const RELAY: &str = "
+import socket, sys, threading
+front = socket.socket(socket.AF_UNIX); front.bind(sys.argv[2]); front.listen()
+print('ready', flush=True)
+near, _ = front.accept()
+far = socket.socket(socket.AF_UNIX); far.connect(sys.argv[1])
+def copy(a, b):
+    while data := a.recv(65536): b.sendall(data)
+threading.Thread(target=copy, args=(near, far), daemon=True).start()
+copy(far, near)
+";
+
+struct Relay {
+    child: std::process::Child,
+    socket: PathBuf,
+}
+
+impl Relay {
+    fn to(probe: &Probe, name: &str) -> Self {
+        use std::io::BufRead;
+        let socket = probe.socket.with_file_name(name);
+        let mut command = std::process::Command::new("python3");
+        command.args(["-c", RELAY]).arg(&probe.socket).arg(&socket).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Self { child, socket }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn another_process_of_the_same_user_does_not_take_over_from_a_living_analyzer() {
+    let probe = probe(1 << 20, own_uid());
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    analyzer.batch().await;
+    let relay = Relay::to(&probe, "relay");
+    let mut thief = Analyzer::connect(&relay.socket).await;
+    let status = thief.end().await;
+    assert_eq!(status.code(), Code::AlreadyExists);
+    assert!(status.message().contains("is connected and alive"), "{status}");
+    assert_eq!((probe.refused("taken"), probe.metrics.replaced.get()), (1, 0));
+    // The living one has lost nothing, and the place is free when it goes.
+    probe.push(vec![open(1, 5)]);
+    let batch = analyzer.batch().await;
+    analyzer.ack(&batch).await;
+    probe.settle().await;
+    drop(analyzer);
+    for attempt in 0.. {
+        let relay = Relay::to(&probe, &format!("relay-{attempt}"));
+        let mut next = Analyzer::connect(&relay.socket).await;
+        match next.hear().await {
+            Ok(_) => break,
+            // The probe has not noticed yet.
+            Err(status) => assert_eq!(status.code(), Code::AlreadyExists),
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_analyzer_of_another_wire_version_is_told_which_release_to_install() {
     let probe = probe(1 << 20, own_uid());
