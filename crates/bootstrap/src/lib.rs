@@ -8,6 +8,7 @@ pub mod config;
 pub mod counters;
 pub mod log_limit;
 pub mod logging;
+pub mod privacy;
 pub mod readiness;
 pub mod shutdown;
 pub mod socket;

@@ -19,6 +19,9 @@ pub enum PrivilegeError {
     /// The kernel does not say what we have.
     #[error("cannot read the capabilities from /proc/self/status: {0}")]
     Unknown(std::io::Error),
+    /// The kernel refused to keep our memory private.
+    #[error("cannot forbid dumps and debuggers: {0}")]
+    Dumpable(std::io::Error),
     /// The kernel refused to lock privileges.
     #[error("cannot set no_new_privs: {0}")]
     NoNewPrivileges(nix::Error),
@@ -29,6 +32,7 @@ pub enum PrivilegeError {
 /// # Errors
 /// See [`PrivilegeError`]; with `allow_root` root and capabilities are accepted with a warning.
 pub fn drop_all(allow_root: bool) -> Result<(), PrivilegeError> {
+    bootstrap::privacy::forbid_dumps().map_err(PrivilegeError::Dumpable)?;
     nix::sys::prctl::set_no_new_privs().map_err(PrivilegeError::NoNewPrivileges)?;
     let status = std::fs::read_to_string("/proc/self/status").map_err(PrivilegeError::Unknown)?;
     match check(nix::unistd::geteuid().as_raw(), capabilities(&status)) {

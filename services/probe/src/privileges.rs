@@ -16,6 +16,9 @@ pub enum PrivilegeError {
         /// The cause.
         source: caps::errors::CapsError,
     },
+    /// The kernel refused to keep our memory private.
+    #[error("cannot forbid dumps and debuggers: {0}")]
+    Dumpable(#[source] std::io::Error),
     /// The kernel refused to bar new privileges.
     #[error("cannot set no_new_privs: {0}")]
     NoNewPrivs(#[source] nix::Error),
@@ -62,6 +65,7 @@ pub fn needed(release: &str) -> &'static [Capability] {
 /// When the kernel refuses, or shows afterwards that something else is left.
 pub fn drop_all_but(keep: &[Capability]) -> Result<Left, PrivilegeError> {
     let refused = |what| move |source| PrivilegeError::Refused { what, source };
+    bootstrap::privacy::forbid_dumps().map_err(PrivilegeError::Dumpable)?;
     nix::sys::prctl::set_no_new_privs().map_err(PrivilegeError::NoNewPrivs)?;
     // Dropping from the bounding set needs CAP_SETPCAP, so it comes first; without that capability the set cannot
     // be changed, which matters little when the others are empty and no_new_privs is set.

@@ -4,7 +4,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use bootstrap::{cause, logging, readiness, shutdown};
+use bootstrap::{cause, logging, privacy, readiness, shutdown};
 use clap::Parser;
 use reporter::Reporter;
 
@@ -25,6 +25,8 @@ async fn main() -> ExitCode {
 async fn run() -> anyhow::Result<()> {
     let cli = Cli::parse();
     logging::init("reporter");
+    // Before the key of the intake is read.
+    privacy::forbid_dumps()?;
     if nix::unistd::geteuid().is_root() && !cli.allow_root {
         tracing::warn!(
             "running as root, which the reporter never needs: give it its own user, or --allow-root"
