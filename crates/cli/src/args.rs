@@ -83,8 +83,8 @@ pub(crate) struct PlaceArgs {
     /// Directory for sockets and generated configurations; a private temporary one when it is not writable
     #[arg(long, value_name = "DIR", default_value = "/run/shrike")]
     pub(crate) run_dir: PathBuf,
-    /// User of the analyzer and the reporter; without it `shrike` if that user exists, else uid 65534. A user named
-    /// here keeps its supplementary groups in the analyzer, which may ask container runtimes then
+    /// User of the analyzer; without it `shrike-analyzer` if that user exists, else an id that nobody has. A user named
+    /// here keeps its supplementary groups, and may ask container runtimes then. The reporter has a user of its own
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
 }

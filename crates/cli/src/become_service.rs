@@ -2,7 +2,8 @@
 //!
 //! It runs in the new process, changes what the service may do, and turns into it. Everything here is a safe call,
 //! which a closure between fork and exec would not be. Invariant: when a uid is given, the program starts without
-//! root, without a way to get it back, and with the supplementary groups of the named user or none.
+//! root, without a way to get it back, and with the supplementary groups of the named user or none. It gets no descriptor
+//! but the three standard ones.
 
 use std::ffi::CString;
 use std::os::unix::process::CommandExt;
@@ -38,8 +39,20 @@ pub(crate) fn run(args: BecomeArgs) -> Result<(), Failure> {
     let Some((program, arguments)) = args.program.split_first() else {
         return Err(Failure::Passed(2));
     };
+    close_all_but_standard();
     let source = std::process::Command::new(program).args(arguments).exec();
     Err(Failure::File { action: "start", path: program.into(), source })
+}
+
+/// Closes what whoever started us left open. Nothing of ours is open: this is the first thing the process does.
+fn close_all_but_standard() {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<i32> =
+        open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // One of them was the directory itself, which is closed by now.
+        nix::unistd::close(number).ok();
+    }
 }
 
 fn join(cgroup: &Path) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::{DoctorArgs, Global};
 use crate::failure::Failure;
-use crate::launch::identity::Identity;
+use crate::launch::identity::Identities;
 use crate::launch::programs;
 use crate::view::paint::{Paint, Tone};
 use crate::view::terminal::{Terminal, print, print_line};
@@ -122,9 +122,10 @@ fn program(name: &'static str, if_absent: Outcome) -> Check {
 }
 
 fn services_user(name: Option<&str>) -> Check {
-    let (outcome, text) = match Identity::of(name) {
-        Ok(Identity { uid, gid }) => {
-            (Outcome::Ok, format!("the analyzer and the reporter will run as uid {uid}, gid {gid}"))
+    let (outcome, text) = match Identities::choose(name) {
+        Ok(Identities { analyzer, reporter, .. }) => {
+            let (analyzer, reporter) = (analyzer.uid, reporter.uid);
+            (Outcome::Ok, format!("the analyzer will run as uid {analyzer}, the reporter as uid {reporter}"))
         }
         Err(failure) => (Outcome::Missing, failure.to_string()),
     };

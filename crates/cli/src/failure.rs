@@ -121,6 +121,11 @@ pub(crate) enum Failure {
         /// The name.
         name: String,
     },
+    /// Every id that a service could have is somebody's.
+    #[error(
+        "no user id from 60961 to 61183 is free for the services: name a user with --user, or end what uses them"
+    )]
+    NoFreeUser,
     /// An intake without a key.
     #[error("an intake takes events only with an API key: name the file that holds it with --api-key-file")]
     MissingApiKey,
@@ -246,6 +251,7 @@ impl Failure {
             | Self::NoField { .. }
             | Self::UnknownUser { .. }
             | Self::UserIsRoot
+            | Self::NoFreeUser
             | Self::MissingApiKey
             | Self::Config { .. } => 2,
             Self::NotReachable { .. } | Self::WentAway { .. } => 3,

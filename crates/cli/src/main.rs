@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{CaptureCommand, Cli, Command};
+use args::{CaptureCommand, Cli, Command, Global};
 use failure::Failure;
 use view::paint::Tone;
 use view::terminal::{Terminal, note};
@@ -30,7 +30,12 @@ use view::text::printable;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let color = cli.global.color;
-    match run(cli) {
+    // Without a runtime: a service starts with no descriptor of ours.
+    let ended = match cli.command {
+        Command::Become(args) => become_service::run(args),
+        command => run(command, cli.global),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let text = failure.to_string();
@@ -45,16 +50,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(command: Command, global: Global) -> Result<(), Failure> {
     // One thread: PR_SET_PDEATHSIG of a service fires when the *thread* that started it ends, so all services must
     // be started by a thread that lives as long as the process.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::system("start the runtime"))?;
-    let global = cli.global;
     runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Run(args) => launch::run(args, global).await,
             Command::Demo(args) => demo::run(args, global).await,
             Command::Events(args) => events::run(args, global).await,

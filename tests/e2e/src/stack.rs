@@ -14,6 +14,9 @@ use wire::v1::analyzer_client::AnalyzerClient;
 
 use crate::counts::Accounting;
 
+/// The uid of the analyzer in a stack: the one that `shrike run` takes first, and that `deploy/` names.
+pub const ANALYZER_UID: u32 = 60_961;
+
 /// How long anything may take before a test gives up. Generous: machines are shared.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -257,7 +260,10 @@ fn write_configs(
         std::fs::write(&path, text)?;
         open_for_all(&path)
     };
-    write("probe.toml", format!("socket = \"{run}/probe.sock\"\nallow_uid = 65534\nscope = \"{scope}\"\n"))?;
+    write(
+        "probe.toml",
+        format!("socket = \"{run}/probe.sock\"\nallow_uid = {ANALYZER_UID}\nscope = \"{scope}\"\n"),
+    )?;
     write(
         "analyzer.toml",
         format!(
@@ -268,7 +274,7 @@ fn write_configs(
     write(
         "reporter.toml",
         format!(
-            "socket = \"{run}/reporter/intake.sock\"\nallowed_uids = [65534]\n{intake}\n{reporter_toml}\n"
+            "socket = \"{run}/reporter/intake.sock\"\nallowed_uids = [{ANALYZER_UID}]\n{intake}\n{reporter_toml}\n"
         ),
     )
 }

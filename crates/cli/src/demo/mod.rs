@@ -19,7 +19,7 @@ use crate::api;
 use crate::args::{DemoArgs, Global};
 use crate::events::Printer;
 use crate::failure::Failure;
-use crate::launch::identity::{Identity, require_root};
+use crate::launch::identity::{Identities, require_root};
 use crate::launch::logs::Voice;
 use crate::launch::output::Output;
 use crate::launch::programs;
@@ -48,7 +48,7 @@ const SHOW_WITHIN: Duration = Duration::from_secs(2);
 struct Stage {
     container: Container,
     dir: RunDir,
-    user: Identity,
+    users: Identities,
     terminal: Terminal,
     voices: Terminal,
     is_json: bool,
@@ -60,12 +60,12 @@ struct Stage {
 /// Runs the demo.
 pub(crate) async fn run(args: DemoArgs, global: Global) -> Result<(), Failure> {
     require_root("shrike demo")?;
-    let user = Identity::of(args.place.user.as_deref())?;
+    let users = Identities::choose(args.place.user.as_deref())?;
     let stays = args.stay || (args.stay_if_terminal && std::io::stdin().is_terminal());
     let mut stage = Stage {
         container: Container::create()?,
-        dir: RunDir::prepare(&args.place.run_dir, user, IfTaken::UsePrivate)?,
-        user,
+        dir: RunDir::prepare(&args.place.run_dir, &users, IfTaken::UsePrivate)?,
+        users,
         terminal: Terminal::stdout(global.color),
         voices: Terminal::stderr(global.color),
         is_json: args.json,
@@ -87,17 +87,18 @@ pub(crate) async fn run(args: DemoArgs, global: Global) -> Result<(), Failure> {
 
 impl Stage {
     async fn play(&mut self, supervisor: &mut Supervisor) -> Result<(), Failure> {
-        let home = self.dir.subdirectory("demo", self.user)?;
-        let intake_file = self.dir.subdirectory("intake", self.user)?.join("events.jsonl");
+        let home = self.dir.subdirectory("demo", self.users.workload)?;
+        let intake_file = self.dir.subdirectory("intake", self.users.intake)?.join("events.jsonl");
 
         let spinner = progress("starting the services");
         let intake = self.start_intake(&intake_file, supervisor).await?;
-        let plan = Plan::generate(&self.settings(intake)?, &self.dir, self.user, self.voices.paint)?.quiet();
+        let plan =
+            Plan::generate(&self.settings(intake)?, &self.dir, &self.users, self.voices.paint)?.quiet();
         launch::start(&plan, supervisor).await?;
         spinner.finish_and_clear();
 
         let shown = if self.is_json { None } else { Some(self.show_live(&plan.analyzer_socket).await?) };
-        self.container.run_workload(&home, self.user).await?;
+        self.container.run_workload(&home, self.users.workload).await?;
 
         let spinner = progress("waiting for the intake");
         let balance = tokio::select! {
@@ -122,8 +123,9 @@ impl Stage {
                 stops: Stops::Last,
                 program: programs::find("mock-intake")?,
                 args: vec!["--print-port-to".into(), (&port_file).into(), "--out".into(), file.into()],
-                identity: Some(self.user),
+                identity: Some(self.users.intake),
                 groups_of: None,
+                environment: Vec::new(),
                 owns_stdout: false,
                 log_level: "warn",
                 ready: Ready::File(port_file.clone()),
@@ -151,7 +153,7 @@ impl Stage {
         Ok(Settings {
             scope: ScopeRule::Cgroup(self.container.scope().to_owned()),
             output: Output::Intake(intake),
-            api_key: Some(self.dir.copy_secret(key.path(), self.user)?),
+            api_key: Some(self.dir.copy_secret(key.path(), self.users.reporter)?),
             static_tags: Some(self.dir.write("tags.toml", &tags)?),
             in_a_hurry: true,
         })

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Group, User, getgrouplist};
 
 use super::{Check, Outcome};
-use crate::launch::identity::{DEFAULT_USER, Identity};
+use crate::launch::identity::{ANALYZER_USER, Identities, Identity};
 
 /// Sockets where container runtimes answer questions about containers, and whose they are.
 const SOCKETS: [(&str, &str); 3] = [
@@ -40,7 +40,7 @@ fn check_of(sockets: &[(PathBuf, &str)], user: Option<&str>) -> Check {
         let others = if found.is_empty() { "none" } else { "only containerd" };
         return Check { name, outcome: Outcome::Limited, text: format!("{others} found: {NO_NAMES}") };
     }
-    let Ok(identity) = Identity::of(user) else {
+    let Ok(Identities { analyzer: identity, .. }) = Identities::choose(user) else {
         let text = "not checked, because the user of the services is not usable".to_owned();
         return Check { name, outcome: Outcome::Limited, text };
     };
@@ -132,7 +132,7 @@ struct Candidate {
 
 impl Candidate {
     fn of(user: Option<&str>) -> Self {
-        let name = user.unwrap_or(DEFAULT_USER);
+        let name = user.unwrap_or(ANALYZER_USER);
         let found = User::from_name(name).ok().flatten();
         let groups = found.as_ref().map(|found| groups_of(name, found.gid.as_raw())).unwrap_or_default();
         Self { name: name.to_owned(), exists: found.is_some(), groups }

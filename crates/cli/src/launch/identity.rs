@@ -1,13 +1,22 @@
-//! Who the analyzer and the reporter are.
+//! Who the services without rights are: each a user of its own, whom nobody else on this machine is.
+//!
+//! What two programs share with a user they share with each other: sockets, keys, debuggers. So the analyzer, the
+//! reporter and what the demo starts are never the same user, and none of them is `nobody`.
 
-use nix::unistd::{Uid, User, geteuid};
+use std::collections::HashSet;
+
+use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
 use crate::failure::Failure;
 
-/// The user that is taken when it exists and none was named.
-pub(crate) const DEFAULT_USER: &str = "shrike";
-/// `nobody` on every distribution.
-const NOBODY: u32 = 65534;
+/// The users that are taken when they exist and none was named, as `deploy/systemd` makes them.
+pub(crate) const ANALYZER_USER: &str = "shrike-analyzer";
+const REPORTER_USER: &str = "shrike-reporter";
+
+/// Otherwise ids from here on that nobody has. Neither distributions, container runtimes nor systemd give away any of
+/// 60706 to 61183. The first two are those in `deploy/`.
+pub(crate) const FIRST_ID: u32 = 60_961;
+const LAST_ID: u32 = 61_183;
 
 /// User and group of a service without rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,18 +27,105 @@ pub(crate) struct Identity {
     pub(crate) gid: u32,
 }
 
-impl Identity {
-    /// The user called `name`, or the default one.
-    pub(crate) fn of(name: Option<&str>) -> Result<Self, Failure> {
-        let failed = |errno: nix::Error| Failure::System { action: "look up the user", source: errno.into() };
-        let found = User::from_name(name.unwrap_or(DEFAULT_USER)).map_err(failed)?;
-        let identity = match (found, name) {
-            (Some(user), _) => Self { uid: user.uid.as_raw(), gid: user.gid.as_raw() },
-            (None, None) => Self { uid: NOBODY, gid: NOBODY },
-            (None, Some(name)) => return Err(Failure::UnknownUser { name: name.to_owned() }),
-        };
-        if identity.uid == 0 { Err(Failure::UserIsRoot) } else { Ok(identity) }
+/// All of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identities {
+    /// Of the analyzer.
+    pub(crate) analyzer: Identity,
+    /// Of the reporter, which alone reads the key of the intake.
+    pub(crate) reporter: Identity,
+    /// Of the intake of the demo.
+    pub(crate) intake: Identity,
+    /// Of the workload of the demo.
+    pub(crate) workload: Identity,
+}
+
+impl Identities {
+    /// The analyzer is the user called `analyzer`; who is not named is a user of ours or gets an id that is free.
+    pub(crate) fn choose(analyzer: Option<&str>) -> Result<Self, Failure> {
+        let named = analyzer.map(Identity::named).transpose()?;
+        let busy = busy_ids(&proc_status());
+        let mut free = (FIRST_ID..=LAST_ID).filter(|id| !busy.contains(id) && is_unknown(*id));
+        let mut next = || free.next().map(|id| Identity { uid: id, gid: id }).ok_or(Failure::NoFreeUser);
+        Ok(Self {
+            analyzer: match named.or(Identity::of(ANALYZER_USER)?) {
+                Some(user) => user,
+                None => next()?,
+            },
+            reporter: match Identity::of(REPORTER_USER)? {
+                Some(user) => user,
+                None => next()?,
+            },
+            intake: next()?,
+            workload: next()?,
+        })
     }
+
+    /// The same with an analyzer that has this uid, which a configuration names.
+    pub(crate) fn with_analyzer(mut self, uid: u32) -> Result<Self, Failure> {
+        if self.analyzer.uid == uid {
+            return Ok(self);
+        }
+        let found = User::from_uid(Uid::from_raw(uid)).map_err(failed)?;
+        self.analyzer = Identity { uid, gid: found.map_or(uid, |user| user.gid.as_raw()) }.checked()?;
+        // The reporter may have got that id.
+        let taken = self.analyzer.uid;
+        let others = [self.analyzer, self.reporter, self.intake, self.workload].map(|other| other.uid);
+        let mut free = (FIRST_ID..=LAST_ID).filter(|id| !others.contains(id) && is_unknown(*id));
+        for other in [&mut self.reporter, &mut self.intake, &mut self.workload] {
+            if other.uid == taken {
+                let id = free.next().ok_or(Failure::NoFreeUser)?;
+                *other = Identity { uid: id, gid: id };
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Identity {
+    /// The user called `name`, who must exist.
+    fn named(name: &str) -> Result<Self, Failure> {
+        Self::of(name)?.ok_or_else(|| Failure::UnknownUser { name: name.to_owned() })
+    }
+
+    fn of(name: &str) -> Result<Option<Self>, Failure> {
+        let found = User::from_name(name).map_err(failed)?;
+        found.map(|user| Self { uid: user.uid.as_raw(), gid: user.gid.as_raw() }.checked()).transpose()
+    }
+
+    fn checked(self) -> Result<Self, Failure> {
+        if self.uid == 0 { Err(Failure::UserIsRoot) } else { Ok(self) }
+    }
+}
+
+fn failed(errno: nix::Error) -> Failure {
+    Failure::System { action: "look up the user", source: errno.into() }
+}
+
+/// Whether neither a user nor a group has this id. A directory service that does not answer has nobody.
+fn is_unknown(id: u32) -> bool {
+    matches!(User::from_uid(Uid::from_raw(id)), Ok(None) | Err(_))
+        && matches!(Group::from_gid(Gid::from_raw(id)), Ok(None) | Err(_))
+}
+
+/// The `status` of every process. The owner of its directory would not do: that of one that may not be dumped is root.
+fn proc_status() -> Vec<String> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let is_process = |entry: &std::fs::DirEntry| {
+        entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let processes = processes.flatten().filter(is_process);
+    processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok()).collect()
+}
+
+/// The ids that processes have, as real, effective, saved, file system or supplementary ones.
+fn busy_ids(processes: &[String]) -> HashSet<u32> {
+    let lines = processes.iter().flat_map(|status| status.lines());
+    let ids = lines.filter_map(|line| {
+        let (name, ids) = line.split_once(':')?;
+        matches!(name, "Uid" | "Gid" | "Groups").then_some(ids)
+    });
+    ids.flat_map(str::split_whitespace).filter_map(|id| id.parse().ok()).collect()
 }
 
 /// Fails unless we are root.
@@ -51,18 +147,66 @@ pub(crate) fn api_uids() -> Vec<u32> {
 }
 
 #[cfg(test)]
+impl Identities {
+    /// Everybody is who runs the test.
+    pub(crate) fn own() -> Self {
+        let own = Identity { uid: geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() };
+        Self { analyzer: own, reporter: own, intake: own, workload: own }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    fn uids(who: Identities) -> [u32; 4] {
+        [who.analyzer, who.reporter, who.intake, who.workload].map(|identity| identity.uid)
+    }
+
     #[test]
-    fn services_without_rights_never_run_as_root() {
-        assert!(matches!(Identity::of(Some("root")), Err(Failure::UserIsRoot)));
-        assert_ne!(Identity::of(None).unwrap().uid, 0);
+    fn services_without_rights_never_run_as_root_or_nobody_and_each_is_somebody_else() {
+        assert!(matches!(Identities::choose(Some("root")), Err(Failure::UserIsRoot)));
+        assert!(matches!(Identities::choose(None).unwrap().with_analyzer(0), Err(Failure::UserIsRoot)));
+        let chosen = Identities::choose(None).unwrap();
+        for who in [chosen, chosen.with_analyzer(chosen.reporter.uid).unwrap()] {
+            let uids = uids(who);
+            assert!(!uids.contains(&0) && !uids.contains(&65_534), "{uids:?}");
+            assert_eq!(uids.iter().collect::<HashSet<_>>().len(), uids.len(), "{uids:?}");
+        }
+        assert_eq!(chosen.with_analyzer(chosen.reporter.uid).unwrap().analyzer.uid, chosen.reporter.uid);
+    }
+
+    #[test]
+    fn an_id_that_a_process_has_in_any_way_is_not_free() {
+        let status = "Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t5\t5\t5\nGroups:\t6 7 \nNgid:\t8\n".to_owned();
+        let busy = busy_ids(&[status]);
+        assert!((1..=7).all(|id| busy.contains(&id)) && busy.len() == 7, "{busy:?}");
+        assert!(busy_ids(&proc_status()).contains(&geteuid().as_raw()));
     }
 
     #[test]
     fn an_unknown_user_is_an_error_that_names_it() {
-        let error = Identity::of(Some("no-such-user-here")).unwrap_err().to_string();
+        let error = Identities::choose(Some("no-such-user-here")).unwrap_err().to_string();
         assert!(error.contains("no-such-user-here") && error.contains("useradd"), "{error}");
+    }
+
+    #[test]
+    fn the_users_of_every_deployment_are_the_same_two() {
+        let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+        let has = |file: &str, text: &str| {
+            let content = std::fs::read_to_string(deploy.join(file)).unwrap();
+            assert!(content.contains(text), "{file} does not say {text}");
+        };
+        let (analyzer, reporter) = (FIRST_ID, FIRST_ID + 1);
+        has("systemd/shrike.sysusers", &format!("{ANALYZER_USER}  {analyzer}"));
+        has("systemd/shrike.sysusers", &format!("{REPORTER_USER}  {reporter}"));
+        has("kubernetes/daemonset.yaml", &format!("runAsUser: {analyzer}"));
+        has("kubernetes/daemonset.yaml", &format!("runAsUser: {reporter}"));
+        has("docker/Dockerfile", &format!("USER {analyzer}:{analyzer}"));
+        has("docker/Dockerfile", &format!("USER {reporter}:{reporter}"));
+        for folder in ["systemd", "kubernetes"] {
+            has(&format!("{folder}/probe.toml"), &format!("allow_uid = {analyzer}"));
+            has(&format!("{folder}/reporter.toml"), &format!("allowed_uids = [{analyzer}]"));
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::args::{Global, RunArgs};
 use crate::failure::Failure;
 use crate::view::paint::Tone;
 use crate::view::terminal::{Terminal, note};
-use identity::Identity;
+use identity::{Identities, Identity};
 use output::Output;
 use run_dir::{IfTaken, RunDir};
 use settings::{Plan, Settings};
@@ -39,21 +39,27 @@ pub(crate) async fn run(args: RunArgs, global: Global) -> Result<(), Failure> {
         return Err(Failure::MissingApiKey);
     }
     identity::require_root("shrike run")?;
-    let services = Identity::of(args.place.user.as_deref())?;
-    let dir = RunDir::prepare(&args.place.run_dir, services, IfTaken::Refuse)?;
+    let mut users = Identities::choose(args.place.user.as_deref())?;
+    if let (Some(config_dir), None) = (&args.config_dir, &args.place.user) {
+        // The probe lets in whom its configuration names.
+        if let Some(uid) = settings::analyzer_uid(config_dir)? {
+            users = users.with_analyzer(uid)?;
+        }
+    }
+    let dir = RunDir::prepare(&args.place.run_dir, &users, IfTaken::Refuse)?;
     let terminal = Terminal::stderr(global.color);
     if dir.is_private() {
         let (wanted, used) = (args.place.run_dir.display(), dir.path().display());
         note(&format!("{wanted} cannot be used (not writable, or writable by others): using {used}"));
     }
     let plan = match &args.config_dir {
-        Some(config_dir) => Plan::of_config_dir(config_dir, services, terminal.paint)?,
+        Some(config_dir) => Plan::of_config_dir(config_dir, &users, terminal.paint)?,
         None => {
             if let Output::File(path) = &args.output {
-                prepare_output(path, &dir, services)?;
+                prepare_output(path, &dir, users.reporter)?;
             }
             let api_key =
-                args.api_key_file.as_deref().map(|key| dir.copy_secret(key, services)).transpose()?;
+                args.api_key_file.as_deref().map(|key| dir.copy_secret(key, users.reporter)).transpose()?;
             let settings = Settings {
                 scope: args.scope.clone(),
                 output: args.output.clone(),
@@ -61,7 +67,7 @@ pub(crate) async fn run(args: RunArgs, global: Global) -> Result<(), Failure> {
                 static_tags: None,
                 in_a_hurry: false,
             };
-            Plan::generate(&settings, &dir, services, terminal.paint)?
+            Plan::generate(&settings, &dir, &users, terminal.paint)?
         }
     };
     let plan = plan.with_groups_of(args.place.user.as_deref());
@@ -127,8 +133,8 @@ pub(crate) async fn start(plan: &Plan, supervisor: &mut Supervisor) -> Result<An
 }
 
 /// Makes the directory of an output file, owned by the reporter's user, unless it is there already.
-fn prepare_output(path: &Path, dir: &RunDir, services: Identity) -> Result<(), Failure> {
+fn prepare_output(path: &Path, dir: &RunDir, reporter: Identity) -> Result<(), Failure> {
     let Some(parent) = path.parent().filter(|parent| !parent.exists()) else { return Ok(()) };
     std::fs::create_dir_all(parent).map_err(Failure::file("create", parent))?;
-    dir.give(parent, services)
+    dir.give(parent, reporter)
 }

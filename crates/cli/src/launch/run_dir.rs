@@ -5,7 +5,8 @@
 //!   probe.sock               given to the analyzer's uid by the probe
 //!   analyzer.sock  ->  analyzer/api.sock
 //!   *.toml                   root, 0644
-//!   analyzer/, reporter/     0711, of the services' user: they create their sockets here
+//!   analyzer/                0711, of the analyzer's user: it creates its socket here
+//!   reporter/                0710, of the reporter's user: only the group of the analyzer may pass
 //!   lock                     root, 0600: locked as long as a supervisor uses the directory
 //!   temporary                root: the directory was created by a supervisor, and goes with the last one
 //! ```
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::identity::Identity;
+use super::identity::{Identities, Identity};
 use crate::failure::Failure;
 
 /// Files that may be in a run directory and are ours.
@@ -81,7 +82,7 @@ pub(crate) enum IfTaken {
 
 impl RunDir {
     /// Prepares `wanted`, or a private directory when it cannot be used.
-    pub(crate) fn prepare(wanted: &Path, services: Identity, if_taken: IfTaken) -> Result<Self, Failure> {
+    pub(crate) fn prepare(wanted: &Path, users: &Identities, if_taken: IfTaken) -> Result<Self, Failure> {
         let dir = match Self::open(wanted) {
             Wish::Granted(dir) => dir,
             Wish::Taken | Wish::Gone if if_taken == IfTaken::Refuse => {
@@ -89,9 +90,10 @@ impl RunDir {
             }
             Wish::Taken | Wish::Gone | Wish::Unusable => Self::private()?,
         };
-        for service in ["analyzer", "reporter"] {
-            dir.subdirectory(service, services)?;
-        }
+        dir.subdirectory("analyzer", users.analyzer)?;
+        let reporter = dir.subdirectory("reporter", users.reporter)?;
+        dir.give(&reporter, Identity { gid: users.analyzer.gid, ..users.reporter })?;
+        mode(&reporter, 0o710)?;
         let link = dir.path.join("analyzer.sock");
         if link.is_symlink() || link.exists() {
             std::fs::remove_file(&link).map_err(Failure::file("replace", &link))?;
@@ -172,7 +174,7 @@ impl RunDir {
         self.path.join("reporter/intake.sock")
     }
 
-    /// Makes a directory that belongs to the services' user.
+    /// Makes a directory that belongs to a service's user.
     pub(crate) fn subdirectory(&self, name: &'static str, owner: Identity) -> Result<PathBuf, Failure> {
         let sub = self.path.join(name);
         if !sub.is_dir() {
@@ -192,7 +194,7 @@ impl RunDir {
     }
 
     /// Copies a secret to where only the reporter reads it.
-    pub(crate) fn copy_secret(&self, from: &Path, services: Identity) -> Result<PathBuf, Failure> {
+    pub(crate) fn copy_secret(&self, from: &Path, reporter: Identity) -> Result<PathBuf, Failure> {
         let secret = std::fs::read(from).map_err(Failure::file("read the API key", from))?;
         // In a directory of root, so that creating it follows no link of another user.
         let path = self.path.join("api-key");
@@ -203,11 +205,11 @@ impl RunDir {
         std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create_new(true), 0o600);
         let mut file = options.open(&path).map_err(Failure::file("create", &path))?;
         std::io::Write::write_all(&mut file, &secret).map_err(Failure::file("write", &path))?;
-        self.give(&path, services)?;
+        self.give(&path, reporter)?;
         Ok(path)
     }
 
-    /// Makes `path` belong to the services' user.
+    /// Makes `path` belong to a service's user.
     pub(crate) fn give(&self, path: &Path, to: Identity) -> Result<(), Failure> {
         std::os::unix::fs::lchown(path, Some(to.uid), Some(to.gid)).map_err(Failure::file("give away", path))
     }
@@ -291,15 +293,15 @@ fn mode(path: &Path, mode: u32) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn own() -> Identity {
-        Identity { uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
+    fn own() -> Identities {
+        Identities::own()
     }
 
     #[test]
     fn a_run_directory_is_removed_only_when_we_created_it() {
         let parent = tempfile::tempdir().unwrap();
         let fresh = parent.path().join("fresh");
-        let dir = RunDir::prepare(&fresh, own(), IfTaken::UsePrivate).unwrap();
+        let dir = RunDir::prepare(&fresh, &own(), IfTaken::UsePrivate).unwrap();
         dir.write("probe.toml", "").unwrap();
         assert!(!dir.is_private() && fresh.join("analyzer").is_dir());
         drop(dir);
@@ -309,7 +311,7 @@ mod tests {
         std::fs::create_dir(&kept).unwrap();
         mode(&kept, 0o755).unwrap();
         std::fs::write(kept.join("precious"), "x").unwrap();
-        drop(RunDir::prepare(&kept, own(), IfTaken::UsePrivate).unwrap());
+        drop(RunDir::prepare(&kept, &own(), IfTaken::UsePrivate).unwrap());
         let left: Vec<_> =
             std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["precious"]);
@@ -320,9 +322,9 @@ mod tests {
         let wanted = tempfile::tempdir().unwrap();
         let socket = wanted.path().join("analyzer.sock");
         let other = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let refused = RunDir::prepare(wanted.path(), own(), IfTaken::Refuse);
+        let refused = RunDir::prepare(wanted.path(), &own(), IfTaken::Refuse);
         assert!(matches!(refused, Err(Failure::AlreadyRuns { .. })));
-        let dir = RunDir::prepare(wanted.path(), own(), IfTaken::UsePrivate).unwrap();
+        let dir = RunDir::prepare(wanted.path(), &own(), IfTaken::UsePrivate).unwrap();
         assert!(dir.is_private());
         let private = dir.path().to_owned();
         drop(dir);
@@ -334,28 +336,28 @@ mod tests {
     fn a_directory_in_use_is_refused_or_replaced_until_its_user_ends() {
         let parent = tempfile::tempdir().unwrap();
         let wanted = parent.path().join("run");
-        let first = RunDir::prepare(&wanted, own(), IfTaken::Refuse).unwrap();
-        let refused = RunDir::prepare(&wanted, own(), IfTaken::Refuse);
+        let first = RunDir::prepare(&wanted, &own(), IfTaken::Refuse).unwrap();
+        let refused = RunDir::prepare(&wanted, &own(), IfTaken::Refuse);
         assert!(matches!(refused, Err(Failure::AlreadyRuns { .. })));
-        let second = RunDir::prepare(&wanted, own(), IfTaken::UsePrivate).unwrap();
+        let second = RunDir::prepare(&wanted, &own(), IfTaken::UsePrivate).unwrap();
         assert!(second.is_private() && !first.is_private());
         drop(second);
         assert!(wanted.join("analyzer").is_dir(), "the second took nothing from the first");
         drop(first);
         assert!(!wanted.exists());
-        assert!(!RunDir::prepare(&wanted, own(), IfTaken::Refuse).unwrap().is_private());
+        assert!(!RunDir::prepare(&wanted, &own(), IfTaken::Refuse).unwrap().is_private());
     }
 
     #[test]
     fn a_directory_left_by_a_killed_supervisor_is_used_again_and_removed() {
         let parent = tempfile::tempdir().unwrap();
         let wanted = parent.path().join("run");
-        let mut killed = RunDir::prepare(&wanted, own(), IfTaken::Refuse).unwrap();
+        let mut killed = RunDir::prepare(&wanted, &own(), IfTaken::Refuse).unwrap();
         killed.write("probe.toml", "old").unwrap();
         killed.lock = None;
         drop(killed);
         assert!(wanted.join("probe.toml").exists());
-        drop(RunDir::prepare(&wanted, own(), IfTaken::Refuse).unwrap());
+        drop(RunDir::prepare(&wanted, &own(), IfTaken::Refuse).unwrap());
         assert!(!wanted.exists());
     }
 
@@ -368,7 +370,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        let dir = RunDir::prepare(&wanted, own(), IfTaken::UsePrivate).unwrap();
+                        let dir = RunDir::prepare(&wanted, &own(), IfTaken::UsePrivate).unwrap();
                         if dir.is_private() {
                             continue;
                         }
@@ -390,7 +392,7 @@ mod tests {
     #[test]
     fn a_directory_that_cannot_be_written_is_replaced_by_a_private_one() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let dir = RunDir::prepare(&file.path().join("below-a-file"), own(), IfTaken::UsePrivate).unwrap();
+        let dir = RunDir::prepare(&file.path().join("below-a-file"), &own(), IfTaken::UsePrivate).unwrap();
         assert!(dir.is_private());
     }
 
@@ -398,17 +400,51 @@ mod tests {
     fn a_directory_that_others_may_write_is_not_used_and_keeps_its_mode() {
         let shared = tempfile::tempdir().unwrap();
         mode(shared.path(), 0o1777).unwrap();
-        assert!(RunDir::prepare(shared.path(), own(), IfTaken::Refuse).unwrap().is_private());
+        assert!(RunDir::prepare(shared.path(), &own(), IfTaken::Refuse).unwrap().is_private());
         assert_eq!(std::fs::metadata(shared.path()).unwrap().mode() & 0o7777, 0o1777);
     }
 
     #[test]
-    fn the_api_key_is_readable_by_its_reader_only() {
+    fn the_api_key_is_readable_by_the_reporter_only() {
         let parent = tempfile::tempdir().unwrap();
+        mode(parent.path(), 0o711).unwrap();
         let key = parent.path().join("key");
         std::fs::write(&key, "k").unwrap();
-        let dir = RunDir::prepare(&parent.path().join("run"), own(), IfTaken::UsePrivate).unwrap();
-        let copy = dir.copy_secret(&key, own()).unwrap();
-        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        let is_root = nix::unistd::geteuid().is_root();
+        let users = if is_root { Identities::choose(None).unwrap() } else { own() };
+        let dir = RunDir::prepare(&parent.path().join("run"), &users, IfTaken::UsePrivate).unwrap();
+        let copy = dir.copy_secret(&key, users.reporter).unwrap();
+        let meta = std::fs::metadata(&copy).unwrap();
+        assert_eq!((meta.mode() & 0o777, meta.uid()), (0o600, users.reporter.uid));
+        if is_root {
+            use std::os::unix::process::CommandExt;
+            let reads = |uid| {
+                let mut cat = std::process::Command::new("cat");
+                cat.arg(&copy).uid(uid).gid(uid).stderr(std::process::Stdio::null());
+                cat.output().unwrap().stdout == b"k"
+            };
+            assert!(reads(users.reporter.uid) && !reads(users.analyzer.uid) && !reads(65_534));
+        }
+    }
+
+    #[test]
+    fn only_the_analyzer_reaches_the_socket_of_the_reporter() {
+        if !nix::unistd::geteuid().is_root() {
+            // Only root can give a directory to somebody; as another user there is one user for all.
+            return;
+        }
+        use std::os::unix::process::CommandExt;
+        let parent = tempfile::tempdir().unwrap();
+        mode(parent.path(), 0o711).unwrap();
+        let users = Identities::choose(None).unwrap();
+        let dir = RunDir::prepare(&parent.path().join("run"), &users, IfTaken::UsePrivate).unwrap();
+        let socket = dir.reporter_socket();
+        std::fs::write(&socket, "").unwrap();
+        mode(&socket, 0o666).unwrap();
+        let reaches = |uid| {
+            let mut test = std::process::Command::new("test");
+            test.arg("-e").arg(&socket).uid(uid).gid(uid).status().unwrap().success()
+        };
+        assert!(reaches(users.analyzer.uid) && !reaches(users.workload.uid) && !reaches(65_534));
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Spec {
     pub(crate) identity: Option<Identity>,
     /// The user whose supplementary groups it keeps; `None` = it has none.
     pub(crate) groups_of: Option<String>,
+    /// Variables of our environment that it gets, besides the level of its log. Everything else stays here.
+    pub(crate) environment: Vec<String>,
     /// Whether its standard output is ours: then it is output, not log.
     pub(crate) owns_stdout: bool,
     /// Level of its log, unless the user set one.
@@ -185,9 +187,9 @@ fn spawn(spec: &Spec) -> Result<Process, Failure> {
     }
     command.arg(format!("--nice={NICE}"));
     command.arg("--").arg(&spec.program).args(&spec.args);
-    if std::env::var_os("SHRIKE_LOG").is_none() {
-        command.env("SHRIKE_LOG", spec.log_level);
-    }
+    command.env_clear();
+    command.env("SHRIKE_LOG", std::env::var_os("SHRIKE_LOG").unwrap_or_else(|| spec.log_level.into()));
+    command.envs(spec.environment.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     // A group of its own: Ctrl-C in the terminal reaches only us, and we stop the services in order.
     command.process_group(0).kill_on_drop(true).stdin(Stdio::null()).stderr(Stdio::piped());
     command.stdout(if spec.owns_stdout { Stdio::inherit() } else { Stdio::piped() });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use event::ScopeRule;
 use serde_json::{Value, json};
 
-use super::identity::{Identity, api_uids};
+use super::identity::{Identities, api_uids};
 use super::logs::Voice;
 use super::output::Output;
 use super::programs;
@@ -55,19 +55,19 @@ impl Plan {
     pub(crate) fn generate(
         settings: &Settings,
         dir: &RunDir,
-        services: Identity,
+        users: &Identities,
         paint: Paint,
     ) -> Result<Self, Failure> {
         let files = Files {
-            probe: write(dir, "probe.toml", &probe(settings, dir, services))?,
+            probe: write(dir, "probe.toml", &probe(settings, dir, users))?,
             analyzer: write(dir, "analyzer.toml", &analyzer(settings, dir))?,
-            reporter: write(dir, "reporter.toml", &reporter(settings, dir, services))?,
+            reporter: write(dir, "reporter.toml", &reporter(settings, dir, users))?,
             probe_socket: dir.probe_socket(),
             analyzer_socket: dir.analyzer_own_socket(),
             reporter_socket: dir.reporter_socket(),
         };
         let stdout = settings.output == Output::Stdout;
-        let services = specs(&files, stdout, services, paint)?;
+        let services = specs(&files, stdout, users, None, paint)?;
         Ok(Self { services, analyzer_socket: dir.analyzer_socket() })
     }
 
@@ -91,7 +91,7 @@ impl Plan {
     /// Uses the configurations in `config_dir` as they are.
     pub(crate) fn of_config_dir(
         config_dir: &Path,
-        services: Identity,
+        users: &Identities,
         paint: Paint,
     ) -> Result<Self, Failure> {
         let [probe, analyzer, reporter] =
@@ -109,11 +109,30 @@ impl Plan {
         };
         let analyzer_socket = files.analyzer_socket.clone();
         // Harmless when the reporter writes elsewhere: it has nothing else to say on standard output.
-        Ok(Self { services: specs(&files, true, services, paint)?, analyzer_socket })
+        let api_key_env = text_at(&reporter_table, &["intake", "api_key_env"]).map(str::to_owned);
+        Ok(Self { services: specs(&files, true, users, api_key_env, paint)?, analyzer_socket })
     }
 }
 
-fn specs(files: &Files, stdout: bool, services: Identity, paint: Paint) -> Result<Vec<Spec>, Failure> {
+/// What the HTTP client of the reporter looks at: the way out, and whom to trust.
+const REPORTER_ENVIRONMENT: [&str; 8] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+fn specs(
+    files: &Files,
+    stdout: bool,
+    users: &Identities,
+    api_key_env: Option<String>,
+    paint: Paint,
+) -> Result<Vec<Spec>, Failure> {
     let config = |path: &Path| -> Vec<OsString> { vec!["--config".into(), path.into()] };
     let secs = Duration::from_secs;
     let voice = |name, tone| Voice { name, tone, paint };
@@ -123,8 +142,9 @@ fn specs(files: &Files, stdout: bool, services: Identity, paint: Paint) -> Resul
             stops: Stops::Third,
             program: programs::find("shrike-reporter")?,
             args: config(&files.reporter),
-            identity: Some(services),
+            identity: Some(users.reporter),
             groups_of: None,
+            environment: REPORTER_ENVIRONMENT.map(str::to_owned).into_iter().chain(api_key_env).collect(),
             owns_stdout: stdout,
             log_level: "info",
             ready: Ready::Socket(files.reporter_socket.clone()),
@@ -139,6 +159,7 @@ fn specs(files: &Files, stdout: bool, services: Identity, paint: Paint) -> Resul
             args: config(&files.probe),
             identity: None,
             groups_of: None,
+            environment: Vec::new(),
             owns_stdout: false,
             log_level: "info",
             ready: Ready::Socket(files.probe_socket.clone()),
@@ -152,8 +173,9 @@ fn specs(files: &Files, stdout: bool, services: Identity, paint: Paint) -> Resul
             stops: Stops::Second,
             program: programs::find("shrike-analyzer")?,
             args: config(&files.analyzer),
-            identity: Some(services),
+            identity: Some(users.analyzer),
             groups_of: None,
+            environment: Vec::new(),
             owns_stdout: false,
             log_level: "info",
             ready: Ready::Socket(files.analyzer_socket.clone()),
@@ -164,10 +186,10 @@ fn specs(files: &Files, stdout: bool, services: Identity, paint: Paint) -> Resul
     ])
 }
 
-fn probe(settings: &Settings, dir: &RunDir, services: Identity) -> Value {
+fn probe(settings: &Settings, dir: &RunDir, users: &Identities) -> Value {
     json!({
         "socket": dir.probe_socket(),
-        "allow_uid": services.uid,
+        "allow_uid": users.analyzer.uid,
         "scope": settings.scope.to_string(),
     })
 }
@@ -203,18 +225,26 @@ fn read(path: &Path) -> Result<toml::Table, Failure> {
     })
 }
 
-fn path_at(table: &toml::Table, keys: &[&str], default: &str) -> PathBuf {
-    let (last, sections) = match keys.split_last() {
-        Some((last, sections)) => (*last, sections),
-        None => return default.into(),
-    };
-    let section =
-        sections.iter().try_fold(table, |table, key| table.get(*key).and_then(toml::Value::as_table));
-    section.and_then(|table| table.get(last)).and_then(toml::Value::as_str).unwrap_or(default).into()
+/// The uid of the analyzer, where the configuration of the probe in `config_dir` names it.
+pub(crate) fn analyzer_uid(config_dir: &Path) -> Result<Option<u32>, Failure> {
+    let table = read(&config_dir.join("probe.toml"))?;
+    let uid = table.get("allow_uid").and_then(toml::Value::as_integer);
+    Ok(uid.and_then(|uid| u32::try_from(uid).ok()))
 }
 
-fn reporter(settings: &Settings, dir: &RunDir, services: Identity) -> Value {
-    let mut config = json!({ "socket": dir.reporter_socket(), "allowed_uids": [services.uid] });
+fn path_at(table: &toml::Table, keys: &[&str], default: &str) -> PathBuf {
+    text_at(table, keys).unwrap_or(default).into()
+}
+
+fn text_at<'a>(table: &'a toml::Table, keys: &[&str]) -> Option<&'a str> {
+    let (last, sections) = keys.split_last()?;
+    let section =
+        sections.iter().try_fold(table, |table, key| table.get(*key).and_then(toml::Value::as_table));
+    section?.get(*last)?.as_str()
+}
+
+fn reporter(settings: &Settings, dir: &RunDir, users: &Identities) -> Value {
+    let mut config = json!({ "socket": dir.reporter_socket(), "allowed_uids": [users.analyzer.uid] });
     let (section, output) = match &settings.output {
         Output::Stdout => ("stdout", json!({ "format": "event" })),
         Output::File(path) => ("file", json!({ "path": path })),
@@ -238,12 +268,10 @@ mod tests {
     use super::super::run_dir::IfTaken;
     use super::*;
 
-    fn run_dir(parent: &tempfile::TempDir) -> (RunDir, Identity) {
-        let own = Identity { uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() };
-        (
-            RunDir::prepare(&parent.path().join("a dir with \"quotes\""), own, IfTaken::UsePrivate).unwrap(),
-            own,
-        )
+    fn run_dir(parent: &tempfile::TempDir) -> (RunDir, Identities) {
+        let own = Identities::own();
+        let path = parent.path().join("a dir with \"quotes\"");
+        (RunDir::prepare(&path, &own, IfTaken::UsePrivate).unwrap(), own)
     }
 
     fn settings(output: Output) -> Settings {
@@ -261,7 +289,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let (dir, own) = run_dir(&parent);
         let chosen = settings(Output::Intake("https://example.com".into()));
-        let path = write(&dir, "probe.toml", &probe(&chosen, &dir, own)).unwrap();
+        let path = write(&dir, "probe.toml", &probe(&chosen, &dir, &own)).unwrap();
         let table = read(&path).unwrap();
         assert_eq!(table["scope"].as_str(), Some("cgroup=/x \"y\""));
         assert_eq!(path_at(&table, &["socket"], ""), dir.probe_socket());
@@ -269,7 +297,7 @@ mod tests {
         let table = read(&path).unwrap();
         assert_eq!(path_at(&table, &["sockets", "api"], ""), dir.analyzer_own_socket());
         assert_eq!(table["tags"]["static_file"].as_str(), Some("/run/tags.toml"));
-        let path = write(&dir, "reporter.toml", &reporter(&chosen, &dir, own)).unwrap();
+        let path = write(&dir, "reporter.toml", &reporter(&chosen, &dir, &own)).unwrap();
         let table = read(&path).unwrap();
         assert_eq!(table["intake"]["api_key_file"].as_str(), Some("/run/key"));
     }
@@ -283,6 +311,7 @@ mod tests {
             args: Vec::new(),
             identity: None,
             groups_of: None,
+            environment: Vec::new(),
             owns_stdout: false,
             log_level: "info",
             ready: Ready::File(name.into()),
@@ -307,7 +336,7 @@ mod tests {
     fn a_key_that_nobody_needs_is_not_written() {
         let parent = tempfile::tempdir().unwrap();
         let (dir, own) = run_dir(&parent);
-        let config = reporter(&settings(Output::Stdout), &dir, own);
+        let config = reporter(&settings(Output::Stdout), &dir, &own);
         assert!(config.get("intake").is_none() && config["stdout"]["format"] == "event", "{config}");
     }
 

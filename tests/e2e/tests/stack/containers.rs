@@ -17,7 +17,7 @@ pub(crate) fn labels_from_podman() -> anyhow::Result<()> {
         let socket = api.path().join("podman.sock");
         let _api = ApiService::start(&socket).await?;
         // As the group of the runtime's socket does in production: the analyzer may ask.
-        std::os::unix::fs::chown(&socket, Some(65534), None)?;
+        std::os::unix::fs::chown(&socket, Some(e2e::stack::ANALYZER_UID), None)?;
         let options = StackOptions {
             // Other containers of the machine are none of our business.
             scope: format!("cgroup={}", parent.path()),

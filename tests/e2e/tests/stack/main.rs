@@ -52,6 +52,11 @@ fn main() {
     add("an_unknown_config_key_stops_the_start_with_its_name", &missing, faults::unknown_key);
     add("an_unwritable_output_is_a_clear_error", &missing, faults::unwritable_output);
     add("services_run_with_no_more_rights_than_they_need", &missing, privileges::least_privilege);
+    add(
+        "services_have_users_of_their_own_and_nothing_of_whoever_starts_them",
+        &missing,
+        privileges::users_of_their_own,
+    );
     add("a_recording_replays_to_the_same_events", &missing, recording::record_and_replay);
     add("a_flood_of_one_workload_hides_nothing_of_another", &missing, storm::flood);
     add("every_event_of_a_chaos_is_at_an_output_or_accounted_for", &missing, storm::chaos);

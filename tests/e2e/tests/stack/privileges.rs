@@ -1,36 +1,87 @@
-//! What each service may do once it runs.
+//! What each service may do once it runs, and what others can do to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use e2e::StackOptions;
+use e2e::stack::ANALYZER_UID;
+use e2e::{Stack, StackOptions};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+const SERVICES: [&str; 3] = ["shrike-analyzer", "shrike-reporter", "shrike-probe"];
+const NOBODY: u32 = 65_534;
 
 pub(crate) fn least_privilege() -> anyhow::Result<()> {
     crate::run(async {
         let (_cgroup, stack) = crate::scoped(StackOptions::default()).await?;
-        for (service, uid) in
-            [("shrike-analyzer", "65534"), ("shrike-reporter", "65534"), ("shrike-probe", "0")]
-        {
-            let [pid] =
-                stack.pids_of(service)?.try_into().ok().with_context(|| format!("one {service} runs"))?;
-            let status = status_of(pid)?;
-            let field = |name: &str| status.get(name).cloned().unwrap_or_default();
-            let uids = field("Uid");
-            ensure!(uids.split_whitespace().all(|known| known == uid), "{service} has the uids {uids}");
-            for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
-                ensure!(field(set).bytes().all(|digit| digit == b'0'), "{service}: {set} is {}", field(set));
+        for service in SERVICES {
+            let pid = one(&stack, service)?;
+            // Capabilities belong to threads.
+            for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+                let status = status_of(&std::fs::read_to_string(thread?.path().join("status"))?);
+                let field = |name: &str| status.get(name).cloned().unwrap_or_default();
+                let uids: BTreeSet<String> = field("Uid").split_whitespace().map(str::to_owned).collect();
+                ensure!(uids.len() == 1, "{service} has the uids {uids:?}");
+                for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
+                    let held = field(set);
+                    ensure!(held.bytes().all(|digit| digit == b'0'), "{service}: {set} is {held}");
+                }
+                ensure!(field("NoNewPrivs") == "1", "{service} could gain privileges through exec");
             }
-            ensure!(field("NoNewPrivs") == "1", "{service} could gain privileges through exec");
         }
         Ok(())
     })
 }
 
-fn status_of(pid: i32) -> anyhow::Result<HashMap<String, String>> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    Ok(text
-        .lines()
+pub(crate) fn users_of_their_own() -> anyhow::Result<()> {
+    crate::run(async {
+        // Something that whoever starts Shrike has open, and forgot to close.
+        let forgotten = tempfile::NamedTempFile::new()?;
+        fcntl(forgotten.as_file(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+        let (_cgroup, stack) = crate::scoped(StackOptions::default()).await?;
+        let [analyzer, reporter, probe] = SERVICES.map(|service| stack.uid_of(service));
+        let uids = BTreeSet::from([analyzer?, reporter?, probe?, NOBODY]);
+        ensure!(
+            uids.len() == 4 && uids.contains(&0) && uids.contains(&ANALYZER_UID),
+            "the uids are {uids:?}"
+        );
+        for service in SERVICES {
+            let pid = one(&stack, service)?;
+            let variables = std::fs::read_to_string(format!("/proc/{pid}/environ"))?;
+            let names: Vec<&str> =
+                variables.split('\0').filter_map(|variable| Some(variable.split_once('=')?.0)).collect();
+            ensure!(names == ["SHRIKE_LOG"], "{service} has the variables {names:?}");
+            for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
+                let what = std::fs::read_link(descriptor?.path())?;
+                ensure!(what != forgotten.path(), "{service} has {} open", what.display());
+            }
+            // What may not be dumped belongs to root, and its own user may not look into it.
+            ensure!(std::fs::metadata(format!("/proc/{pid}"))?.uid() == 0, "{service} may be dumped");
+            let uid = stack.uid_of(service)?;
+            if uid != 0 {
+                let spy = Command::new("cat")
+                    .arg(format!("/proc/{pid}/environ"))
+                    .uid(uid)
+                    .gid(uid)
+                    .stdin(Stdio::null())
+                    .output()?;
+                ensure!(!spy.status.success(), "uid {uid} reads the environment of the {service}");
+            }
+        }
+        Ok(())
+    })
+}
+
+fn one(stack: &Stack, service: &str) -> anyhow::Result<i32> {
+    let [pid] = stack.pids_of(service)?.try_into().ok().with_context(|| format!("one {service} runs"))?;
+    Ok(pid)
+}
+
+fn status_of(text: &str) -> HashMap<String, String> {
+    text.lines()
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-        .collect())
+        .collect()
 }
