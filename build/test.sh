@@ -31,6 +31,8 @@ part() {
 build/deps.sh build || exit
 build/deps.sh test || echo "warning: some tests will be skipped"
 
+build/subscriber-venv.sh || echo "warning: the subscriber in Python will be skipped"
+
 if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
     export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/build/e2e-runner.sh
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/build/e2e-runner.sh

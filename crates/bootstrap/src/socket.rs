@@ -1,5 +1,6 @@
 //! Unix sockets: who may connect, and connecting.
 
+mod authority;
 mod door;
 mod farewell;
 mod peer;

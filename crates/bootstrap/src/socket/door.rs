@@ -19,6 +19,7 @@ use tokio_stream::Stream;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
+use super::authority::AuthorityRepair;
 use super::farewell::{Reason, farewell};
 use super::{Peer, PeerUids};
 use crate::counters::{Counter, Registry};
@@ -100,6 +101,7 @@ pub struct Connection {
     peer: Peer,
     shared: Arc<Shared>,
     received: usize,
+    authority: AuthorityRepair,
     /// Runs until the client has sent what it must send first.
     preface: Option<Pin<Box<Sleep>>>,
 }
@@ -148,7 +150,15 @@ impl Door {
             Reason::TooMany { uid, limit: shared.per_uid }
         } else {
             let preface = Some(Box::pin(tokio::time::sleep(PREFACE_WITHIN)));
-            return Some(Connection { stream, peer, shared: Arc::clone(shared), received: 0, preface });
+            let authority = AuthorityRepair::default();
+            return Some(Connection {
+                stream,
+                peer,
+                shared: Arc::clone(shared),
+                received: 0,
+                authority,
+                preface,
+            });
         };
         shared.log(&reason);
         if let Ok(place) = Arc::clone(&shared.lingering).try_acquire_owned() {
@@ -253,6 +263,7 @@ impl AsyncRead for Connection {
         self.received = self.received.saturating_add(received);
         if received > 0 {
             self.peer.heard();
+            self.authority.repair(buf.filled_mut().get_mut(before..).unwrap_or_default());
         }
         if self.received >= PREFACE_BYTES {
             self.preface = None;

@@ -8,6 +8,7 @@ mod paths;
 mod privileges;
 mod recording;
 mod storm;
+mod subscribers;
 
 use e2e::{Stack, StackOptions};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -21,6 +22,7 @@ fn main() {
     arguments.test_threads = Some(1);
     let missing = e2e::missing_requirement();
     let no_containers = missing.clone().or_else(e2e::container::missing_requirement);
+    let no_python = missing.clone().or_else(subscribers::missing_python);
     let mut trials = Vec::new();
     let mut add = |name: &str, missing: &Option<String>, test: Test| {
         if let Some(reason) = missing {
@@ -58,6 +60,7 @@ fn main() {
         privileges::users_of_their_own,
     );
     add("a_recording_replays_to_the_same_events", &missing, recording::record_and_replay);
+    add("a_subscriber_in_python_gets_what_happens", &no_python, subscribers::in_python);
     add("a_flood_of_one_workload_hides_nothing_of_another", &missing, storm::flood);
     add("every_event_of_a_chaos_is_at_an_output_or_accounted_for", &missing, storm::chaos);
     add("the_demo_prints_the_json_of_every_event_and_nothing_else", &missing, recording::demo_json);
