@@ -7,6 +7,8 @@ mod peer;
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
@@ -45,6 +47,14 @@ pub enum SocketError {
     /// Nobody can be reached there.
     #[error("cannot connect to {path}: {source}")]
     Connect {
+        /// The socket.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Somebody is there who does not speak HTTP/2.
+    #[error("cannot talk to {path}: {source}; is something else serving this socket?")]
+    Http {
         /// The socket.
         path: PathBuf,
         /// The cause.
@@ -111,22 +121,58 @@ const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 /// The same for all streams of a connection.
 const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
 
+/// Silence after which the other side is asked for a sign of life, and the time for that: a service that is stopped or
+/// hangs ends the connection instead of the caller's patience.
+const ASK_AFTER: Duration = Duration::from_secs(10);
+const SIGN_WITHIN: Duration = Duration::from_secs(20);
+
+/// Time to get a place in the queue of a service that is busy accepting others, and between two attempts.
+const QUEUE_WITHIN: Duration = Duration::from_secs(5);
+const QUEUE_AGAIN: Duration = Duration::from_millis(10);
+
 /// Connects to a service on a unix socket.
 ///
 /// # Errors
-/// [`SocketError::Connect`] when nobody listens there or we may not.
+/// [`SocketError::Connect`] when nobody listens there or we may not, [`SocketError::Http`] when it is no such service.
 pub async fn connect(path: &Path) -> Result<Channel, SocketError> {
+    let first = queue(path).await.map_err(|source| SocketError::Connect { path: path.to_owned(), source })?;
     let socket = path.to_owned();
+    let first = Arc::new(Mutex::new(Some(first)));
     // The URI is required by HTTP/2 and never used to find the peer.
     Endpoint::from_static("http://localhost")
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(ASK_AFTER)
+        .keep_alive_timeout(SIGN_WITHIN)
+        .keep_alive_while_idle(true)
         .connect_with_connector(tower::service_fn(move |_: Uri| {
+            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
             let socket = socket.clone();
-            async move { Ok::<_, std::io::Error>(TokioIo::new(UnixStream::connect(socket).await?)) }
+            async move {
+                let stream = match first {
+                    Some(first) => first,
+                    None => queue(&socket).await?,
+                };
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
+            }
         }))
         .await
-        .map_err(|source| SocketError::Connect { path: path.to_owned(), source })
+        .map_err(|source| SocketError::Http { path: path.to_owned(), source })
+}
+
+/// Connects, and waits a little when the service has not yet accepted those before.
+async fn queue(path: &Path) -> std::io::Result<UnixStream> {
+    let end = tokio::time::Instant::now() + QUEUE_WITHIN;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::WouldBlock && tokio::time::Instant::now() < end =>
+            {
+                tokio::time::sleep(QUEUE_AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
 }
 
 #[cfg(test)]

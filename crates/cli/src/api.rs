@@ -1,9 +1,12 @@
 //! Calls to the analyzer, with errors that say what to do.
 
+use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
+use bootstrap::socket::SocketError;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 use wire::v1::analyzer_client::AnalyzerClient;
 use wire::v1::{AnalyzerStatus, StatusRequest};
 
@@ -12,10 +15,12 @@ use crate::failure::Failure;
 /// The largest message taken from the analyzer: a batch with the process table of a large machine.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
+/// Time for the analyzer to let us in, and to begin its answer to a call: it has what it answers from in memory.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
 /// A client of the analyzer at `socket`.
 pub(crate) async fn connect(socket: &Path) -> Result<AnalyzerClient<Channel>, Failure> {
-    let channel =
-        bootstrap::socket::connect(socket).await.map_err(|source| Failure::NotReachable { source })?;
+    let channel = in_time(socket, bootstrap::socket::connect(socket)).await?.map_err(not_reachable)?;
     Ok(AnalyzerClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }
 
@@ -24,8 +29,30 @@ pub(crate) async fn status(
     client: &mut AnalyzerClient<Channel>,
     socket: &Path,
 ) -> Result<AnalyzerStatus, Failure> {
-    let reply = client.get_status(StatusRequest {}).await;
-    reply.map(tonic::Response::into_inner).map_err(|status| refused(socket, &status))
+    answer(socket, client.get_status(StatusRequest {})).await
+}
+
+/// The answer to a call, or the beginning of it.
+pub(crate) async fn answer<T>(
+    socket: &Path,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Failure> {
+    let reply = in_time(socket, call).await?;
+    reply.map(Response::into_inner).map_err(|status| refused(socket, &status))
+}
+
+async fn in_time<T>(socket: &Path, future: impl Future<Output = T>) -> Result<T, Failure> {
+    let silent = |_elapsed| Failure::Silent { socket: socket.to_owned(), within: ANSWER_WITHIN.as_secs() };
+    tokio::time::timeout(ANSWER_WITHIN, future).await.map_err(silent)
+}
+
+fn not_reachable(source: SocketError) -> Failure {
+    match source {
+        SocketError::Connect { path, source } if source.kind() == ErrorKind::PermissionDenied => {
+            Failure::MayNotUse { socket: path, reason: source.to_string() }
+        }
+        source => Failure::NotReachable { source },
+    }
 }
 
 /// What a failed call means for the user.
@@ -34,7 +61,8 @@ pub(crate) fn refused(socket: &Path, status: &Status) -> Failure {
     let said = status.message();
     let message = if said.is_empty() { status.code().description() } else { said }.to_owned();
     if status.code() == Code::PermissionDenied {
-        return Failure::Refused { socket, message };
+        // What was said at the door is a cause of what the library says.
+        return Failure::MayNotUse { socket, reason: bootstrap::cause::told(status) };
     }
     Failure::WentAway { socket, message }
 }

@@ -53,7 +53,7 @@ async fn show(request: &SubscribeRequest, socket: &Path, printer: &mut Printer) 
             tokio::time::sleep(pause).await;
             match stream(request, socket, printer).await {
                 Ok(end) => break end,
-                Err(Failure::NotReachable { .. } | Failure::WentAway { .. }) => {
+                Err(Failure::NotReachable { .. } | Failure::Silent { .. } | Failure::WentAway { .. }) => {
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
                 Err(other) => return Err(other),
@@ -66,9 +66,8 @@ async fn show(request: &SubscribeRequest, socket: &Path, printer: &mut Printer) 
 
 async fn stream(request: &SubscribeRequest, socket: &Path, printer: &mut Printer) -> Result<End, Failure> {
     let mut client = api::connect(socket).await?;
-    let reply = client.subscribe(request.clone()).await.map_err(|status| api::refused(socket, &status))?;
+    let mut stream = api::answer(socket, client.subscribe(request.clone())).await?;
     printer.connected()?;
-    let mut stream = reply.into_inner();
     while let Some(message) = stream.next().await {
         let Ok(message) = message else { return Ok(End::AnalyzerAway) };
         if printer.event(&message)? {

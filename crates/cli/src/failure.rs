@@ -17,13 +17,28 @@ pub(crate) enum Failure {
         /// The cause; it names the socket.
         source: SocketError,
     },
-    /// The analyzer refused this call.
-    #[error("the analyzer at {socket} refused: {message}")]
-    Refused {
+    /// Somebody listens there, and says nothing.
+    #[error(
+        "the analyzer at {socket} does not answer within {within} s: it is stopped, or hangs\nLook at its log, and \
+         restart Shrike if that says nothing"
+    )]
+    Silent {
         /// The socket.
         socket: PathBuf,
-        /// What it said.
-        message: String,
+        /// Seconds.
+        within: u64,
+    },
+    /// The analyzer is there, and not for this user.
+    #[error(
+        "uid {} may not use the analyzer at {socket}: {reason}\nRun it again with sudo, or have this uid added to \
+         sockets.api_uids in analyzer.toml",
+        nix::unistd::geteuid()
+    )]
+    MayNotUse {
+        /// The socket.
+        socket: PathBuf,
+        /// What the kernel or the analyzer said.
+        reason: String,
     },
     /// The analyzer went away during the call.
     #[error("the analyzer at {socket} went away: {message}\nLook at its log, then try again")]
@@ -254,8 +269,8 @@ impl Failure {
             | Self::NoFreeUser
             | Self::MissingApiKey
             | Self::Config { .. } => 2,
-            Self::NotReachable { .. } | Self::WentAway { .. } => 3,
-            Self::NeedsRoot { .. } | Self::Refused { .. } => 4,
+            Self::NotReachable { .. } | Self::Silent { .. } | Self::WentAway { .. } => 3,
+            Self::NeedsRoot { .. } | Self::MayNotUse { .. } => 4,
             Self::MissingProgram { .. }
             | Self::AlreadyRuns { .. }
             | Self::ServiceStart { .. }

@@ -18,6 +18,9 @@ use crate::failure::Failure;
 use crate::view::terminal::note;
 use crate::view::text::grouped;
 
+/// Time for what a recording begins with, which an analyzer with a probe has.
+const HELLO_WITHIN: Duration = Duration::from_secs(5);
+
 /// What was recorded so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Recorded {
@@ -30,12 +33,12 @@ struct Recorded {
 pub(crate) async fn run(args: RecordArgs, global: Global) -> Result<(), Failure> {
     let unfinished = unfinished(&args.file, args.force)?;
     let mut client = api::connect(&global.socket).await?;
-    let reply =
-        client.record(RecordRequest {}).await.map_err(|status| api::refused(&global.socket, &status))?;
-    let mut stream = reply.into_inner();
+    let mut stream = api::answer(&global.socket, client.record(RecordRequest {})).await?;
     let refused = |status: tonic::Status| api::refused(&global.socket, &status);
 
-    let hello = match stream.next().await.transpose().map_err(refused)?.and_then(|first| first.message) {
+    // Without a probe nothing comes, for as long as it is away.
+    let first = tokio::time::timeout(HELLO_WITHIN, stream.next()).await.ok().flatten();
+    let hello = match first.transpose().map_err(refused)?.and_then(|first| first.message) {
         Some(Message::Hello(hello)) => hello,
         _ => {
             let message = "it has no probe to record yet, `shrike status` says why".to_owned();

@@ -1,4 +1,4 @@
-//! `shrike status`: services, hooks, counters.
+//! `shrike status`: services, hooks, counters. It fails when a part is down, so that scripts and probes can ask.
 
 use std::time::Duration;
 
@@ -29,7 +29,9 @@ pub(crate) async fn run(args: StatusArgs, global: Global) -> Result<(), Failure>
                 print(format!("{redraw}{}", page(&status, args.all, terminal.paint)).as_bytes())?;
             }
             if !args.watch {
-                return Ok(());
+                // The page says which, and why.
+                let is_up = status.probe_connected && status.reporter_connected;
+                return if is_up { Ok(()) } else { Err(Failure::Passed(1)) };
             }
         }
     };

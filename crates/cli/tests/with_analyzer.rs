@@ -8,7 +8,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use bootstrap::socket::{PeerUids, bind};
+    use bootstrap::counters::Registry;
+    use bootstrap::socket::{Door, Limits, PeerUids, bind, server};
     use tokio::io::{AsyncBufReadExt, BufReader};
     use tokio::process::Command;
     use tokio_stream::wrappers::UnixListenerStream;
@@ -25,6 +26,8 @@ mod tests {
         events: Vec<v1::EventMessage>,
         recording: Vec<v1::from_probe::Message>,
         stays_open: bool,
+        /// Without one: of an analyzer that has no probe.
+        status: Option<v1::AnalyzerStatus>,
         asked: Arc<Mutex<Vec<v1::SubscribeRequest>>>,
     }
 
@@ -63,7 +66,9 @@ mod tests {
             &self,
             _: Request<v1::StatusRequest>,
         ) -> Result<Response<v1::AnalyzerStatus>, Status> {
-            Ok(Response::new(v1::AnalyzerStatus { probe_error: "no probe".into(), ..Default::default() }))
+            let without_probe =
+                || v1::AnalyzerStatus { probe_error: "no probe".into(), ..Default::default() };
+            Ok(Response::new(self.status.clone().unwrap_or_else(without_probe)))
         }
     }
 
@@ -217,11 +222,86 @@ mod tests {
     async fn status_of_an_analyzer_without_a_probe_says_so_in_both_forms() {
         let server = Server::start(Fake::default());
         let (code, out, _) = output(&mut shrike(&server.socket(), &["status", "--color", "never"])).await;
-        assert_eq!(code, 0);
+        assert_eq!(code, 1, "a part is down, and scripts must notice");
         assert!(out.contains("probe     down  no probe"), "{out}");
         let (_, out, _) = output(&mut shrike(&server.socket(), &["status", "--json"])).await;
         let json: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(json["probe"]["connected"], false);
+    }
+
+    #[tokio::test]
+    async fn status_is_0_only_when_every_part_is_up() {
+        for (probe_connected, reporter_connected, expected) in
+            [(true, true, 0), (false, true, 1), (true, false, 1)]
+        {
+            let status = v1::AnalyzerStatus {
+                probe_connected,
+                reporter_connected,
+                probe: Some(v1::ProbeStatus::default()),
+                ..v1::AnalyzerStatus::default()
+            };
+            let server = Server::start(Fake { status: Some(status), ..Fake::default() });
+            for form in [&["status"][..], &["status", "--json"]] {
+                let (code, out, err) = output(&mut shrike(&server.socket(), form)).await;
+                assert_eq!(code, expected, "{form:?}: {out}{err}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_command_waits_for_ever_for_a_socket_that_says_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("silent");
+        let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let file = dir.path().join("x.cap");
+        for args in [vec!["events"], vec!["status"], vec!["record", file.to_str().unwrap()]] {
+            let (code, _, err) = output(&mut shrike(&socket, &args)).await;
+            assert_eq!(code, 3, "{args:?}: {err}");
+            assert!(err.contains("does not answer") && err.contains("silent"), "{args:?}: {err}");
+        }
+        assert!(!file.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_closed_to_us_ends_with_4_and_one_that_is_not_there_with_3() {
+        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::process::CommandExt;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let closed = dir.path().join("closed");
+        let _listens = std::os::unix::net::UnixListener::bind(&closed).unwrap();
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let (code, _, err) = output(&mut shrike(&dir.path().join("absent"), &["status"])).await;
+        assert!(code == 3 && err.contains("shrike run"), "{code}: {err}");
+        if nix::unistd::geteuid().is_root() {
+            // A copy that another user can reach, wherever this one was built.
+            let program = dir.path().join("shrike");
+            std::fs::copy(env!("CARGO_BIN_EXE_shrike"), &program).unwrap();
+            let mut command = std::process::Command::new(&program);
+            command.args(["status", "--socket"]).arg(&closed).uid(12_345).gid(12_345).stdin(Stdio::null());
+            let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+            let err = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(ended.status.code(), Some(4), "{err}");
+            assert!(err.contains("uid 12345 may not use") && err.contains("api_uids"), "{err}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_at_the_door_ends_with_4_and_is_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let own = PeerUids::new([nix::unistd::geteuid().as_raw()]);
+        let listener = bind(&socket, &own).unwrap();
+        let limits = Limits { connections_per_uid: 1, streams_per_connection: 1 };
+        let others = PeerUids::new([12_345]);
+        let door = Door::new(listener, others, limits, &Registry::default(), "x_refused_total");
+        tokio::spawn(async move {
+            let server = server(limits).add_service(AnalyzerServer::new(Fake::default()));
+            server.serve_with_incoming(door).await.unwrap();
+        });
+        let (code, _, err) = output(&mut shrike(&socket, &["status"])).await;
+        assert_eq!(code, 4, "{err}");
+        assert!(err.contains("may not use this socket") && err.contains("api_uids"), "{err}");
     }
 
     #[tokio::test]

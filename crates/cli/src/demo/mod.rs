@@ -163,11 +163,11 @@ impl Stage {
     async fn show_live(&self, socket: &Path) -> Result<watch::Receiver<i128>, Failure> {
         let mut client = api::connect(socket).await?;
         let request = SubscribeRequest::default();
-        let reply = client.subscribe(request).await.map_err(|status| api::refused(socket, &status))?;
+        let stream = api::answer(socket, client.subscribe(request)).await?;
         let mut printer = Printer::new(self.terminal, false, None);
         printer.header()?;
         let (count, shown) = watch::channel(0);
-        tokio::spawn(show(reply.into_inner(), printer, count));
+        tokio::spawn(show(stream, printer, count));
         Ok(shown)
     }
 
