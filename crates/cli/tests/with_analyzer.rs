@@ -144,6 +144,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_config_dir_that_is_not_there_is_wrong_usage_and_the_path_is_named() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let absent = dir.path().join("absent");
+        let mut command = shrike(Path::new("/none"), &["run", "--config-dir", absent.to_str().unwrap()]);
+        let (code, _, err) = output(command.arg("--run-dir").arg(dir.path().join("run"))).await;
+        assert!(code == 2 && err.contains("absent/probe.toml"), "{code}: {err}");
+    }
+
+    #[tokio::test]
     async fn events_prints_aligned_lines_and_tells_of_missing_events_beside_them() {
         let fake = Fake {
             events: vec![event("/a\u{1b}[2J", 0), event("/b", 12)],

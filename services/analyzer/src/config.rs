@@ -37,10 +37,13 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct SocketsConfig {
     /// The probe's socket. Default `/run/shrike/probe.sock`.
+    #[serde(deserialize_with = "bootstrap::config::absolute")]
     pub probe: PathBuf,
     /// The reporter's socket. Default `/run/shrike/reporter.sock`.
+    #[serde(deserialize_with = "bootstrap::config::absolute")]
     pub reporter: PathBuf,
     /// The socket this service serves for subscribers and the command line. Default `/run/shrike/analyzer.sock`.
+    #[serde(deserialize_with = "bootstrap::config::absolute")]
     pub api: PathBuf,
     /// User ids that may use `api`, besides root and the analyzer's own. Default none.
     pub api_uids: Vec<u32>,
@@ -69,7 +72,7 @@ pub struct TreeConfig {
     /// Ancestors kept per image; a longer lineage is cut to its nearest half and says so. Default 128.
     pub max_depth: NonZeroUsize,
     /// How long an ended process is kept for events that arrive late. Default 2s.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub keep_ended: Duration,
     /// How many ended processes are kept at most. Default 8192.
     pub max_ended: NonZeroUsize,
@@ -99,18 +102,19 @@ pub struct TagsConfig {
     /// API version put into the request path, `1.41`. Default none: the daemon's own.
     pub docker_api_version: Option<String>,
     /// A TOML or JSON file with tags for containers, asked before the sockets and read again when it changes.
+    #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
     pub static_file: Option<PathBuf>,
     /// How long the payloads of a container wait for its tags. After that they leave without, until the answer
     /// comes. Longer: fewer unlabelled payloads while a runtime is slow, later delivery. Default 500ms.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub wait: Duration,
     /// Containers whose tags are remembered. Default 4096.
     pub cache_entries: NonZeroUsize,
     /// How long an answer may take. Default 1s.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub timeout: Duration,
     /// When a container that nobody knew is asked for again. Default 30s.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub retry: Duration,
     /// Questions that may be under way at once. Default 8.
     pub max_in_flight: NonZeroUsize,
@@ -145,12 +149,13 @@ pub struct OutboxConfig {
     /// of up to 16 MiB. Default 512 KiB.
     pub group_bytes: NonZeroUsize,
     /// Tags added to every payload, `key:value`. Default none.
+    #[serde(deserialize_with = "bootstrap::config::tags")]
     pub tags: Vec<String>,
     /// `service` of every payload. Default: the short image name of the container.
     pub service: Option<String>,
     /// How long the end of the service may wait for the reporter to settle what is left. What is not settled then
     /// is sent again by the probe. Default 5s.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub drain: Duration,
 }
 

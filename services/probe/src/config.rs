@@ -17,9 +17,11 @@ use serde::{Deserialize, Deserializer};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The unix socket for the analyzer. Its directory must exist. Default `/run/shrike/probe.sock`.
+    #[serde(deserialize_with = "bootstrap::config::absolute")]
     pub socket: PathBuf,
     /// The file that tells the next probe from when on this one had not settled everything. Default: `probe.state` in
     /// the directory of the socket.
+    #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
     pub state_file: Option<PathBuf>,
     /// The only uid that may connect: that of the analyzer. Default: the uid of the probe itself.
     pub allow_uid: Option<u32>,
@@ -111,7 +113,7 @@ pub struct BatchConfig {
     /// refused.
     pub events: NonZeroUsize,
     /// Time the first event of a batch may wait. Larger: fewer bytes per event, later detection. Default 20ms.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub age: Duration,
 }
 

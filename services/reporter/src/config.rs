@@ -18,6 +18,7 @@ pub use crate::intake::config::{CompressionKind, IntakeConfig};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The socket on which payloads arrive. Default `/run/shrike/reporter.sock`.
+    #[serde(deserialize_with = "bootstrap::config::absolute")]
     pub socket: PathBuf,
     /// The uids that may submit payloads: the analyzer's. Default: only the uid the reporter itself runs as.
     pub allowed_uids: Vec<u32>,
@@ -26,11 +27,11 @@ pub struct Config {
     /// How long an output may be down before nothing waits for it any more: it then loses what its queue cannot
     /// hold, and what no other output has. Longer: fewer losses in an outage, but everything else stands still once
     /// the queue of the dead output is full. Default 1m.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub leave_after: Duration,
     /// How long a stopping reporter goes on sending what it has. Default 10s; must be under the time the service
     /// manager gives it.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub drain_timeout: Duration,
     /// The host name in every payload. Default: that of the machine.
     pub hostname: Option<String>,
@@ -63,6 +64,7 @@ impl Default for Config {
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
     /// The file; its directory must exist. Rotated files are beside it, `.1` is the newest.
+    #[serde(deserialize_with = "bootstrap::config::absolute")]
     pub path: PathBuf,
     /// Size at which the file is rotated; one line may make it larger. Default 100 MiB.
     #[serde(default = "default_max_bytes")]

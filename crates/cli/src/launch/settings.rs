@@ -114,17 +114,8 @@ impl Plan {
     }
 }
 
-/// What the HTTP client of the reporter looks at: the way out, and whom to trust.
-const REPORTER_ENVIRONMENT: [&str; 8] = [
-    "HTTPS_PROXY",
-    "https_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-];
+/// What the HTTP client of the reporter looks at: whom to trust.
+const REPORTER_ENVIRONMENT: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 fn specs(
     files: &Files,
@@ -218,7 +209,12 @@ fn write(dir: &RunDir, name: &str, config: &Value) -> Result<PathBuf, Failure> {
 }
 
 fn read(path: &Path) -> Result<toml::Table, Failure> {
-    let text = std::fs::read_to_string(path).map_err(Failure::file("read", path))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::Config {
+        path: path.to_owned(),
+        message: format!(
+            "cannot be read: {error}; --config-dir names a directory with one file for each service"
+        ),
+    })?;
     text.parse().map_err(|error: toml::de::Error| Failure::Config {
         path: path.to_owned(),
         message: format!("not TOML: {error}"),

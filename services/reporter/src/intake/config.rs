@@ -35,7 +35,7 @@ pub struct IntakeConfig {
     /// Level of zstd, 1 to 19. Default 1.
     pub zstd_compression_level: i32,
     /// How long the first payload of a batch waits for others, 1s to 10s. Default 5s.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub batch_wait: Duration,
     /// Payloads in one batch, up to the 1000 that the intake takes, which is the default.
     pub batch_max_size: usize,
@@ -45,17 +45,17 @@ pub struct IntakeConfig {
     /// order. Default 0, which means 1; at most 64.
     pub batch_max_concurrent_send: usize,
     /// Time for one request, from connecting to the end of the answer. Default 10s.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub timeout: Duration,
     /// HTTP proxy, `http://[user:password@]host:port`. Default none; the environment is not looked at.
     pub proxy: Option<Secret>,
     /// The random wait before an attempt starts at the upper bound divided by this, at least 2. Default 2.
     pub sender_backoff_factor: f64,
     /// Upper bound of the wait after one error is twice this. Default 1s.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub sender_backoff_base: Duration,
     /// Longest wait. Default 2m.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "bootstrap::config::time")]
     pub sender_backoff_max: Duration,
     /// Errors forgotten with each success. Default 2.
     pub sender_recovery_interval: u32,
