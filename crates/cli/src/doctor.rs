@@ -53,11 +53,7 @@ pub(crate) fn run(args: DoctorArgs, global: Global) -> Result<(), Failure> {
         Some(check) => format!("Not ready: {}.", check.text),
     };
     if args.json {
-        let checks: Vec<Value> = checks.iter().map(as_json).collect();
-        let ready = missing.is_none();
-        print_line(
-            &json!({ "ready": ready, "verdict": verdict, "checks": checks, "kernel": kernel }).to_string(),
-        )?;
+        print_line(&report(missing.is_none(), &verdict, &checks, kernel).to_string())?;
     } else {
         print(text(&checks, &verdict, terminal.paint).as_bytes())?;
     }
@@ -82,13 +78,19 @@ fn text(checks: &[Check], verdict: &str, paint: Paint) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Everything in one list, each check as the probe writes its own.
+fn report(is_ready: bool, summary: &str, checks: &[Check], kernel: Vec<Value>) -> Value {
+    let checks: Vec<Value> = checks.iter().map(as_json).chain(kernel).collect();
+    json!({ "ready": is_ready, "summary": summary, "checks": checks })
+}
+
 fn as_json(check: &Check) -> Value {
-    let outcome = match check.outcome {
+    let verdict = match check.outcome {
         Outcome::Ok => "ok",
         Outcome::Limited => "limited",
         Outcome::Missing => "missing",
     };
-    json!({ "name": check.name, "outcome": outcome, "text": check.text })
+    json!({ "name": check.name, "verdict": verdict, "meaning": check.text, "advice": "" })
 }
 
 fn privileges(is_root: bool) -> Check {
@@ -148,18 +150,18 @@ fn run_dir(dir: &Path) -> Check {
 }
 
 /// Asks the probe. As text it prints its own report; as JSON it comes back to be part of ours.
-fn kernel(as_json: bool, terminal: Terminal) -> Result<(Check, Value), Failure> {
+fn kernel(as_json: bool, terminal: Terminal) -> Result<(Check, Vec<Value>), Failure> {
     let name = "kernel";
     let Ok(probe) = programs::find("shrike-probe") else {
         let text = "not checked, because shrike-probe is missing".to_owned();
-        return Ok((Check { name, outcome: Outcome::Missing, text }, Value::Null));
+        return Ok((Check { name, outcome: Outcome::Missing, text }, Vec::new()));
     };
     let mut command = Command::new(&probe);
     command.arg("doctor").stdin(Stdio::null());
     let (is_ok, report) = if as_json {
         let output = command.arg("--json").stderr(Stdio::inherit()).output();
         let output = output.map_err(Failure::file("start", &probe))?;
-        (output.status.success(), serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
+        (output.status.success(), serde_json::from_slice(&output.stdout).unwrap_or_default())
     } else {
         print_line(&terminal.paint.apply(Tone::Strong, "Kernel"))?;
         // Into a pipe the probe writes without colours.
@@ -167,9 +169,11 @@ fn kernel(as_json: bool, terminal: Terminal) -> Result<(Check, Value), Failure> 
         let output = command.stdout(stdout).stderr(Stdio::inherit()).output();
         let output = output.map_err(Failure::file("start", &probe))?;
         print(&output.stdout)?;
-        (output.status.success(), Value::Null)
+        (output.status.success(), Vec::new())
     };
-    let (outcome, text) = if is_ok {
+    let (outcome, text) = if !is_ok && !nix::unistd::geteuid().is_root() {
+        (Outcome::Missing, "not checked, only root may try the hooks: run `sudo shrike doctor`")
+    } else if is_ok {
         (Outcome::Ok, "every hook that is needed can be loaded")
     } else {
         (
@@ -190,6 +194,16 @@ mod tests {
         let page = text(&checks, "Not ready: x.", Paint::new(false));
         assert!(page.contains("privileges  missing  the probe needs root"), "{page}");
         assert!(page.ends_with("\nNot ready: x.\n"), "{page}");
+    }
+
+    #[test]
+    fn the_report_for_programs_has_one_shape_for_every_check() {
+        let of_probe = json!({ "name": "btf", "verdict": "ok", "meaning": "x", "advice": "" });
+        let report = report(false, "Not ready", &[privileges(false)], vec![of_probe]);
+        let keys = |check: &Value| check.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let checks = report["checks"].as_array().unwrap();
+        assert_eq!(checks.len(), 2);
+        assert_eq!(keys(&checks[0]), keys(&checks[1]));
     }
 
     #[test]

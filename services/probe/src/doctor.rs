@@ -59,8 +59,26 @@ pub fn report() -> Vec<Check> {
     let mut checks = vec![kernel(), btf()];
     checks.extend(capabilities());
     checks.push(cgroups());
-    checks.extend(hooks());
+    let may_try = std::fs::read_to_string("/proc/self/status").is_ok_and(|status| may_load(&status));
+    checks.extend(if may_try { hooks() } else { vec![not_tried()] });
     checks
+}
+
+/// Whether the capabilities are there without which the kernel refuses every hook, whatever it could do.
+fn may_load(status: &str) -> bool {
+    let mask = effective(status).unwrap_or(0);
+    let has = |number: u32| mask & (1 << number) != 0;
+    has(CAP_SYS_ADMIN)
+        || CAPABILITIES.iter().filter(|(number, ..)| *number >= 38).all(|(number, ..)| has(*number))
+}
+
+fn not_tried() -> Check {
+    check(
+        "hooks",
+        Verdict::Missing,
+        "not checked: the kernel lets nobody try them without CAP_BPF and CAP_PERFMON",
+        "run `sudo shrike doctor` to see what this kernel allows",
+    )
 }
 
 fn check(name: &str, verdict: Verdict, meaning: impl Into<String>, advice: &str) -> Check {
@@ -198,6 +216,14 @@ mod tests {
     fn capabilities_are_read_from_the_status() {
         assert_eq!(effective("Name:\tx\nCapEff:\t000001fffeffffff\n"), Some(0x1ff_feff_ffff));
         assert_eq!(effective("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn without_the_capabilities_the_hooks_are_not_tried_and_the_report_says_so() {
+        let status = |mask: u64| format!("Name:\tx\nCapEff:\t{mask:016x}\n");
+        assert!(may_load(&status(1 << 38 | 1 << 39)) && may_load(&status(1 << 21)));
+        assert!(!may_load(&status(0)) && !may_load(&status(1 << 39)) && !may_load("Name:\tx\n"));
+        assert!(not_tried().meaning.starts_with("not checked") && not_tried().advice.contains("sudo"));
     }
 
     #[test]
