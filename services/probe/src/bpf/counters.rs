@@ -8,8 +8,7 @@ use aya::maps::{Map, MapData, PerCpuArray};
 use event::{Kind, PerKind};
 use event_abi::event_kind;
 
-use super::loader::{self, LoadError};
-use super::sensor::SensorError;
+use super::error::{LoadError, SensorError};
 
 const KINDS: usize = event_kind::EVENT_KINDS.0 as usize;
 pub(super) const WORDS: usize = size_of::<event_abi::cpu_counters>() / size_of::<u64>();
@@ -92,5 +91,5 @@ fn missed_runs(ebpf: &Ebpf) -> u64 {
         let value = description.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
         value.trim().parse().ok()
     };
-    ebpf.programs().filter_map(|(_, program)| misses(loader::program_fd(program)?)).sum()
+    ebpf.programs().filter_map(|(_, program)| misses(program.fd().ok()?)).sum()
 }

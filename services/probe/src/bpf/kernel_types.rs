@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use aya::{Btf, Endianness};
 
-use super::loader::LoadError;
+use super::error::LoadError;
 
 const PATH: &str = "/sys/kernel/btf/vmlinux";
 

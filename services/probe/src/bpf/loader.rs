@@ -6,41 +6,18 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aya::maps::Map;
-use aya::programs::{BtfTracePoint, Iter, Program, ProgramError, ProgramFd};
+use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use event::Kind;
 use event_abi::scope_mode;
 
+use super::config::{Scope, SensorConfig};
+use super::error::{LoadError, SensorError};
 use super::hooks::{Choice, HOOKS, Hook};
 use super::kernel_types::KernelTypes;
 use super::scope;
-use super::sensor::{Scope, SensorConfig, SensorError};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.bpf.o"));
-
-/// Why the object could not be loaded at all.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// No BTF.
-    #[error(
-        "this kernel does not describe its types (/sys/kernel/btf/vmlinux): a kernel with CONFIG_DEBUG_INFO_BTF is needed"
-    )]
-    Btf(#[source] aya::BtfError),
-    /// The object or its maps were refused.
-    #[error(
-        "the kernel refused the bpf maps: run `shrike doctor` to see what is missing (root, CAP_BPF or memory)"
-    )]
-    Object(#[source] aya::EbpfError),
-    /// A map is not of the type that its user expects.
-    #[error("a bpf map has another type than expected: probe and bpf object come from different builds")]
-    Map(#[source] aya::maps::MapError),
-    /// A map is missing.
-    #[error("the bpf object has no map {name}: probe and bpf object come from different builds")]
-    MissingMap {
-        /// Its name.
-        name: &'static str,
-    },
-}
 
 /// What became of one hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -291,11 +268,6 @@ pub(super) fn iterator<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Ite
     };
     let program = ebpf.program_mut(name).ok_or_else(|| failed("no such program".into()))?;
     program.try_into().map_err(|error: ProgramError| failed(error.into()))
-}
-
-/// The descriptor of a loaded program.
-pub(super) fn program_fd(program: &Program) -> Option<&ProgramFd> {
-    program.fd().ok()
 }
 
 /// One attempt of [`try_hooks`].

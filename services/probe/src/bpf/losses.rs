@@ -7,8 +7,7 @@ use event::{Kind, LossCause, PerKind};
 use event_abi::{cgroup_losses, event_kind, loss_cause};
 
 use super::counters::KernelCounters;
-use super::loader::LoadError;
-use super::sensor::SensorError;
+use super::error::{LoadError, SensorError};
 
 const WORDS: usize = size_of::<cgroup_losses>() / size_of::<u64>();
 

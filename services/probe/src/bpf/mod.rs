@@ -5,7 +5,9 @@
 //! pinned.
 #![expect(unsafe_code, reason = "the rings are memory shared with the kernel")]
 
+mod config;
 mod counters;
+mod error;
 mod hooks;
 mod kernel_types;
 mod loader;
@@ -18,9 +20,11 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use config::{Scope, SensorConfig};
 pub use counters::KernelCounters;
-pub use loader::{HookReport, HookTrial, LoadError, try_hooks};
+pub use error::{LoadError, SensorError};
+pub use loader::{HookReport, HookTrial, try_hooks};
 pub use losses::CgroupCounts;
 pub use memory::give_back;
 pub use scope::{Hierarchy, v1_hierarchies};
-pub use sensor::{Scope, Sensor, SensorConfig, SensorError};
+pub use sensor::Sensor;

@@ -13,8 +13,7 @@ use aya::maps::{Map, MapData};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::loader::LoadError;
-use super::sensor::SensorError;
+use super::error::{LoadError, SensorError};
 
 /// The writer has not finished this record.
 const BUSY: u32 = 1 << 31;

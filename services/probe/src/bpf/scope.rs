@@ -3,8 +3,7 @@
 use aya::maps::{Array, HashMap, Map, MapData};
 use event_abi::{limits, scope_decision};
 
-use super::loader::LoadError;
-use super::sensor::SensorError;
+use super::error::{LoadError, SensorError};
 
 /// The v1 controllers whose cgroup stands for a task that is in the root of cgroup v2, in order of preference. The
 /// order is that of `ebpf/scope.h`: bit n of the mask is the n-th name.

@@ -5,83 +5,21 @@ use std::os::fd::{AsFd, BorrowedFd};
 use aya::Ebpf;
 use aya::maps::{Array, Map, MapData};
 use aya::programs::Program;
-use event::{Kind, ProcessKey};
+use event::ProcessKey;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use super::config::{Scope, SensorConfig};
 use super::counters::{Counters, KernelCounters};
-use super::loader::{self, HookReport, LoadError};
+use super::error::{LoadError, SensorError};
+use super::loader::{self, HookReport};
 use super::losses::{CgroupCounts, Losses};
 use super::ring::Ring;
 use super::scope::Decisions;
 use super::snapshot;
 
-/// Which processes are watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// Those in cgroups that [`Sensor::decide`] did not exclude: a new cgroup is watched until then.
-    Containers,
-    /// Those in one cgroup and its descendants.
-    Cgroup {
-        /// Ids of the cgroup (first) and of the descendants it has already. Later ones are added in the kernel.
-        ids: Vec<u64>,
-    },
-    /// All.
-    Host,
-}
-
-/// What to load.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SensorConfig {
-    /// Which processes are watched.
-    pub scope: Scope,
-    /// Size of the ring for the process lifecycle; rounded up to a power of two of pages.
-    pub never_drop_bytes: usize,
-    /// Size of the ring for arguments and environment; rounded up to a power of two of pages.
-    pub strings_bytes: usize,
-    /// Size of the ring for files; rounded up to a power of two of pages.
-    pub bulk_bytes: usize,
-    /// The kinds to watch; hooks of others are not loaded.
-    pub kinds: Vec<Kind>,
-}
-
 /// How often the reader looks whether a record is finished. A program writes one in a microsecond, unless its
 /// processor is a virtual one that does not run just now.
 const UNFINISHED_TRIES: u32 = 1000;
-
-/// Why the kernel side could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SensorError {
-    /// Nothing could be loaded.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// A ring could not be mapped or polled.
-    #[error("cannot use the ring {ring}")]
-    Ring {
-        /// Name of its map.
-        ring: &'static str,
-        /// What the kernel said.
-        #[source]
-        source: nix::Error,
-    },
-    /// The scope map refused a decision.
-    #[error("cannot write the decision for cgroup {cgroup} to the scope map")]
-    Scope {
-        /// The cgroup.
-        cgroup: u64,
-        /// What the kernel said.
-        #[source]
-        source: aya::maps::MapError,
-    },
-    /// The process iterator is not available or failed.
-    #[error("cannot list the processes in scope: {what}")]
-    Snapshot {
-        /// Which step failed.
-        what: &'static str,
-        /// What the kernel said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
 
 /// The loaded programs. Dropping it detaches them.
 pub struct Sensor {

@@ -8,8 +8,8 @@ use event::ProcessKey;
 use event_abi::{event_header, living_process};
 use zerocopy::FromBytes as _;
 
+use super::error::SensorError;
 use super::loader;
-use super::sensor::SensorError;
 
 /// What is known of each process, a record each.
 pub(super) fn take(ebpf: &mut Ebpf) -> Result<Vec<Vec<u8>>, SensorError> {

@@ -1,0 +1,33 @@
+//! What is to be loaded, and for which processes.
+
+use event::Kind;
+
+/// Which processes are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Those in cgroups that [`Sensor::decide`](super::Sensor::decide) did not exclude: a new cgroup is watched until
+    /// then.
+    Containers,
+    /// Those in one cgroup and its descendants.
+    Cgroup {
+        /// Ids of the cgroup (first) and of the descendants it has already. Later ones are added in the kernel.
+        ids: Vec<u64>,
+    },
+    /// All.
+    Host,
+}
+
+/// What to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SensorConfig {
+    /// Which processes are watched.
+    pub scope: Scope,
+    /// Size of the ring for the process lifecycle; rounded up to a power of two of pages.
+    pub never_drop_bytes: usize,
+    /// Size of the ring for arguments and environment; rounded up to a power of two of pages.
+    pub strings_bytes: usize,
+    /// Size of the ring for files; rounded up to a power of two of pages.
+    pub bulk_bytes: usize,
+    /// The kinds to watch; hooks of others are not loaded.
+    pub kinds: Vec<Kind>,
+}
