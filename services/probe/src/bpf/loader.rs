@@ -284,13 +284,7 @@ pub struct HookTrial {
 /// # Errors
 /// When the object itself cannot be used.
 pub fn try_hooks() -> Result<Vec<HookTrial>, LoadError> {
-    let config = SensorConfig {
-        scope: Scope::Cgroup { ids: Vec::new() },
-        never_drop_bytes: 0,
-        strings_bytes: 0,
-        bulk_bytes: 0,
-        kinds: Kind::ALL.to_vec(),
-    };
+    let config = SensorConfig::of_nothing();
     let types = kernel_types()?;
     let mut ebpf = open(&config, &types)?;
     let reports = attach(&mut ebpf, &config.kinds, &types);

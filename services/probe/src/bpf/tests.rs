@@ -225,13 +225,7 @@ fn the_few_types_of_the_kernel_relocate_the_programs_as_all_of_them_do() {
     if !can_load() {
         return;
     }
-    let config = SensorConfig {
-        scope: Scope::Cgroup { ids: Vec::new() },
-        never_drop_bytes: 0,
-        strings_bytes: 0,
-        bulk_bytes: 0,
-        kinds: Kind::ALL.to_vec(),
-    };
+    let config = SensorConfig::of_nothing();
     let few = loader::kernel_types().unwrap();
     assert!(few.needed.is_some());
     let all = kernel_types::KernelTypes { needed: None, ..loader::kernel_types().unwrap() };
