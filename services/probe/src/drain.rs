@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 
 use crate::backlog::name_of;
 use crate::batcher::Batcher;
+use crate::bpf::CgroupLoss;
 use crate::decode::Decoded;
 use crate::metrics::Metrics;
 use crate::order::{self, Order};
@@ -142,8 +143,8 @@ impl<S: Source> Drain<S> {
     /// What became of every event, and what waits. The kernel is asked last, so what is in flight is never negative.
     pub fn counters(&mut self) -> (ProbeCounters, Account) {
         let account = self.outbox.account();
-        let kernel = self.source.counts();
-        self.tell_losses(&kernel);
+        let KernelCounts { all: kernel, by_cgroup } = self.source.counts();
+        self.tell_losses(&by_cgroup);
         self.metrics.cgroups.set(self.workloads.len() as u64);
         self.metrics.cgroups_refused.set(self.workloads.refused);
         self.metrics.cgroup_scans.set(self.workloads.scans);
@@ -171,9 +172,9 @@ impl<S: Source> Drain<S> {
     }
 
     /// Passes on what the kernel lost of each control group since the last time.
-    fn tell_losses(&mut self, kernel: &KernelCounts) {
+    fn tell_losses(&mut self, by_cgroup: &[CgroupLoss]) {
         let mut news = Vec::new();
-        for loss in &kernel.by_cgroup {
+        for loss in by_cgroup {
             let told = self.kernel_lost.entry((loss.cgroup, loss.cause)).or_default();
             let mut counts = PerKind::default();
             for kind in Kind::ALL {
@@ -187,8 +188,8 @@ impl<S: Source> Drain<S> {
             }
         }
         // What the kernel no longer lists starts at 0 again.
-        if self.kernel_lost.len() > kernel.by_cgroup.len() {
-            let listed: HashSet<_> = kernel.by_cgroup.iter().map(|loss| (loss.cgroup, loss.cause)).collect();
+        if self.kernel_lost.len() > by_cgroup.len() {
+            let listed: HashSet<_> = by_cgroup.iter().map(|loss| (loss.cgroup, loss.cause)).collect();
             self.kernel_lost.retain(|key, _| listed.contains(key));
         }
         if !news.is_empty() {

@@ -8,9 +8,9 @@ use event::{
     Task, Text, What,
 };
 
-use crate::bpf::HookReport;
+use crate::bpf::{CgroupLoss, HookReport};
 use crate::decode::Decoded;
-use crate::source::{CgroupLoss, Drained, KernelCounts, Source};
+use crate::source::{Drained, KernelCounts, Source};
 
 pub(crate) fn key(tgid: u32) -> ProcessKey {
     ProcessKey { start_ns: u64::from(tgid) * 10, tgid }
@@ -85,7 +85,7 @@ impl FakeSource {
     pub(crate) fn see(&self, event: Event) {
         let mut fake = self.0.lock().unwrap();
         assert!(!fake.is_stopped, "no hook is attached any more");
-        *fake.counts.generated.get_mut(event.kind()) += 1;
+        *fake.counts.all.generated.get_mut(event.kind()) += 1;
         fake.waiting.push(Decoded::Event(event));
     }
 
@@ -98,13 +98,13 @@ impl FakeSource {
     pub(crate) fn see_and_lose_in(&self, cgroup: u64, cause: LossCause, kind: Kind) {
         let mut fake = self.0.lock().unwrap();
         let counts = &mut fake.counts;
-        *counts.generated.get_mut(kind) += 1;
+        *counts.all.generated.get_mut(kind) += 1;
         let total = if cause == LossCause::KernelBusy {
-            &mut counts.kernel_busy
+            &mut counts.all.kernel_busy
         } else if cause == LossCause::RingShare {
-            &mut counts.ring_share
+            &mut counts.all.ring_share
         } else {
-            &mut counts.ring_full
+            &mut counts.all.ring_full
         };
         *total.get_mut(kind) += 1;
         let is_it = |loss: &&mut CgroupLoss| (loss.cgroup, loss.cause) == (cgroup, cause);
@@ -125,7 +125,7 @@ impl FakeSource {
     /// The hooks saw this, and its record is damaged.
     pub(crate) fn see_and_damage(&self, kind: Kind) {
         let mut fake = self.0.lock().unwrap();
-        *fake.counts.generated.get_mut(kind) += 1;
+        *fake.counts.all.generated.get_mut(kind) += 1;
         *fake.undecodable.get_mut(kind) += 1;
     }
 

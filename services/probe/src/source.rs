@@ -2,41 +2,18 @@
 
 use std::os::fd::BorrowedFd;
 
-use event::{Kind, LossCause, PerKind, ProcessKey};
+use event::{Kind, PerKind, ProcessKey};
 
-use crate::bpf::{HookReport, Sensor, SensorError};
+use crate::bpf::{CgroupLoss, HookReport, KernelCounters, Sensor, SensorError};
 use crate::decode::{Decoded, Decoder};
 
 /// What the kernel side counted since it was loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KernelCounts {
-    /// Events inside the kernel's scope filter.
-    pub generated: PerKind<u64>,
-    /// Lost because a ring was full.
-    pub ring_full: PerKind<u64>,
-    /// Lost because scratch memory was not free.
-    pub kernel_busy: PerKind<u64>,
-    /// Lost because the control group had used up its share of a ring.
-    pub ring_share: PerKind<u64>,
-    /// Records that are not events (parts of an exec, control groups), lost for any of these.
-    pub lost_other: u64,
-    /// Runs of a hook that the kernel skipped to avoid recursion; not part of `generated`.
-    pub missed_runs: u64,
-    /// Decisions that the filter had no room for.
-    pub undecided: u64,
-    /// What was lost, by control group and cause; the sum is that of the causes above.
+    /// Of all control groups together.
+    pub all: KernelCounters,
+    /// What was lost, by control group and cause; the sum is what `all` says of that cause.
     pub by_cgroup: Vec<CgroupLoss>,
-}
-
-/// What one control group lost in the kernel since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CgroupLoss {
-    /// Its id; 0 = not known, because too many control groups have lost something.
-    pub cgroup: u64,
-    /// Why.
-    pub cause: LossCause,
-    /// How many.
-    pub counts: PerKind<u64>,
 }
 
 /// A source of decoded records, and the filter in front of it.
@@ -125,20 +102,10 @@ impl Source for KernelSource {
     }
 
     fn counts(&mut self) -> KernelCounts {
-        let counters = self.sensor.counters();
-        let by_cgroup = self.sensor.losses(&counters).into_iter();
-        KernelCounts {
-            generated: counters.generated,
-            ring_full: counters.ring_full,
-            kernel_busy: counters.kernel_busy,
-            ring_share: counters.ring_share,
-            lost_other: counters.lost_other,
-            missed_runs: counters.missed_runs,
-            undecided: self.undecided,
-            by_cgroup: by_cgroup
-                .map(|(cgroup, cause, counts)| CgroupLoss { cgroup, cause, counts })
-                .collect(),
-        }
+        let mut all = self.sensor.counters();
+        let by_cgroup = self.sensor.losses(&all);
+        all.undecided += self.undecided;
+        KernelCounts { all, by_cgroup }
     }
 
     fn hooks(&self) -> Vec<HookReport> {

@@ -29,6 +29,8 @@ pub struct KernelCounters {
     /// Runs that the kernel itself skipped to avoid recursion; the programs never saw these, and `generated` does
     /// not count them.
     pub missed_runs: u64,
+    /// Decisions about a cgroup that the map had no room for.
+    pub undecided: u64,
 }
 
 impl KernelCounters {

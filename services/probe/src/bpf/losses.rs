@@ -11,13 +11,21 @@ use super::error::{LoadError, SensorError};
 
 const WORDS: usize = size_of::<cgroup_losses>() / size_of::<u64>();
 
-/// What one cgroup lost for one cause since the programs were loaded; cgroup 0 stands for those the map has no room for.
-pub type CgroupCounts = (u64, LossCause, PerKind<u64>);
+/// What one cgroup lost for one cause since the programs were loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CgroupLoss {
+    /// Its id; 0 stands for those the map has no room for.
+    pub cgroup: u64,
+    /// Why.
+    pub cause: LossCause,
+    /// How many.
+    pub counts: PerKind<u64>,
+}
 
 /// The map is read only when something was lost since it was read the last time.
 pub(super) struct Losses {
     map: HashMap<MapData, u64, [u64; WORDS]>,
-    last: RefCell<(u64, Vec<CgroupCounts>)>,
+    last: RefCell<(u64, Vec<CgroupLoss>)>,
 }
 
 impl Losses {
@@ -28,17 +36,17 @@ impl Losses {
     }
 
     /// All of them, sorted. What is lost while this reads may be missing until the next loss.
-    pub(super) fn read(&self, totals: &KernelCounters) -> Vec<CgroupCounts> {
+    pub(super) fn read(&self, totals: &KernelCounters) -> Vec<CgroupLoss> {
         let lost = totals.lost();
         let (known, last) = &mut *self.last.borrow_mut();
         if *known == lost {
             return last.clone();
         }
-        let mut all = Vec::new();
+        let mut all: Vec<CgroupLoss> = Vec::new();
         for entry in self.map.iter() {
             match entry {
                 Ok((cgroup, words)) => {
-                    all.extend(causes(&words).map(|(cause, counts)| (cgroup, cause, counts)))
+                    all.extend(causes(&words).map(|(cause, counts)| CgroupLoss { cgroup, cause, counts }))
                 }
                 // The rest is read again with the next look.
                 Err(error) => {
@@ -47,10 +55,10 @@ impl Losses {
                 }
             }
         }
-        all.sort_unstable_by_key(|(cgroup, cause, _)| (*cgroup, *cause));
+        all.sort_unstable_by_key(|loss: &CgroupLoss| (loss.cgroup, loss.cause));
         // A loss is counted for its cgroup a moment after it is counted at all, so what is not there yet is looked for
         // again.
-        let seen: u64 = all.iter().map(|(_, _, counts)| counts.total()).sum();
+        let seen: u64 = all.iter().map(|loss| loss.counts.total()).sum();
         *known = if seen >= lost { lost } else { seen };
         *last = all;
         last.clone()

@@ -24,7 +24,7 @@ pub use config::{Scope, SensorConfig};
 pub use counters::KernelCounters;
 pub use error::{LoadError, SensorError};
 pub use loader::{HookReport, HookTrial, try_hooks};
-pub use losses::CgroupCounts;
+pub use losses::CgroupLoss;
 pub use memory::give_back;
 pub use scope::{Hierarchy, v1_hierarchies};
 pub use sensor::Sensor;

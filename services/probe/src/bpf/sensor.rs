@@ -12,7 +12,7 @@ use super::config::{Scope, SensorConfig};
 use super::counters::{Counters, KernelCounters};
 use super::error::{LoadError, SensorError};
 use super::loader::{self, HookReport};
-use super::losses::{CgroupCounts, Losses};
+use super::losses::{CgroupLoss, Losses};
 use super::ring::Ring;
 use super::scope::Decisions;
 use super::snapshot;
@@ -128,7 +128,7 @@ impl Sensor {
 
     /// What each cgroup lost, of what these counters tell.
     #[must_use]
-    pub fn losses(&self, counters: &KernelCounters) -> Vec<CgroupCounts> {
+    pub fn losses(&self, counters: &KernelCounters) -> Vec<CgroupLoss> {
         self.losses.read(counters)
     }
 

@@ -1,5 +1,7 @@
 //! Rings that are full: what is lost, what is not, and who pays.
 
+use event::LossCause;
+
 use super::*;
 
 const RING: usize = 256 << 10;
@@ -49,7 +51,7 @@ impl Neighbours {
         let loud = self.watch.cgroup.id();
         assert_eq!(
             self.watch.sensor.losses(&counters),
-            [(loud, event::LossCause::RingShare, counters.ring_share)],
+            [CgroupLoss { cgroup: loud, cause: LossCause::RingShare, counts: counters.ring_share }],
             "{counters:?}"
         );
         counters.ring_share.get(kind)
@@ -145,5 +147,6 @@ fn losses_of_more_cgroups_than_the_map_holds_are_nobodys_and_the_sum_stays_exact
     both.run("opens", "nothing");
     let counters = both.watch.sensor.counters();
     assert!(counters.ring_share.get(Kind::Open) > 0);
-    assert_eq!(both.watch.sensor.losses(&counters), [(0, event::LossCause::RingShare, counters.ring_share)]);
+    let nobodys = CgroupLoss { cgroup: 0, cause: LossCause::RingShare, counts: counters.ring_share };
+    assert_eq!(both.watch.sensor.losses(&counters), [nobodys]);
 }
