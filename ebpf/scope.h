@@ -12,17 +12,18 @@ const volatile __u32 scope_mode = SCOPE_CGROUP;
 /* Bit n: the n-th controller of V1_CONTROLLERS is in a v1 hierarchy. 0 on hosts with cgroup v2 only. */
 const volatile __u32 v1_controllers = 0;
 
-/* Cgroup id to enum scope_decision. */
+/* Cgroup id to decision. Memory is taken as it is needed, because most hosts have a few hundred cgroups. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_CGROUPS);
 	__type(key, __u64);
-	__type(value, __u32);
+	__type(value, struct cgroup_decision);
 } decisions SEC(".maps");
 
 /*
- * The last decision per slot: id << 1 | watched. User space writes an entry with each decision; the programs add only
- * "ignore" in a scope of one cgroup, where nobody decides anything later.
+ * The last decision per slot: id << 1 | watched, for decisions about all kinds at once. User space writes an entry with
+ * each such decision; the programs add only "ignore" in a scope of one cgroup, where nobody decides anything later.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -79,16 +80,18 @@ static __always_inline __u32 cache_slot(__u64 id)
 	return (id ^ (id >> 48)) & (SCOPE_CACHE_SLOTS - 1);
 }
 
-static __always_inline bool is_watched(__u64 id)
+/* Whether events of this kind are reported from this cgroup. */
+static __always_inline bool is_watched(__u64 id, enum event_kind kind)
 {
-	__u32 slot = cache_slot(id), *decision;
+	__u32 slot = cache_slot(id);
 	__u64 *cached = bpf_map_lookup_elem(&decided, &slot);
+	struct cgroup_decision *decision;
 
 	if (cached && *cached >> 1 == (id & ~CGROUP_V1))
 		return *cached & 1;
 	decision = bpf_map_lookup_elem(&decisions, &id);
 	if (decision)
-		return *decision == SCOPE_WATCH;
+		return decision->scope == SCOPE_WATCH && decision->kinds >> kind & 1;
 	if (scope_mode == SCOPE_CONTAINERS)
 		return true;
 	if (cached)
@@ -96,9 +99,9 @@ static __always_inline bool is_watched(__u64 id)
 	return false;
 }
 
-/* Whether the task is watched; its cgroup goes to *id in any case. */
-static __always_inline bool in_scope(struct task_struct *task, __u64 *id)
+/* Whether events of this kind are reported from the task; its cgroup goes to *id in any case. */
+static __always_inline bool in_scope(struct task_struct *task, enum event_kind kind, __u64 *id)
 {
 	*id = cgroup_id(task);
-	return scope_mode == SCOPE_HOST || is_watched(*id);
+	return scope_mode == SCOPE_HOST || is_watched(*id, kind);
 }

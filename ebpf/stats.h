@@ -32,6 +32,15 @@ static __always_inline void count_generated(enum event_kind kind)
 		add(&here->generated[kind], 1);
 }
 
+static __always_inline void count_undecided(void)
+{
+	__u32 zero = 0;
+	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
+
+	if (here)
+		add(&here->undecided, 1);
+}
+
 /* Adds to what this CPU has sent, and says whether that crossed a multiple of `mark`, a power of two. */
 static __always_inline bool crosses_mark(__u32 ring, __u64 size, __u64 mark)
 {

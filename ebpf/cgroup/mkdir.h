@@ -16,13 +16,18 @@ static __always_inline __u64 id_of_parent(struct cgroup *cgroup)
 	return cgroup->level ? id_of_cgroup(cgroup->self.parent->cgroup) : 0;
 }
 
+#define EEXIST 17
+
 static __always_inline void inherit_scope(__u64 id, __u64 parent)
 {
-	__u32 *decision = bpf_map_lookup_elem(&decisions, &parent);
-	__u32 watch = SCOPE_WATCH;
+	struct cgroup_decision *decision = bpf_map_lookup_elem(&decisions, &parent);
+	long error;
 
-	if (decision && *decision == SCOPE_WATCH)
-		bpf_map_update_elem(&decisions, &id, &watch, BPF_NOEXIST);
+	if (!decision || decision->scope != SCOPE_WATCH)
+		return;
+	error = bpf_map_update_elem(&decisions, &id, decision, BPF_NOEXIST);
+	if (error && error != -EEXIST)
+		count_undecided();
 }
 
 static __always_inline void forget_scope(__u64 id)

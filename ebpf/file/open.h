@@ -249,7 +249,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	task = bpf_get_current_task_btf();
 	is_compat = task->thread_info.status & TS_COMPAT;
 	call = open_call_of(nr, is_compat);
-	if (call == NOT_OPEN || !in_scope(task, &cgroup))
+	if (call == NOT_OPEN || !in_scope(task, EVENT_OPEN, &cgroup))
 		return 0;
 	count_generated(EVENT_OPEN);
 	scratch = take_scratch(EVENT_OPEN, cgroup);

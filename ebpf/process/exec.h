@@ -127,7 +127,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct scratch *scratch;
 	__u64 cgroup;
 
-	if (!in_scope(task, &cgroup))
+	if (!in_scope(task, EVENT_EXEC, &cgroup))
 		return 0;
 	count_generated(EVENT_EXEC);
 	scratch = take_scratch(EVENT_EXEC, cgroup);

@@ -44,7 +44,7 @@ int BPF_PROG(on_exit_group_dead, struct task_struct *task, bool is_last)
 {
 	__u64 cgroup;
 
-	if (!is_last || task->flags & PF_KTHREAD || !in_scope(task, &cgroup))
+	if (!is_last || task->flags & PF_KTHREAD || !in_scope(task, EVENT_EXIT, &cgroup))
 		return 0;
 	count_generated(EVENT_EXIT);
 	report_exit(task, cgroup);
@@ -96,7 +96,7 @@ int BPF_PROG(on_exit_count_threads, struct task_struct *task)
 	__u32 pid = task->tgid;
 	__u64 cgroup, *word;
 
-	if (task->signal->live.counter || task->flags & PF_KTHREAD || !in_scope(task, &cgroup))
+	if (task->signal->live.counter || task->flags & PF_KTHREAD || !in_scope(task, EVENT_EXIT, &cgroup))
 		return 0;
 	word = word_of(pid);
 	if (word && __sync_fetch_and_or(word, mark_of(pid)) & mark_of(pid))

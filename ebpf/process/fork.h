@@ -14,7 +14,7 @@ int BPF_PROG(on_fork, struct task_struct *caller, struct task_struct *child)
 	struct task_struct *parent;
 	__u64 cgroup;
 
-	if (child->pid != child->tgid || child->flags & PF_KTHREAD || !in_scope(child, &cgroup))
+	if (child->pid != child->tgid || child->flags & PF_KTHREAD || !in_scope(child, EVENT_FORK, &cgroup))
 		return 0;
 	count_generated(EVENT_FORK);
 	fill_header(&event.header, EVENT_FORK, sizeof(event));

@@ -29,7 +29,7 @@ int on_living(struct bpf_iter__task *context)
 	struct living_process process = {};
 	__u64 cgroup;
 
-	if (!task || !is_living(task) || !in_scope(task, &cgroup))
+	if (!task || !is_living(task) || !in_scope(task, EVENT_KNOWN, &cgroup))
 		return 0;
 	process.start_ns = task->start_boottime;
 	process.tgid = task->tgid;
@@ -50,7 +50,7 @@ int on_task(struct bpf_iter__task *context)
 
 	if (!task || !is_living(task))
 		return 0;
-	if (!in_scope(task, &cgroup))
+	if (!in_scope(task, EVENT_KNOWN, &cgroup))
 		return 0;
 	scratch = bpf_map_lookup_elem(&snapshot_scratch, &zero);
 	if (!scratch)

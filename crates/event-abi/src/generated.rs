@@ -91,6 +91,7 @@ impl scope_mode {
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
 pub struct scope_mode(pub ::core::ffi::c_uint);
 impl limits {
+    pub const MAX_CGROUPS: limits = limits(65536);
     pub const COMM_BYTES: limits = limits(16);
     pub const FILESYSTEM_BYTES: limits = limits(16);
     pub const TTY_BYTES: limits = limits(32);
@@ -105,6 +106,23 @@ impl limits {
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
 pub struct limits(pub ::core::ffi::c_uint);
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct cgroup_decision {
+    pub kinds: __u64,
+    pub scope: __u32,
+    pub pad: __u32,
+    pub reserved: [__u64; 2usize],
+}
+const _: () = {
+    ["Size of cgroup_decision"][::core::mem::size_of::<cgroup_decision>() - 32usize];
+    ["Alignment of cgroup_decision"][::core::mem::align_of::<cgroup_decision>() - 8usize];
+    ["Offset of field: cgroup_decision::kinds"][::core::mem::offset_of!(cgroup_decision, kinds) - 0usize];
+    ["Offset of field: cgroup_decision::scope"][::core::mem::offset_of!(cgroup_decision, scope) - 8usize];
+    ["Offset of field: cgroup_decision::pad"][::core::mem::offset_of!(cgroup_decision, pad) - 12usize];
+    ["Offset of field: cgroup_decision::reserved"]
+        [::core::mem::offset_of!(cgroup_decision, reserved) - 16usize];
+};
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct event_header {
@@ -388,14 +406,16 @@ pub struct cpu_counters {
     pub generated: [__u64; 9usize],
     pub lost: [__u64; 27usize],
     pub sent_bytes: [__u64; 3usize],
+    pub undecided: __u64,
     pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 320usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 328usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
     ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 72usize];
     ["Offset of field: cpu_counters::sent_bytes"]
         [::core::mem::offset_of!(cpu_counters, sent_bytes) - 288usize];
-    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 312usize];
+    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 312usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 320usize];
 };

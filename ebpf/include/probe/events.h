@@ -87,6 +87,11 @@ enum scope_mode {
 };
 
 enum limits {
+	/*
+	 * Cgroups that are known, in user space and in the map `decisions`. The memory controller cannot have more
+	 * (MEM_CGROUP_ID_MAX, include/linux/memcontrol.h of Linux 6.1 and 6.12), so neither has a host that uses it.
+	 */
+	MAX_CGROUPS = 65536,
 	COMM_BYTES = 16,
 	FILESYSTEM_BYTES = 16,
 	TTY_BYTES = 32,
@@ -97,6 +102,14 @@ enum limits {
 	LOSS_CGROUPS = 4096,        /* cgroups whose losses are counted apart */
 	SHARE_SLOTS = 4096,         /* a power of two; cgroups that can have a share of the rings at the same time */
 	SCRATCH_LEVELS = 4,         /* programs on one CPU that can have begun and not ended */
+};
+
+/* What is to be done about a cgroup, in the map `decisions`. */
+struct cgroup_decision {
+	__u64 kinds; /* bit n: events of kind n are reported, if it is watched */
+	__u32 scope; /* enum scope_decision */
+	__u32 pad;
+	__u64 reserved[2]; /* for the rate and the end of a dump */
 };
 
 struct event_header {
@@ -238,5 +251,6 @@ struct cpu_counters {
 	__u64 generated[EVENT_KINDS];
 	__u64 lost[LOSS_CAUSES * EVENT_KINDS]; /* cause * EVENT_KINDS + kind */
 	__u64 sent_bytes[RINGS];
+	__u64 undecided; /* cgroups that did not inherit their decision, because the map refused it */
 	__u64 taken; /* bit n: scratch memory n is in use */
 };

@@ -151,7 +151,7 @@ impl<S: Source> Drain<S> {
         self.metrics.late.set(self.order.late);
         self.metrics.kernel_lost_other.set(kernel.lost_other);
         self.metrics.kernel_missed_runs.set(kernel.missed_runs);
-        self.metrics.scope_undecided.set(kernel.undecided);
+        self.metrics.scope_decisions_refused.set(kernel.undecided);
         let mut lost = Losses::default();
         lost.add(LossCause::RingFull, &kernel.ring_full);
         lost.add(LossCause::RingShare, &kernel.ring_share);

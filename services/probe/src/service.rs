@@ -32,9 +32,6 @@ use crate::state::{Keeper, Record, StateError, StateFile};
 use crate::table::Table;
 use crate::workload::{self, Workloads};
 
-/// Control groups that are remembered.
-const MAX_CGROUPS: usize = 100_000;
-
 /// Time for the connections to close after that.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -82,7 +79,7 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
     let started_ns = host::boot_ns();
     let metrics = Metrics::default();
     let machine = host::describe();
-    let workloads = Workloads::new(hierarchies(), MAX_CGROUPS, machine.wall_offset_ns);
+    let workloads = Workloads::new(hierarchies(), bpf::MAX_CGROUPS, machine.wall_offset_ns);
     let sensor = Sensor::load(&sensor_config(config, &workloads)?)?;
     report_hooks(sensor.hooks(), config)?;
 

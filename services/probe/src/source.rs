@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use event::{Kind, PerKind, ProcessKey};
 
-use crate::bpf::{CgroupLoss, HookReport, KernelCounters, Sensor, SensorError};
+use crate::bpf::{CgroupLoss, Decision, HookReport, KernelCounters, Sensor, SensorError};
 use crate::decode::{Decoded, Decoder};
 
 /// What the kernel side counted since it was loaded.
@@ -57,14 +57,14 @@ pub struct Drained {
 pub struct KernelSource {
     sensor: Sensor,
     decoder: Decoder,
-    undecided: u64,
+    has_warned: bool,
 }
 
 impl KernelSource {
     /// Reads what this sensor sends.
     #[must_use]
     pub fn new(sensor: Sensor) -> Self {
-        Self { sensor, decoder: Decoder::default(), undecided: 0 }
+        Self { sensor, decoder: Decoder::default(), has_warned: false }
     }
 
     /// The processes that run in scope now.
@@ -102,9 +102,8 @@ impl Source for KernelSource {
     }
 
     fn counts(&mut self) -> KernelCounts {
-        let mut all = self.sensor.counters();
+        let all = self.sensor.counters();
         let by_cgroup = self.sensor.losses(&all);
-        all.undecided += self.undecided;
         KernelCounts { all, by_cgroup }
     }
 
@@ -120,10 +119,10 @@ impl Source for KernelSource {
     }
 
     fn decide(&mut self, cgroup: u64, watch: bool) {
-        if let Err(error) = self.sensor.decide(cgroup, watch) {
+        let decision = if watch { Decision::Watch } else { Decision::Ignore };
+        if let Err(error) = self.sensor.decide(cgroup, decision) {
             // Without a decision the events of this control group keep coming and are suppressed one by one.
-            self.undecided += 1;
-            if self.undecided == 1 {
+            if !std::mem::replace(&mut self.has_warned, true) {
                 tracing::warn!(%error, cgroup, "the kernel's scope filter is full: filtering costs more from here on");
             }
         }

@@ -12,6 +12,7 @@ use super::error::{LoadError, SensorError};
 
 const KINDS: usize = event_kind::EVENT_KINDS.0 as usize;
 pub(super) const WORDS: usize = size_of::<event_abi::cpu_counters>() / size_of::<u64>();
+const UNDECIDED: usize = std::mem::offset_of!(event_abi::cpu_counters, undecided) / size_of::<u64>();
 
 /// What the programs have counted since they were loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +63,7 @@ impl Counters {
         }
         let mut counters = KernelCounters {
             missed_runs: missed_runs(ebpf).max(self.last.get().missed_runs),
+            undecided: words.get(UNDECIDED).copied().unwrap_or(0),
             ..KernelCounters::default()
         };
         let mut tables = words.chunks_exact(KINDS);

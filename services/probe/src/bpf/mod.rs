@@ -26,5 +26,5 @@ pub use error::{LoadError, SensorError};
 pub use loader::{HookReport, HookTrial, try_hooks};
 pub use losses::CgroupLoss;
 pub use memory::give_back;
-pub use scope::{Hierarchy, v1_hierarchies};
+pub use scope::{Decision, Hierarchy, Kinds, MAX_CGROUPS, v1_hierarchies};
 pub use sensor::Sensor;

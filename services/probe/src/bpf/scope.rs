@@ -1,7 +1,9 @@
 //! Which cgroups are watched: the map that the programs ask, and the v1 hierarchies that carry containers.
 
-use aya::maps::{Array, HashMap, Map, MapData};
-use event_abi::{limits, scope_decision};
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
+use event::Kind;
+use event_abi::{cgroup_decision, limits, scope_decision};
+use zerocopy::IntoBytes as _;
 
 use super::error::{LoadError, SensorError};
 
@@ -46,12 +48,72 @@ pub(super) fn v1_mask() -> u32 {
         .fold(0, |mask, (bit, _)| mask | (1 << bit))
 }
 
+/// Cgroups that are known, here and in the kernel.
+pub const MAX_CGROUPS: usize = limits::MAX_CGROUPS.0 as usize;
+
+const DECISION_BYTES: usize = size_of::<cgroup_decision>();
+
+/// What is to be done about a cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing of it is reported.
+    Ignore,
+    /// Everything is.
+    Watch,
+    /// Only these kinds are.
+    WatchOnly(Kinds),
+}
+
+/// Some kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kinds(u64);
+
+impl FromIterator<Kind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+        Self(kinds.into_iter().fold(0, |mask, kind| mask | bit(kind)))
+    }
+}
+
+impl Kinds {
+    /// As the programs see them: records that are not events are never masked.
+    fn mask(self) -> u64 {
+        let events: Self = Kind::ALL.into_iter().collect();
+        !events.0 | self.0
+    }
+}
+
+fn bit(kind: Kind) -> u64 {
+    1 << (kind as u32)
+}
+
+impl Decision {
+    fn in_kernel(self) -> cgroup_decision {
+        let (scope, kinds) = match self {
+            Self::Ignore => (scope_decision::SCOPE_IGNORE, 0),
+            Self::Watch => (scope_decision::SCOPE_WATCH, u64::MAX),
+            Self::WatchOnly(kinds) => (scope_decision::SCOPE_WATCH, kinds.mask()),
+        };
+        cgroup_decision { kinds, scope: scope.0, pad: 0, reserved: [0; 2] }
+    }
+
+    /// What the cache says of it: nothing about a decision that is not the same for all kinds.
+    fn in_cache(self, cgroup: u64) -> u64 {
+        match self {
+            Self::Ignore => entry(cgroup, false),
+            Self::Watch => entry(cgroup, true),
+            Self::WatchOnly(_) => 0,
+        }
+    }
+}
+
 /// The decisions, in the kernel.
 pub(super) struct Decisions {
     /// Cgroup id to decision.
-    map: HashMap<MapData, u64, u32>,
+    map: HashMap<MapData, u64, [u8; DECISION_BYTES]>,
     /// The last decision per slot, so that most programs need not search the map.
     cache: Array<MapData, u64>,
+    /// Decisions that the map refused.
+    pub(super) refused: u64,
 }
 
 impl Decisions {
@@ -59,23 +121,35 @@ impl Decisions {
         Ok(Self {
             map: map.try_into().map_err(LoadError::Map)?,
             cache: cache.try_into().map_err(LoadError::Map)?,
+            refused: 0,
         })
     }
 
-    pub(super) fn decide(&mut self, cgroup: u64, watch: bool) -> Result<(), SensorError> {
-        let failed = |source| SensorError::Scope { cgroup, source };
-        let decision = if watch { scope_decision::SCOPE_WATCH } else { scope_decision::SCOPE_IGNORE };
-        self.map.insert(cgroup, decision.0, 0).map_err(failed)?;
-        self.cache.set(slot(cgroup), entry(cgroup, watch), 0).map_err(failed)
+    pub(super) fn decide(&mut self, cgroup: u64, decision: Decision) -> Result<(), SensorError> {
+        let mut bytes = [0; DECISION_BYTES];
+        bytes.copy_from_slice(decision.in_kernel().as_bytes());
+        let written = self.map.insert(cgroup, bytes, 0).and_then(|()| match decision.in_cache(cgroup) {
+            0 => self.forget_cached(cgroup),
+            entry => self.cache.set(slot(cgroup), entry, 0),
+        });
+        written.map_err(|source| {
+            self.refused += 1;
+            SensorError::Scope { cgroup, source }
+        })
     }
 
     pub(super) fn forget(&mut self, cgroup: u64) {
         // The kernel side forgets a removed cgroup by itself, so that "not there" is a good answer.
         drop(self.map.remove(&cgroup));
+        drop(self.forget_cached(cgroup));
+    }
+
+    fn forget_cached(&mut self, cgroup: u64) -> Result<(), MapError> {
         let is_cached = |entry: u64| entry >> 1 == cgroup & (u64::MAX >> 1);
         if self.cache.get(&slot(cgroup), 0).is_ok_and(is_cached) {
-            drop(self.cache.set(slot(cgroup), 0, 0));
+            self.cache.set(slot(cgroup), 0, 0)?;
         }
+        Ok(())
     }
 }
 
@@ -89,6 +163,19 @@ fn slot(cgroup: u64) -> u32 {
 /// hierarchies, whose number is never 0 and therefore tells the same.
 fn entry(cgroup: u64, watch: bool) -> u64 {
     (cgroup << 1) | u64::from(watch)
+}
+
+#[cfg(test)]
+impl Decisions {
+    /// Takes all the room, and says how much that was in all.
+    pub(super) fn fill(&mut self) -> usize {
+        for cgroup in (1_u64..).map(|n| u64::MAX - n) {
+            if self.map.insert(cgroup, [0; DECISION_BYTES], 0).is_err() {
+                break;
+            }
+        }
+        self.map.keys().count()
+    }
 }
 
 #[cfg(test)]
@@ -108,5 +195,14 @@ mod tests {
         let v1 = event_abi::v1_cgroup_id(8, 77);
         assert_ne!(entry(77, true), entry(v1, true));
         assert_ne!(entry(77, true), entry(77, false));
+    }
+
+    #[test]
+    fn records_that_are_not_events_are_never_masked() {
+        let decision = Decision::WatchOnly([Kind::Exit].into_iter().collect()).in_kernel();
+        let is_reported = |number: u32| decision.kinds >> number & 1 == 1;
+        assert!(is_reported(event_abi::event_kind::EVENT_KNOWN.0));
+        let seen: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_reported(*kind as u32)).collect();
+        assert_eq!(seen, [Kind::Exit]);
     }
 }

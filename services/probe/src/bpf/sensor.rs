@@ -14,7 +14,7 @@ use super::error::{LoadError, SensorError};
 use super::loader::{self, HookReport};
 use super::losses::{CgroupLoss, Losses};
 use super::ring::Ring;
-use super::scope::Decisions;
+use super::scope::{Decision, Decisions};
 use super::snapshot;
 
 /// How often the reader looks whether a record is finished. A program writes one in a microsecond, unless its
@@ -30,7 +30,7 @@ pub struct Sensor {
     strings: Ring,
     pub(super) counters: Counters,
     pub(super) losses: Losses,
-    decisions: Decisions,
+    pub(super) decisions: Decisions,
     epoch: Epoch,
     ready: Epoll,
 }
@@ -55,7 +55,7 @@ impl Sensor {
         )?;
         if let Scope::Cgroup { ids } = &config.scope {
             for id in ids {
-                decisions.decide(*id, true)?;
+                decisions.decide(*id, Decision::Watch)?;
             }
         }
         let epoch = Epoch::new(loader::take_map(&mut ebpf, ".bss")?)?;
@@ -123,7 +123,9 @@ impl Sensor {
     /// The counters of the programs since they were loaded.
     #[must_use]
     pub fn counters(&self) -> KernelCounters {
-        self.counters.read(&self.ebpf)
+        let mut counters = self.counters.read(&self.ebpf);
+        counters.undecided += self.decisions.refused;
+        counters
     }
 
     /// What each cgroup lost, of what these counters tell.
@@ -132,12 +134,12 @@ impl Sensor {
         self.losses.read(counters)
     }
 
-    /// Writes what was found out about a cgroup: whether its processes are watched from now on.
+    /// Writes what is to be done about a cgroup from now on. Its descendants that are made later inherit it.
     ///
     /// # Errors
-    /// When the map is full.
-    pub fn decide(&mut self, cgroup: u64, watch: bool) -> Result<(), SensorError> {
-        self.decisions.decide(cgroup, watch)
+    /// When the map is full; that is counted as undecided.
+    pub fn decide(&mut self, cgroup: u64, decision: Decision) -> Result<(), SensorError> {
+        self.decisions.decide(cgroup, decision)
     }
 
     /// Forgets a cgroup that is gone.

@@ -318,15 +318,53 @@ fn a_decision_takes_effect_and_can_be_forgotten() {
     }
     let mut watch = Watch::new("decide");
     let id = watch.cgroup.id();
-    watch.sensor.decide(id, false).unwrap();
+    watch.sensor.decide(id, Decision::Ignore).unwrap();
     assert!(watch.run("nothing").success());
     assert_eq!(watch.events, []);
-    watch.sensor.decide(id, true).unwrap();
+    watch.sensor.decide(id, Decision::Watch).unwrap();
     assert!(watch.run("nothing").success());
     assert_eq!(watch.count(Kind::Exit), 1);
     watch.sensor.forget(id);
     assert!(watch.run("nothing").success());
     assert_eq!(watch.count(Kind::Exit), 1);
+}
+
+#[test]
+fn a_cgroup_can_be_watched_for_some_kinds_only_and_those_made_in_it_inherit_that() {
+    if !can_load() {
+        return;
+    }
+    let mut watch = Watch::new("kinds");
+    let only = |kinds: &[Kind]| Decision::WatchOnly(kinds.iter().copied().collect());
+    let id = watch.cgroup.id();
+    watch.sensor.decide(id, only(&[Kind::Exit])).unwrap();
+    assert!(watch.run("few-opens").success());
+    let inner = watch.cgroup.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    assert!(watch.run_in(&inner.join("cgroup.procs"), "few-opens").success());
+    wait_until("the cgroup is empty", || std::fs::remove_dir(&inner).is_ok());
+    assert_eq!((watch.count(Kind::Open), watch.count(Kind::Exit)), (0, 2));
+    watch.sensor.decide(id, only(&[Kind::Open])).unwrap();
+    assert!(watch.run("few-opens").success());
+    assert!(watch.count(Kind::Open) >= workload::FEW);
+    assert_eq!(watch.count(Kind::Exit), 2);
+    watch.assert_nothing_lost();
+}
+
+/// The map is filled with decisions about cgroups that do not exist.
+#[test]
+fn a_decision_that_finds_no_room_is_counted_wherever_it_was_made() {
+    if !can_load() {
+        return;
+    }
+    let mut watch = Watch::new("undecided");
+    assert_eq!(watch.sensor.decisions.fill(), MAX_CGROUPS);
+    let inner = watch.cgroup.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    assert_eq!(watch.sensor.counters().undecided, 1);
+    std::fs::remove_dir(&inner).unwrap();
+    watch.sensor.decide(1, Decision::Watch).unwrap_err();
+    assert_eq!(watch.sensor.counters().undecided, 2);
 }
 
 #[test]
