@@ -25,7 +25,19 @@ pub struct CgroupLoss {
 /// The map is read only when something was lost since it was read the last time.
 pub(super) struct Losses {
     map: HashMap<MapData, u64, [u64; WORDS]>,
-    last: RefCell<(u64, Vec<CgroupLoss>)>,
+    last: RefCell<Last>,
+}
+
+/// What was read.
+#[derive(Default)]
+struct Last {
+    /// How much was lost in all.
+    lost: u64,
+    found: Vec<CgroupLoss>,
+    /// What cgroups lost that were forgotten since; told once more.
+    forgotten: Vec<CgroupLoss>,
+    /// How much of `lost` the map no longer holds.
+    removed: u64,
 }
 
 impl Losses {
@@ -38,30 +50,57 @@ impl Losses {
     /// All of them, sorted. What is lost while this reads may be missing until the next loss.
     pub(super) fn read(&self, totals: &KernelCounters) -> Vec<CgroupLoss> {
         let lost = totals.lost();
-        let (known, last) = &mut *self.last.borrow_mut();
-        if *known == lost {
-            return last.clone();
+        let last = &mut *self.last.borrow_mut();
+        if last.lost != lost {
+            last.read(&self.map, lost);
         }
-        let mut all: Vec<CgroupLoss> = Vec::new();
-        for entry in self.map.iter() {
+        let mut all = std::mem::take(&mut last.forgotten);
+        all.extend(&last.found);
+        all.sort_unstable_by_key(|loss| (loss.cgroup, loss.cause));
+        all
+    }
+
+    /// Makes room: the cgroup is gone, so nothing more is lost there. What it lost is told with the next look, and not
+    /// after that.
+    ///
+    /// Nothing is counted between the look and the removal: a task passes its last hook before it leaves its cgroup
+    /// (`trace_sched_process_exit` before `cgroup_exit` in `do_exit`, kernel/exit.c of Linux 6.1 and 6.12), and a cgroup
+    /// can be removed only when all have left.
+    pub(super) fn forget(&mut self, cgroup: u64) {
+        // Most cgroups never lost anything.
+        let Ok(words) = self.map.get(&cgroup, 0) else { return };
+        if cgroup == 0 || self.map.remove(&cgroup).is_err() {
+            return;
+        }
+        let last = self.last.get_mut();
+        last.found.retain(|loss| loss.cgroup != cgroup);
+        for (cause, counts) in causes(&words) {
+            last.removed += counts.total();
+            last.forgotten.push(CgroupLoss { cgroup, cause, counts });
+        }
+    }
+}
+
+impl Last {
+    fn read(&mut self, map: &HashMap<MapData, u64, [u64; WORDS]>, lost: u64) {
+        let mut found: Vec<CgroupLoss> = Vec::new();
+        for entry in map.iter() {
             match entry {
                 Ok((cgroup, words)) => {
-                    all.extend(causes(&words).map(|(cause, counts)| CgroupLoss { cgroup, cause, counts }))
+                    found.extend(causes(&words).map(|(cause, counts)| CgroupLoss { cgroup, cause, counts }));
                 }
                 // The rest is read again with the next look.
                 Err(error) => {
                     tracing::debug!(%error, "the losses of the cgroups cannot be read");
-                    return last.clone();
+                    return;
                 }
             }
         }
-        all.sort_unstable_by_key(|loss: &CgroupLoss| (loss.cgroup, loss.cause));
         // A loss is counted for its cgroup a moment after it is counted at all, so what is not there yet is looked for
         // again.
-        let seen: u64 = all.iter().map(|loss| loss.counts.total()).sum();
-        *known = if seen >= lost { lost } else { seen };
-        *last = all;
-        last.clone()
+        let seen = self.removed + found.iter().map(|loss| loss.counts.total()).sum::<u64>();
+        self.lost = lost.min(seen);
+        self.found = found;
     }
 }
 
@@ -93,5 +132,9 @@ impl Losses {
                 return;
             }
         }
+    }
+
+    pub(super) fn has(&self, cgroup: u64) -> bool {
+        self.map.get(&cgroup, 0).is_ok()
     }
 }

@@ -142,9 +142,10 @@ impl Sensor {
         self.decisions.decide(cgroup, decision)
     }
 
-    /// Forgets a cgroup that is gone.
+    /// Forgets a cgroup that is gone. [`Sensor::losses`] tells what it lost once more.
     pub fn forget(&mut self, cgroup: u64) {
         self.decisions.forget(cgroup);
+        self.losses.forget(cgroup);
     }
 
     /// One record per process in scope, as bytes for the decoder.

@@ -136,6 +136,35 @@ fn execs_whose_strings_find_no_room_are_reported_without_them_and_nothing_else_i
     assert!(whole > 0 && cut > 0, "{whole} {cut}");
 }
 
+#[test]
+fn what_a_cgroup_lost_is_told_once_more_when_it_is_gone_and_its_room_is_free() {
+    if !can_load() {
+        return;
+    }
+    let mut both = Neighbours::new("gone");
+    both.run("opens", "nothing");
+    let loud = both.watch.cgroup.id();
+    let before = both.watch.sensor.losses(&both.watch.sensor.counters());
+    assert!(before[0].counts.get(Kind::Open) > 0 && both.watch.sensor.losses.has(loud), "{before:?}");
+    // More is lost, and nobody looks before the cgroup is forgotten.
+    both.run("opens", "nothing");
+    both.watch.sensor.forget(loud);
+    assert!(!both.watch.sensor.losses.has(loud));
+    let counters = both.watch.sensor.counters();
+    let told = both.watch.sensor.losses(&counters);
+    let all = CgroupLoss { cgroup: loud, cause: LossCause::RingShare, counts: counters.ring_share };
+    assert_eq!(told, [all]);
+    assert!(told[0].counts.total() > before[0].counts.total());
+    assert_eq!(both.watch.sensor.losses(&counters), []);
+    // The sum is still exact, with those who are there.
+    both.watch.sensor.decide(loud, Decision::Watch).unwrap();
+    both.run("opens", "nothing");
+    let after = both.watch.sensor.counters();
+    let again = both.watch.sensor.losses(&after);
+    let lost = |counters: &KernelCounters| counters.ring_share.get(Kind::Open);
+    assert_eq!(again[0].counts.get(Kind::Open), lost(&after) - lost(&counters));
+}
+
 /// The map is told to be full by entries of cgroups that do not exist.
 #[test]
 fn losses_of_more_cgroups_than_the_map_holds_are_nobodys_and_the_sum_stays_exact() {
