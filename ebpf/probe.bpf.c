@@ -22,6 +22,8 @@
 #include "path.h"
 #include "args.h"
 
+#include "syscall/dispatch.h"
+
 #include "process/exec.h"
 #include "process/exit.h"
 #include "process/fork.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * tp_btf/sys_exit, the only hook for system calls: it runs after every one, so what is not an open leaves after a few
- * comparisons. open, openat, openat2 and creat, from 64-bit, x32 and 32-bit callers.
+ * The open calls: open, openat, openat2 and creat; a handler of syscall/dispatch.h.
  *
  * A success is told by the file in the descriptor table, never by the path argument, which another thread may change
  * at any time. After a failure there is no file, and the argument as it is now is all there is; the record says so.
@@ -11,8 +10,6 @@
  */
 #pragma once
 
-#define X32_SYSCALL_BIT 0x40000000
-#define TS_COMPAT 2
 #define AT_FDCWD (-100)
 
 #define O_WRONLY 01
@@ -29,54 +26,28 @@
 /* ERESTARTSYS and its relatives: the call was interrupted. User space never sees them. */
 #define is_restart(error) ((error) <= -512 && (error) >= -516)
 
-enum open_call { NOT_OPEN, OPEN, CREAT, OPENAT, OPENAT2 };
-
-/* Numbers that mean an open for some kind of caller. */
-static __always_inline bool may_be_open(__u32 nr)
+/* What the call was asked for, whichever it was. */
+static __always_inline void read_open(struct open_arguments *out, const struct call_arguments *arguments, __u32 call)
 {
-	if (nr <= 8)
-		return 1 << nr & (1 << 2 | 1 << 5 | 1 << 8);
-	return nr == 257 || nr == 437 || nr == 85 || nr == 295;
-}
-
-/*
- * Not static, so that the verifier knows nothing of the result: else it verifies all that follows once for each number,
- * and looking up the types of the kernel's pointers each time takes longer than all the rest of the start.
- */
-__noinline int open_call_of(__u32 nr, __u32 is_compat)
-{
-	if (nr == 437)
-		return OPENAT2;
-	if (is_compat)
-		return nr == 5 ? OPEN : nr == 8 ? CREAT : nr == 295 ? OPENAT : NOT_OPEN;
-	return nr == 2 ? OPEN : nr == 85 ? CREAT : nr == 257 ? OPENAT : NOT_OPEN;
-}
-
-static __always_inline void read_arguments(struct open_arguments *out, struct pt_regs *regs, int call,
-					   bool is_compat)
-{
-	__u64 first = is_compat ? (__u32)regs->bx : regs->di;
-	__u64 second = is_compat ? (__u32)regs->cx : regs->si;
-	__u64 third = regs->dx;
-	__u64 fourth = is_compat ? (__u32)regs->si : 0;
+	const __u64 *at = arguments->at;
 
 	out->is_flags_known = 1;
 	out->directory = AT_FDCWD;
-	out->path = first;
-	if (call == OPEN) {
-		out->flags = second;
-		out->mode = third;
-	} else if (call == CREAT) {
+	out->path = at[0];
+	if (call == CALL_OPEN) {
+		out->flags = at[1];
+		out->mode = at[2];
+	} else if (call == CALL_CREAT) {
 		out->flags = O_CREAT | O_WRONLY | O_TRUNC;
-		out->mode = second;
+		out->mode = at[1];
 	} else {
-		out->directory = first;
-		out->path = second;
-		out->flags = third;
-		out->mode = is_compat ? fourth : regs->r10;
+		out->directory = at[0];
+		out->path = at[1];
+		out->flags = at[2];
+		out->mode = at[3];
 	}
-	if (call == OPENAT2) {
-		out->how = is_compat ? (__u32)third : third;
+	if (call == CALL_OPENAT2) {
+		out->how = at[2];
 		out->flags = 0;
 		out->mode = 0;
 		out->is_flags_known = 0;
@@ -234,28 +205,21 @@ static __always_inline void report_open(struct scratch *scratch, struct task_str
 	send(bulk, EVENT_OPEN, cgroup, event, size & (RECORD_BYTES - 1));
 }
 
+/* Not attached: on_sys_exit goes on here. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
+int BPF_PROG(on_open, struct pt_regs *regs, long result)
 {
-	__u32 nr = (__u32)regs->orig_ax & ~X32_SYSCALL_BIT;
-	struct task_struct *task;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call_arguments arguments;
 	struct scratch *scratch;
-	bool is_compat;
-	__u64 cgroup;
-	int call;
+	__u64 cgroup = cgroup_id(task);
 
-	if (!may_be_open(nr))
-		return 0;
-	task = bpf_get_current_task_btf();
-	is_compat = task->thread_info.status & TS_COMPAT;
-	call = open_call_of(nr, is_compat);
-	if (call == NOT_OPEN || !in_scope(task, EVENT_OPEN, &cgroup))
-		return 0;
 	count_generated(EVENT_OPEN);
 	scratch = take_scratch(EVENT_OPEN, cgroup);
 	if (!scratch)
 		return 0;
-	read_arguments(&scratch->arguments, regs, call, is_compat);
+	read_arguments(&arguments, regs, task);
+	read_open(&scratch->arguments, &arguments, call_of(regs, task));
 	report_open(scratch, task, result, cgroup);
 	give_back(scratch);
 	return 0;

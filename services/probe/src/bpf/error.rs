@@ -48,6 +48,21 @@ pub enum SensorError {
         #[source]
         source: aya::maps::MapError,
     },
+    /// The kind cannot be attached and detached while the probe runs.
+    #[error("{kind:?} is always attached: every later event needs it")]
+    NotOptional {
+        /// Which.
+        kind: event::Kind,
+    },
+    /// A kind could not be attached.
+    #[error("cannot attach the programs of {kind:?}")]
+    Attach {
+        /// Which.
+        kind: event::Kind,
+        /// What the kernel said.
+        #[source]
+        source: aya::programs::ProgramError,
+    },
     /// The process iterator is not available or failed.
     #[error("cannot list the processes in scope: {what}")]
     Snapshot {

@@ -1,43 +1,24 @@
-//! Loads the object and attaches its programs, each by itself.
-//!
-//! A hook that this kernel refuses is reported with what that costs, and the others run.
+//! Makes the maps of the object, as the configuration and the running kernel want them, and tries its hooks.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use aya::maps::Map;
-use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::programs::{Iter, ProgramError};
+use aya::{Ebpf, EbpfLoader};
 use event::Kind;
 use event_abi::scope_mode;
 
+use super::attachments::{Attachments, HookReport};
 use super::config::{Scope, SensorConfig};
 use super::error::{LoadError, SensorError};
-use super::hooks::{Choice, HOOKS, Hook};
+use super::hooks::HOOKS;
 use super::kernel_types::KernelTypes;
-use super::scope;
+use super::{programs, scope};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.bpf.o"));
 
-/// What became of one hook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HookReport {
-    /// What it reports: a kind of event, `cgroup_made`, `cgroup_gone` or `snapshot`.
-    pub kind: String,
-    /// The program.
-    pub program: String,
-    /// Where it is attached, `tp_btf/sched_process_exec`.
-    pub attach: String,
-    /// Whether it runs.
-    pub active: bool,
-    /// Why it does not, and what is not seen without it.
-    pub error: Option<String>,
-}
-
 #[cfg(test)]
 thread_local! {
-    /// A program that is treated as if this kernel had refused it, so that tests reach the one tried next.
-    pub(super) static SKIPPED_PROGRAM: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
     /// Treats this kernel as one in which programs preempt each other.
     pub(super) static IS_PREEMPTIBLE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
@@ -91,7 +72,7 @@ pub(super) fn open(config: &SensorConfig, types: &KernelTypes) -> Result<Ebpf, L
 /// Whether the end of a process is found out with a mark per pid, because the kernel (before 6.16) does not tell.
 fn needs_exit_marks() -> bool {
     #[cfg(test)]
-    if !SKIPPED_PROGRAM.get().is_empty() {
+    if !programs::SKIPPED_PROGRAM.get().is_empty() {
         return true;
     }
     kernel_version() < (6, 16)
@@ -139,125 +120,16 @@ pub(super) fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadE
     ebpf.take_map(name).ok_or(LoadError::MissingMap { name })
 }
 
-/// Loads and attaches the hooks of these kinds, and those that every kind needs. They are loaded side by side, because
-/// the kernel verifies each by itself, and attached in their order.
-pub(super) fn attach(ebpf: &mut Ebpf, kinds: &[Kind], types: &KernelTypes) -> Vec<HookReport> {
-    let btf = &types.all;
-    let wanted = |hook: &&Hook| hook.kind.is_none_or(|kind| kinds.contains(&kind));
-    let mut programs: HashMap<String, &mut Program> =
-        ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
-    let candidates: Vec<_> =
-        HOOKS.iter().filter(wanted).map(|hook| Candidates::new(hook, &mut programs)).collect();
-    let loaded: Vec<_> = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            candidates.into_iter().map(|hook| scope.spawn(move || hook.load(btf))).collect();
-        running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-    });
-    let reports = HOOKS.iter().filter(wanted).zip(loaded).map(|(hook, loaded)| match loaded {
-        Ok(Ok(choice)) => choice.attach(hook),
-        Ok(Err(refusals)) => refused(hook, &refusals),
-        Err(_) => refused(hook, "loading it panicked"),
-    });
-    reports.collect()
-}
-
-/// The programs of one hook, in the order in which they are tried.
-struct Candidates<'a> {
-    hook: &'static Hook,
-    choices: Vec<ChoicePrograms<'a>>,
-}
-
-/// The programs of one choice. Some, if the object has them.
-struct ChoicePrograms<'a> {
-    choice: &'static Choice,
-    program: Option<&'a mut Program>,
-    helper: Option<&'a mut Program>,
-}
-
-impl<'a> Candidates<'a> {
-    fn new(hook: &'static Hook, programs: &mut HashMap<String, &'a mut Program>) -> Self {
-        let choices = hook.programs.iter().filter(|choice| !is_skipped(choice));
-        let choices = choices.map(|choice| ChoicePrograms {
-            choice,
-            program: programs.remove(choice.program),
-            helper: choice.helper.and_then(|(name, _)| programs.remove(name)),
-        });
-        Self { hook, choices: choices.collect() }
-    }
-
-    /// The first choice that loads, or why none does.
-    fn load(self, btf: &Btf) -> Result<ChoicePrograms<'a>, String> {
-        let mut refusals = Vec::new();
-        for mut choice in self.choices {
-            match choice.load(self.hook, btf) {
-                Ok(()) => return Ok(choice),
-                Err(error) => refusals.push(format!("{}: {}", choice.choice.program, chain(&error))),
-            }
-        }
-        Err(refusals.join("; "))
-    }
-}
-
-impl ChoicePrograms<'_> {
-    fn load(&mut self, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
-        if let Some((_, tracepoint)) = self.choice.helper {
-            tracepoint_program(&mut self.helper)?.load(tracepoint, btf)?;
-        }
-        if !hook.is_iterator() {
-            return tracepoint_program(&mut self.program)?.load(hook.attach, btf);
-        }
-        let program: &mut Iter = self.program.as_deref_mut().ok_or(ProgramError::NotLoaded)?.try_into()?;
-        program.load(hook.attach, btf)
-    }
-
-    fn attach(mut self, hook: &Hook) -> HookReport {
-        match self.try_attach(hook) {
-            Ok(()) => report(hook, self.choice.program, None),
-            Err(error) => refused(hook, &format!("{}: {}", self.choice.program, chain(&error))),
-        }
-    }
-
-    fn try_attach(&mut self, hook: &Hook) -> Result<(), ProgramError> {
-        if self.choice.helper.is_some() {
-            tracepoint_program(&mut self.helper)?.attach()?;
-        }
-        if hook.is_iterator() {
-            // It runs when a list is asked for, so there is nothing to attach now.
-            return Ok(());
-        }
-        tracepoint_program(&mut self.program)?.attach().map(drop)
-    }
-}
-
-fn tracepoint_program<'a>(
-    program: &'a mut Option<&mut Program>,
-) -> Result<&'a mut BtfTracePoint, ProgramError> {
-    program.as_deref_mut().ok_or(ProgramError::NotLoaded)?.try_into()
-}
-
-#[cfg(test)]
-fn is_skipped(choice: &Choice) -> bool {
-    SKIPPED_PROGRAM.get() == choice.program
-}
-
-#[cfg(not(test))]
-fn is_skipped(_: &Choice) -> bool {
-    false
-}
-
-fn refused(hook: &Hook, why: &str) -> HookReport {
-    let program = hook.programs.last().map_or("", |choice| choice.program);
-    report(hook, program, Some(format!("{}: {why}", hook.cost)))
-}
-
-fn report(hook: &Hook, program: &str, error: Option<String>) -> HookReport {
-    HookReport {
-        kind: hook.name.to_owned(),
-        program: program.to_owned(),
-        attach: hook.attach_name(),
-        active: error.is_none(),
-        error,
-    }
+/// Loads and attaches the hooks of these kinds, and those that every kind needs.
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    kinds: &[Kind],
+    types: &KernelTypes,
+) -> Result<(Vec<HookReport>, Attachments), SensorError> {
+    let mut attachments = Attachments::new(take_map(ebpf, "exit_handlers")?)?;
+    let loaded = programs::load(ebpf, kinds, &types.all);
+    let reports = attachments.attach_all(ebpf, loaded);
+    Ok((reports, attachments))
 }
 
 /// A loaded iterator.
@@ -283,36 +155,14 @@ pub struct HookTrial {
 ///
 /// # Errors
 /// When the object itself cannot be used.
-pub fn try_hooks() -> Result<Vec<HookTrial>, LoadError> {
+pub fn try_hooks() -> Result<Vec<HookTrial>, SensorError> {
     let config = SensorConfig::of_nothing();
     let types = kernel_types()?;
     let mut ebpf = open(&config, &types)?;
-    let reports = attach(&mut ebpf, &config.kinds, &types);
+    let (reports, _attached) = attach(&mut ebpf, &config.kinds, &types)?;
     let trial = |report: HookReport| {
         let hook = HOOKS.iter().find(|hook| hook.name == report.kind);
         HookTrial { cost: hook.map_or("", |hook| hook.cost).into(), report }
     };
     Ok(reports.into_iter().map(trial).collect())
-}
-
-/// An error with its causes in one line; of a verifier log only the end, which names the reason.
-fn chain(error: &dyn std::error::Error) -> String {
-    const LOG_LINES: usize = 4;
-    let mut text = String::new();
-    for cause in std::iter::successors(Some(error), |error| error.source()) {
-        let message = cause.to_string();
-        let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let skip = lines.len().saturating_sub(LOG_LINES);
-        let shown = if skip > 1 {
-            let head = lines.first().copied().into_iter();
-            head.chain(std::iter::once("…")).chain(lines.into_iter().skip(skip)).collect::<Vec<_>>().join(" ")
-        } else {
-            lines.join(" ")
-        };
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&shown);
-    }
-    text
 }

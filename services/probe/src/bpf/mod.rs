@@ -5,6 +5,7 @@
 //! pinned.
 #![expect(unsafe_code, reason = "the rings are memory shared with the kernel")]
 
+mod attachments;
 mod config;
 mod counters;
 mod error;
@@ -13,6 +14,7 @@ mod kernel_types;
 mod loader;
 mod losses;
 mod memory;
+mod programs;
 mod ring;
 mod scope;
 mod sensor;
@@ -20,10 +22,11 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use attachments::HookReport;
 pub use config::{Scope, SensorConfig};
 pub use counters::KernelCounters;
 pub use error::{LoadError, SensorError};
-pub use loader::{HookReport, HookTrial, try_hooks};
+pub use loader::{HookTrial, try_hooks};
 pub use losses::CgroupLoss;
 pub use memory::give_back;
 pub use scope::{Decision, Hierarchy, Kinds, MAX_CGROUPS, v1_hierarchies};

@@ -4,14 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::Ebpf;
 use aya::maps::{Array, Map, MapData};
-use aya::programs::Program;
-use event::ProcessKey;
+use event::{Kind, ProcessKey};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use super::attachments::{Attachments, HookReport};
 use super::config::{Scope, SensorConfig};
 use super::counters::{Counters, KernelCounters};
 use super::error::{LoadError, SensorError};
-use super::loader::{self, HookReport};
+use super::loader;
 use super::losses::{CgroupLoss, Losses};
 use super::ring::Ring;
 use super::scope::{Decision, Decisions};
@@ -23,6 +23,7 @@ const UNFINISHED_TRIES: u32 = 1000;
 
 /// The loaded programs. Dropping it detaches them.
 pub struct Sensor {
+    pub(super) attachments: Attachments,
     pub(super) ebpf: Ebpf,
     hooks: Vec<HookReport>,
     bulk: Ring,
@@ -60,19 +61,41 @@ impl Sensor {
         }
         let epoch = Epoch::new(loader::take_map(&mut ebpf, ".bss")?)?;
         let ready = watch(&[&bulk, &never_drop, &strings])?;
-        let hooks = loader::attach(&mut ebpf, &config.kinds, &types);
-        Ok(Self { ebpf, hooks, bulk, never_drop, strings, counters, losses, decisions, epoch, ready })
+        let (hooks, attachments) = loader::attach(&mut ebpf, &config.kinds, &types)?;
+        Ok(Self {
+            attachments,
+            ebpf,
+            hooks,
+            bulk,
+            never_drop,
+            strings,
+            counters,
+            losses,
+            decisions,
+            epoch,
+            ready,
+        })
     }
 
     /// Detaches every hook: nothing new is generated. What the rings hold and the counters stay readable.
     pub fn detach(&mut self) {
-        for (name, program) in self.ebpf.programs_mut() {
-            let Program::BtfTracePoint(program) = program else { continue };
-            // Programs of kinds that were not asked for, or that the kernel refused, are not loaded.
-            if let Err(error) = program.unload() {
-                tracing::debug!(name, %error, "not detached");
-            }
-        }
+        self.attachments.detach_all();
+    }
+
+    /// Attaches the programs of an optional kind that was loaded. It needs no capability, and loses nothing of the others.
+    ///
+    /// # Errors
+    /// When the kind is not optional, was not loaded, or the kernel refuses.
+    pub fn attach_kind(&mut self, kind: Kind) -> Result<(), SensorError> {
+        self.attachments.attach_kind(&mut self.ebpf, kind)
+    }
+
+    /// Detaches an optional kind: who does nothing else pays nothing for it any more.
+    ///
+    /// # Errors
+    /// When the kind is not optional.
+    pub fn detach_kind(&mut self, kind: Kind) -> Result<(), SensorError> {
+        self.attachments.detach_kind(kind)
     }
 
     /// What became of each hook.

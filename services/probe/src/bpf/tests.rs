@@ -3,6 +3,7 @@
 //! They need root and BTF; without, each says that it is skipped ([`skipped`]). What is watched is this test program
 //! again, run with one ignored test that does the work (`workload`).
 
+mod attach;
 mod busy;
 mod cost;
 mod exits;
@@ -232,7 +233,7 @@ fn the_few_types_of_the_kernel_relocate_the_programs_as_all_of_them_do() {
     // A tag is a hash of the instructions.
     let tags = |types| {
         let mut ebpf = loader::open(&config, types).unwrap();
-        loader::attach(&mut ebpf, &config.kinds, types);
+        programs::load(&mut ebpf, &config.kinds, &types.all);
         let tag = |(name, program): (&str, &aya::programs::Program)| {
             Some((name.to_owned(), program.info().ok()?.tag()))
         };

@@ -32,6 +32,7 @@ pub(super) fn checks(observed: &Observed) -> Vec<Check> {
         opens(observed, CREATED, 1),
         missing(observed),
         credentials(observed),
+        attaching(observed),
         accounting(observed),
     ]);
     checks
@@ -40,7 +41,11 @@ pub(super) fn checks(observed: &Observed) -> Vec<Check> {
 /// One check per hook: whether it runs.
 pub(super) fn hooks(hooks: &[HookReport]) -> Vec<Check> {
     let judge = |hook: &HookReport| {
-        let found = hook.error.clone().unwrap_or_else(|| format!("{} on {}", hook.program, hook.attach));
+        let found = hook.error.clone().unwrap_or_else(|| {
+            let (program, attach, instructions) = (&hook.program, &hook.attach, hook.instructions);
+            let refused: String = hook.refused.iter().map(|why| format!("; refused: {why}")).collect();
+            format!("{program} on {attach}, {instructions} instructions verified{refused}")
+        });
         Check { name: format!("hook {} is attached", hook.kind), passed: hook.active, found }
     };
     hooks.iter().map(judge).collect()
@@ -232,6 +237,16 @@ fn credentials(observed: &Observed) -> Check {
         "every event carries the credentials and namespaces of its task",
         wrong == 0,
         format!("{wrong} of {} wrong", observed.events.len()),
+    )
+}
+
+/// That nothing else was lost meanwhile is what the other checks say.
+fn attaching(observed: &Observed) -> Check {
+    let turns = observed.turns;
+    check(
+        "a kind is detached and attached again without a capability",
+        turns > 1,
+        format!("{turns} times while the others were counted"),
     )
 }
 

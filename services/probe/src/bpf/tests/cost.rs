@@ -88,12 +88,12 @@ fn cost_of_the_start() {
     for _ in 0..3 {
         let types = timed("types of the kernel", || loader::kernel_types().unwrap());
         let mut ebpf = timed("maps and relocation", || loader::open(&config, &types).unwrap());
-        timed("programs", || loader::attach(&mut ebpf, &config.kinds, &types));
+        let attached = timed("programs", || loader::attach(&mut ebpf, &config.kinds, &types).unwrap());
         for (name, program) in ebpf.programs() {
             let Ok(info) = program.info() else { continue };
             println!("  {name}: {} instructions verified", info.verified_instruction_count().unwrap_or(0));
         }
-        timed("end", || drop(ebpf));
+        timed("end", || drop((attached, ebpf)));
         timed("all", || drop(Sensor::load(&config).unwrap()));
     }
     let mut sensor = Sensor::load(&config).unwrap();

@@ -7,12 +7,15 @@ use super::*;
 /// With the program for 6.16 and later, then with the one for kernels before.
 fn with_each_program(name: &str, check: impl Fn(&mut Watch)) {
     for skipped in ["", "on_exit_group_dead"] {
-        loader::SKIPPED_PROGRAM.set(skipped);
+        programs::SKIPPED_PROGRAM.set(skipped);
         let mut watch = Watch::new(&format!("{name}{}", skipped.len()));
         let programs: Vec<_> = watch.sensor.hooks().iter().map(|hook| hook.program.as_str()).collect();
         assert_eq!(programs.contains(&"on_exit_count_threads"), !skipped.is_empty(), "{programs:?}");
+        let exit = watch.sensor.hooks().iter().find(|hook| hook.kind == "exit").unwrap();
+        let is_told = exit.refused.iter().any(|why| why.starts_with("on_exit_group_dead: "));
+        assert_eq!(is_told, !skipped.is_empty(), "{exit:?}");
         check(&mut watch);
-        loader::SKIPPED_PROGRAM.set("");
+        programs::SKIPPED_PROGRAM.set("");
     }
 }
 

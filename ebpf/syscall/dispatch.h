@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * tp_btf/sys_exit, the only hook for system calls: it runs after every one, so what nobody handles leaves after one look
+ * into a table. What is handled, and in scope, goes on to the handler of its kind: a program of its own, that is loaded
+ * and verified by itself, and is there or not at any time, because putting it into an array of programs needs no
+ * capability.
+ *
+ * One call has several numbers. 64-bit callers have theirs; x32 callers the same with a bit set, for everything that is
+ * handled here (their own, 512 to 547, are other calls); 32-bit callers, and 64-bit ones through int 0x80, have the
+ * numbers of i386. The arguments are in other registers there, and every pointer has 32 bits.
+ *
+ * Misses: io_uring, which makes no system call per operation.
+ */
+#pragma once
+
+#define X32_SYSCALL_BIT 0x40000000
+#define TS_COMPAT 2
+
+enum call {
+	NO_CALL,
+	CALL_OPEN,
+	CALL_CREAT,
+	CALL_OPENAT,
+	CALL_OPENAT2,
+	CALLS = 8, /* a power of two */
+};
+
+/* Which kind of event a call becomes. */
+const __u8 kind_of_call[CALLS] = {
+	[CALL_OPEN] = EVENT_OPEN,
+	[CALL_CREAT] = EVENT_OPEN,
+	[CALL_OPENAT] = EVENT_OPEN,
+	[CALL_OPENAT2] = EVENT_OPEN,
+};
+
+#define NUMBERS 512 /* a power of two; the highest of 6.18 is 469 */
+
+struct numbered {
+	__u8 native;
+	__u8 compat;
+};
+
+/* arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl. */
+const struct numbered calls[NUMBERS] = {
+	[2] = { .native = CALL_OPEN },
+	[5] = { .compat = CALL_OPEN },
+	[8] = { .compat = CALL_CREAT },
+	[85] = { .native = CALL_CREAT },
+	[257] = { .native = CALL_OPENAT },
+	[295] = { .compat = CALL_OPENAT },
+	[437] = { .native = CALL_OPENAT2, .compat = CALL_OPENAT2 },
+};
+
+/* The programs that go on, by kind. User space puts them in and takes them out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, EVENT_KINDS);
+	__type(key, __u32);
+	__type(value, __u32);
+} exit_handlers SEC(".maps");
+
+/* What a system call was asked for. */
+struct call_arguments {
+	__u64 at[4];
+	bool is_compat;
+};
+
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return task->thread_info.status & TS_COMPAT;
+}
+
+/* The call that a task is in; NO_CALL if nothing handles it. */
+static __always_inline __u32 call_of(struct pt_regs *regs, struct task_struct *task)
+{
+	__u32 number = regs->orig_ax;
+	bool is_i386 = is_compat(task);
+
+	if (!is_i386)
+		number &= ~X32_SYSCALL_BIT;
+	if (number >= NUMBERS)
+		return NO_CALL;
+	return is_i386 ? calls[number].compat : calls[number].native;
+}
+
+static __always_inline void read_arguments(struct call_arguments *out, struct pt_regs *regs, struct task_struct *task)
+{
+	out->is_compat = is_compat(task);
+	if (out->is_compat) {
+		out->at[0] = (__u32)regs->bx;
+		out->at[1] = (__u32)regs->cx;
+		out->at[2] = (__u32)regs->dx;
+		out->at[3] = (__u32)regs->si;
+	} else {
+		out->at[0] = regs->di;
+		out->at[1] = regs->si;
+		out->at[2] = regs->dx;
+		out->at[3] = regs->r10;
+	}
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
+{
+	__u32 number = (__u32)regs->orig_ax & ~X32_SYSCALL_BIT, call, kind;
+	struct task_struct *task;
+	__u64 cgroup;
+
+	/* This far for every call of every process. */
+	if (number >= NUMBERS || !(calls[number].native | calls[number].compat))
+		return 0;
+	task = bpf_get_current_task_btf();
+	call = call_of(regs, task);
+	if (!call)
+		return 0;
+	kind = kind_of_call[call & (CALLS - 1)];
+	if (in_scope(task, kind, &cgroup))
+		bpf_tail_call(ctx, &exit_handlers, kind);
+	return 0;
+}

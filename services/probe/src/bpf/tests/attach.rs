@@ -1,0 +1,80 @@
+//! Kinds that are attached and detached while the sensor runs.
+
+use super::*;
+
+/// Attaches and detaches opens without a capability, as a running probe would, until the workload has ended.
+fn run_while_toggling(watch: &mut Watch, what: &str) -> (ExitStatus, usize) {
+    let mut child = spawn_with(&watch.cgroup.procs(), &watch.path(""), what, Table::Any);
+    let mut turns = 0;
+    // Capabilities belong to a thread, and this one ends.
+    let status = std::thread::scope(|scope| {
+        let toggle = || {
+            assert_eq!(crate::privileges::drop_all_but(&[]).unwrap().effective, 0);
+            loop {
+                watch.sensor.detach_kind(Kind::Open).unwrap();
+                watch.drain();
+                watch.sensor.attach_kind(Kind::Open).unwrap();
+                watch.drain();
+                turns += 1;
+                if let Some(status) = child.try_wait().unwrap() {
+                    return status;
+                }
+            }
+        };
+        scope.spawn(toggle).join().unwrap()
+    });
+    watch.drain();
+    (status, turns)
+}
+
+#[test]
+fn a_kind_is_attached_and_detached_without_a_capability_and_no_other_kind_loses_an_event() {
+    if !can_load() {
+        return;
+    }
+    let mut watch = Watch::new("toggle");
+    let (status, turns) = run_while_toggling(&mut watch, "counts");
+    assert!(status.success());
+    assert!(turns > 10, "{turns}");
+    let n = workload::COUNT;
+    assert_eq!(
+        (watch.count(Kind::Fork), watch.count(Kind::Exec), watch.count(Kind::Exit)),
+        (2 * n, n, 2 * n + 1)
+    );
+    // Those that were seen while it was attached, and none of the others.
+    assert!(watch.count(Kind::Open) > 0);
+    watch.assert_nothing_lost();
+}
+
+#[test]
+fn what_no_attached_kind_needs_is_not_attached() {
+    if !can_load() {
+        return;
+    }
+    let mut watch = Watch::new("detached");
+    let all = watch.sensor.attachments.programs();
+    assert!(all.contains("on_sys_exit") && all.contains("on_open"), "{all:?}");
+    watch.sensor.detach_kind(Kind::Open).unwrap();
+    let left = watch.sensor.attachments.programs();
+    assert!(!left.contains("on_sys_exit") && !left.contains("on_open"), "{left:?}");
+    assert!(watch.run("few-opens").success());
+    assert_eq!((watch.count(Kind::Open), watch.count(Kind::Exit)), (0, 1));
+    watch.sensor.attach_kind(Kind::Open).unwrap();
+    assert_eq!(watch.sensor.attachments.programs(), all);
+    assert!(watch.run("few-opens").success());
+    assert!(watch.count(Kind::Open) >= workload::FEW);
+    watch.assert_nothing_lost();
+}
+
+#[test]
+fn the_process_lifecycle_stays_attached() {
+    if !can_load() {
+        return;
+    }
+    let mut watch = Watch::new("lifecycle");
+    for kind in [Kind::Exec, Kind::Fork, Kind::Exit] {
+        assert!(matches!(watch.sensor.detach_kind(kind), Err(SensorError::NotOptional { .. })));
+    }
+    assert!(watch.run("nothing").success());
+    assert_eq!(watch.count(Kind::Exit), 1);
+}
