@@ -59,6 +59,7 @@ impl About {
             attach: hook.attach,
             active: hook.active,
             error: hook.error.unwrap_or_default(),
+            refused: hook.refused,
         });
         let losers = outbox.losers(|losers| losers.top(MAX_LOSERS));
         let workloads = losers.into_iter().map(|(cgroup, workload, lost)| v1::LostByWorkload {

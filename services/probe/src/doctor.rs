@@ -191,7 +191,11 @@ fn hook(trial: bpf::HookTrial) -> Check {
     let report = trial.report;
     let name = format!("hook {}", report.kind);
     match report.error {
-        None => check(&name, Verdict::Ok, format!("{} on {}", report.program, report.attach), ""),
+        None => {
+            let refused: String = report.refused.iter().map(|why| format!("; refused: {why}")).collect();
+            let meaning = format!("{} on {}{refused}", report.program, report.attach);
+            check(&name, Verdict::Ok, meaning, "")
+        }
         Some(error) => check(
             &name,
             Verdict::Limited,

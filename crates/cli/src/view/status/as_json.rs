@@ -36,7 +36,7 @@ fn probe_json(probe: &ProbeStatus) -> Value {
         "scope": probe.scope,
         "hooks": probe.hooks.iter().map(|hook| json!({
             "kind": hook.kind, "program": hook.program, "attach": hook.attach,
-            "active": hook.active, "error": hook.error,
+            "active": hook.active, "error": hook.error, "refused": hook.refused,
         })).collect::<Vec<_>>(),
         "generated": counts_json(by_kind(probe.generated.as_ref())),
         "delivered": counts_json(by_kind(probe.delivered.as_ref())),

@@ -97,7 +97,15 @@ pub(super) fn hooks(probe: &ProbeStatus, paint: Paint) -> Vec<String> {
         }
         line
     };
-    probe.hooks.iter().map(line).collect()
+    let refused = |why: &String| {
+        let text = format!("  {:kind$}  refused: {}", "", printable(why));
+        paint.apply(Tone::Dim, &text)
+    };
+    probe
+        .hooks
+        .iter()
+        .flat_map(|hook| std::iter::once(line(hook)).chain(hook.refused.iter().map(refused)))
+        .collect()
 }
 
 /// What waits in the probe.

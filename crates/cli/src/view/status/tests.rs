@@ -54,6 +54,7 @@ fn example() -> AnalyzerStatus {
                     attach: "tp_btf/sched_process_exec".into(),
                     active: true,
                     error: String::new(),
+                    refused: vec!["on_better: not in this kernel".into()],
                 },
                 Hook {
                     kind: "open".into(),
@@ -61,6 +62,7 @@ fn example() -> AnalyzerStatus {
                     attach: "tp_btf/sys_exit".into(),
                     active: false,
                     error: "not permitted: opens are not seen".into(),
+                    refused: Vec::new(),
                 },
             ],
             generated: Some(counts(1000, 20, 20, 123_456)),
@@ -115,6 +117,7 @@ Shrike on box, kernel 6.18.0, scope containers
 
 Hooks
   exec  on_exec  tp_btf/sched_process_exec  active
+        refused: on_better: not in this kernel
   open  on_open  tp_btf/sys_exit            absent  not permitted: opens are not seen
 
 Events
