@@ -303,7 +303,10 @@ static __always_inline void fill_filesystem(struct scratch *scratch, struct file
 	}
 	__builtin_memcpy(info->filesystem, known->name, sizeof(info->filesystem));
 	if (info->magic == OVERLAYFS_SUPER_MAGIC) {
-		/* struct ovl_inode may be a module's and have no BTF here: the upper dentry follows the inode in it. */
+		/*
+		 * struct ovl_inode may be a module's and have no BTF here. The upper dentry follows the inode in it: vfs_inode,
+		 * then __upperdentry, in fs/overlayfs/ovl_entry.h of 6.1.192 and 6.12.117.
+		 */
 		bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
 		info->flags |= upper ? FILE_UPPER : FILE_LOWER;
 	}

@@ -5,7 +5,10 @@
  * reach any more (exec has ended them; a process that shares the memory got none of the new one).
  *
  * A script has been closed by now. The kernel closes files when it returns to user space, so its struct file is still
- * in the list of that work, complete with dentry and inode.
+ * in the list of that work, complete with dentry and inode: fput() of the last user puts the file's own callback_head in
+ * front of task->task_works (fs/file_table.c, task_work_add() in kernel/task_work.c; it is f_rcuhead in 6.1.192 and
+ * f_task_work in 6.12.117), and ____fput() takes it apart only when that work runs. The tracepoint comes before that, in
+ * exec_binprm() (fs/exec.c).
  *
  * Misses: exec that fails.
  */

@@ -3,18 +3,24 @@
  * tp_btf/sched_process_exit: runs for every thread that ends. One event per process, by the last thread.
  *
  * Since 6.16 the kernel says which one that is. Before, two threads that end at the same time can both find that no
- * thread is left (each runs this after it was subtracted), so the first to mark the process reports it.
+ * thread is left, because each runs this some time after it was subtracted: do_exit() does atomic_dec_and_test() of
+ * signal->live, then taskstats_exit(), perf_event_exit_task() and exit_mm(), then trace_sched_process_exit()
+ * (kernel/exit.c, read in 6.1.192 and 6.12.117). So the first to mark the process reports it.
  *
- * The mark is a bit per pid, because setting it needs no memory and cannot fail. It is good for one life of a pid:
+ * The mark is a bit per pid, because setting it needs no memory and cannot fail. It is good for one life of a pid. Read in
+ * kernel/exit.c, kernel/fork.c and fs/exec.c of 6.1.192, the oldest kernel that needs it:
  *
- * - A pid is given away only after its process was released, and that is after each of its threads ran this: do_exit()
- *   passes the tracepoint before exit_notify(), without which nobody may call release_task() for it, and the leader is
- *   released when the group is empty (delay_group_leader(), https://elixir.bootlin.com/linux/v6.1/source/kernel/exit.c).
+ * - A pid is given away only after its process was released, and that is after each of its threads ran this. A task is
+ *   released by exit_notify() of its own, which do_exit() calls after the tracepoint, or by who waits for it, who finds it
+ *   only as EXIT_ZOMBIE, which exit_notify() makes it. A leader is waited for only when the group is empty
+ *   (delay_group_leader() in wait_consider_task()), and a thread leaves the group in its own release_task()
+ *   (__exit_signal(), __unhash_process()).
  * - A new process takes the mark back from its pid before it can run, so before it can end: kernel_clone() passes
- *   sched_process_fork before wake_up_new_task() (https://elixir.bootlin.com/linux/v6.1/source/kernel/fork.c). What is made
- *   otherwise (workers of io_uring and vhost) are threads, which have no mark.
- * - An exec by a thread gives it the pid of its leader (de_thread(), fs/exec.c), but ends nobody's process: the thread
- *   that execs was not subtracted, so nobody found that none is left.
+ *   trace_sched_process_fork() before wake_up_new_task(). create_io_thread() and vhost_task_create() (6.12) do not pass
+ *   it, and make threads only (CLONE_THREAD), which have no mark.
+ * - An exec by a thread gives it the pid of its leader: de_thread() kills the other threads and waits for the leader to
+ *   be a zombie, then exchanges the pids and releases it. That ends nobody's process: the thread that execs was not
+ *   subtracted from signal->live, so nobody found that none is left.
  * - A process that is older than the probe has a pid without a mark, as all have at the start.
  */
 #pragma once
