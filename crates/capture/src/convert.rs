@@ -8,9 +8,11 @@ use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 
 use event::{Event, KnownProcess};
+use serde::de::DeserializeSeed as _;
 use wire::{WireError, batch, status};
 
 use crate::jsonl::defaults::Context;
+use crate::jsonl::task_line::TaskLineSeed;
 use crate::jsonl::to_event::{self, Record};
 use crate::jsonl::{AnyLine, LineKind, from_event};
 use crate::{CaptureError, Item, MAX_FRAME_BYTES, Reader, Writer};
@@ -225,7 +227,9 @@ impl<R: BufRead> JsonLines<R> {
         if !self.has_host {
             return Err(ConvertError::NoHost { line });
         }
-        let task_line = serde_json::from_slice(text).map_err(json)?;
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        let task_line = TaskLineSeed(kind).deserialize(&mut deserializer).map_err(json)?;
+        deserializer.end().map_err(json)?;
         let record = to_event::record(task_line, &mut self.context).map_err(problem)?;
         self.add(record);
         Ok(true)

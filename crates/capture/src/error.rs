@@ -48,7 +48,7 @@ pub enum CaptureError {
     },
     /// The messages in the file were written by a version of Shrike that means something else by them.
     #[error(
-        "the capture holds messages of wire version {found}, this program reads version {version}: use the shrike \
+        "the capture holds messages of wire version {found}, this program reads versions 1 to {version}: use the shrike \
          that recorded it to convert it to JSON lines",
         version = wire::WIRE_VERSION
     )]

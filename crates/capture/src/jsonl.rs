@@ -4,27 +4,57 @@
 //! person leaves out is filled in by `defaults`.
 
 pub(crate) mod defaults;
-pub(crate) mod flags;
 pub(crate) mod from_event;
+pub(crate) mod parts;
 pub(crate) mod scalar;
+pub(crate) mod task_line;
 pub(crate) mod to_event;
 
-use scalar::{Bits, Bytes, OctalMode, OpenFlags};
-use serde::{Deserialize, Deserializer, Serialize};
+use std::borrow::Cow;
+
+use event::Kind;
+use scalar::{Bits, Bytes, OctalMode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The version of the JSON lines form that is written and read.
 pub(crate) const JSONL_VERSION: u32 = 1;
 
 /// What a line says. Read before the rest, to know which keys the line may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineKind {
     Host,
     Process,
-    Exec,
-    Fork,
-    Exit,
-    Open,
+    Event(Kind),
+}
+
+impl LineKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Process => "process",
+            Self::Event(kind) => kind.name(),
+        }
+    }
+}
+
+impl Serialize for LineKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for LineKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<'de, str>::deserialize(deserializer)?;
+        match &*name {
+            "host" => Ok(Self::Host),
+            "process" => Ok(Self::Process),
+            name => Kind::from_name(name).map(Self::Event).ok_or_else(|| {
+                let known = Kind::names();
+                de::Error::custom(format_args!("unknown variant `{name}`, expected host, process, {known}"))
+            }),
+        }
+    }
 }
 
 /// Only the kind of a line.
@@ -48,41 +78,6 @@ pub(crate) struct HostLine {
     pub(crate) kernel: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wall_offset_ns: Option<i64>,
-}
-
-/// A process that runs already, or an event.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TaskLine {
-    pub(crate) kind: LineKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) time: Option<u64>,
-    pub(crate) pid: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) start_ns: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) tid: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) ppid: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) comm: Option<Bytes>,
-    /// Left out: from `ppid`. `null`: not known.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub(crate) parent: Option<Option<KeyPart>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) exec_ns: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) exec: Option<ExecPart>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) exit: Option<ExitPart>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) open: Option<OpenPart>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) credentials: Option<CredentialsPart>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) namespaces: Option<NamespacesPart>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) cgroup: Option<CgroupPart>,
 }
 
 /// Identity of another process.
@@ -114,13 +109,13 @@ pub(crate) struct ExecPart {
     #[serde(default, skip_serializing_if = "FilePart::is_empty")]
     pub(crate) file: FilePart,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) script: Option<ScriptPart>,
+    pub(crate) script: Option<PathPart>,
 }
 
-/// The script of a program image.
+/// A file with its path: the script of a program, or one of several files of an event.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ScriptPart {
+pub(crate) struct PathPart {
     pub(crate) path: Bytes,
     #[serde(default, skip_serializing_if = "FilePart::is_empty")]
     pub(crate) file: FilePart,
@@ -136,21 +131,6 @@ pub(crate) struct ExitPart {
     pub(crate) signal: Option<u8>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) core_dumped: bool,
-}
-
-/// An opened file, or the attempt.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OpenPart {
-    pub(crate) path: Bytes,
-    #[serde(default)]
-    pub(crate) flags: OpenFlags,
-    #[serde(default, skip_serializing_if = "OctalMode::is_zero")]
-    pub(crate) mode: OctalMode<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) retval: Option<i32>,
-    #[serde(default, skip_serializing_if = "FilePart::is_empty")]
-    pub(crate) file: FilePart,
 }
 
 /// What is known of a file besides its path.
@@ -188,7 +168,7 @@ pub(crate) struct FilePart {
 }
 
 impl FilePart {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -287,11 +267,6 @@ pub(crate) enum RuntimeName {
     CriO,
     #[serde(rename = "podman")]
     Podman,
-}
-
-/// A key that is there, even when its value is `null`.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 fn is_false(value: &bool) -> bool {

@@ -37,6 +37,8 @@ pub struct Reader<R> {
     content: Vec<u8>,
     has_ended: bool,
     session: u64,
+    /// Of what comes after the last hello.
+    wire_version: u32,
 }
 
 impl Reader<BufReader<File>> {
@@ -73,7 +75,15 @@ impl<R: Read> Reader<R> {
             return Err(CaptureError::NewerVersion { found: version });
         }
         let offset = length(start.len());
-        Ok(Self { input, frame: 1, offset, content: Vec::new(), has_ended: false, session: 0 })
+        Ok(Self {
+            input,
+            frame: 1,
+            offset,
+            content: Vec::new(),
+            has_ended: false,
+            session: 0,
+            wire_version: 0,
+        })
     }
 
     /// The session of the probe that what was read last is from; 0 = not recorded.
@@ -92,19 +102,27 @@ impl<R: Read> Reader<R> {
             .message
             .ok_or(CaptureError::Unexpected { frame, expected: "message that this program knows" })?;
         let item = match message {
-            FromProbe::Hello(hello) if hello.wire_version != wire::WIRE_VERSION => {
+            FromProbe::Hello(hello)
+                if ![wire::wire1::VERSION, wire::WIRE_VERSION].contains(&hello.wire_version) =>
+            {
                 return Err(CaptureError::OtherWireVersion { found: hello.wire_version });
             }
             FromProbe::Hello(hello) => {
                 self.session = hello.session;
+                self.wire_version = hello.wire_version;
                 Item::Hello(hello.host.unwrap_or_default().into())
             }
             FromProbe::Batch(_) | FromProbe::Status(_) if frame == 1 => {
                 return Err(CaptureError::Unexpected { frame, expected: "hello, which must be first" });
             }
-            FromProbe::Batch(bytes) => Item::Batch(
-                wire::batch::parse(bytes).map_err(|source| CaptureError::NotABatch { frame, source })?,
-            ),
+            FromProbe::Batch(bytes) => {
+                let parse = if self.wire_version == wire::wire1::VERSION {
+                    wire::wire1::parse
+                } else {
+                    wire::batch::parse
+                };
+                Item::Batch(parse(bytes).map_err(|source| CaptureError::NotABatch { frame, source })?)
+            }
             FromProbe::Status(status) => Item::Status(status),
         };
         self.offset += length(FRAME_HEADER_BYTES + self.content.len());

@@ -90,7 +90,7 @@ fn messages_of_another_wire_version_are_refused() {
     let hello = v1::ProbeHello { wire_version: 99, ..v1::ProbeHello::default() };
     let bytes = Writer::new(Vec::new(), &hello).unwrap().finish().unwrap();
     let error = read(&bytes).1.unwrap();
-    assert!(error.contains("wire version 99, this program reads version 1"), "{error}");
+    assert!(error.contains("wire version 99, this program reads versions 1 to 2"), "{error}");
 }
 
 #[test]
@@ -183,4 +183,23 @@ proptest! {
         drop(read(&bytes));
         drop(read(&[b"SHRKCAP\x01".as_slice(), &bytes].concat()));
     }
+}
+
+/// What a capture holds as JSON lines.
+fn lines(capture: &[u8]) -> String {
+    let mut lines = Vec::new();
+    convert::to_jsonl(Reader::new(capture).unwrap(), &mut lines).unwrap();
+    String::from_utf8(lines).unwrap()
+}
+
+/// Both files were written by the last version that wrote wire version 1.
+#[test]
+fn a_capture_of_wire_version_1_holds_what_it_held() {
+    let old = include_bytes!("../../../tests/replay/recorded_with_wire_version_1.cap");
+    assert_eq!(u32::from(old[7]), u32::from(VERSION));
+    let written_then = include_str!("../../../tests/replay/recorded_with_wire_version_1.jsonl");
+    let mut again = Vec::new();
+    convert::from_jsonl(written_then.as_bytes(), &mut again).unwrap();
+    assert_eq!(lines(old), lines(&again));
+    assert_eq!(lines(old).lines().count(), written_then.lines().count());
 }

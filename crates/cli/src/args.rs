@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use event::ScopeRule;
+use event::{Kind, ScopeRule};
 
 use crate::launch::output::Output;
 use crate::view::terminal::ColorMode;
@@ -140,8 +140,8 @@ Examples:
   shrike events --type exec,open --container web
   shrike events --comm sh --count 10 --json")]
 pub(crate) struct EventsArgs {
-    /// Only these kinds: exec, fork, exit, open
-    #[arg(long = "type", value_name = "KIND", value_delimiter = ',', value_parser = ["exec", "fork", "exit", "open"])]
+    /// Only these kinds
+    #[arg(long = "type", value_name = "KIND", value_delimiter = ',', value_parser = Kind::ALL.map(Kind::name))]
     pub(crate) kinds: Vec<String>,
     /// Only these containers: by the start of the id from the first event on, by name as soon as it is known
     #[arg(long = "container", value_name = "NAME|ID", value_delimiter = ',')]

@@ -6,15 +6,15 @@
 
 use std::fmt;
 
-use event::{Event, Kind, What};
+use event::{Category, Event, Kind};
 use serde::{Serialize, Serializer};
 
 /// The value of `evt.category`.
 #[must_use]
 pub fn category(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Exec | Kind::Fork | Kind::Exit => "Process Activity",
-        Kind::Open => "File Activity",
+    match kind.category() {
+        Category::Process => "Process Activity",
+        Category::File => "File Activity",
     }
 }
 
@@ -22,10 +22,10 @@ pub fn category(kind: Kind) -> &'static str {
 /// another reason, else `Success`.
 #[must_use]
 pub fn outcome(event: &Event) -> &'static str {
-    match &event.what {
-        What::Open(open) if open.retval == -libc::EACCES || open.retval == -libc::EPERM => "Refused",
-        What::Open(open) if open.retval < 0 => "Error",
-        What::Open(_) | What::Exec(_) | What::Fork { .. } | What::Exit(_) => "Success",
+    match event.what.retval() {
+        Some(retval) if retval == -libc::EACCES || retval == -libc::EPERM => "Refused",
+        Some(..0) => "Error",
+        Some(0..) | None => "Success",
     }
 }
 

@@ -5,51 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::Kind;
-
-/// One number per event kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PerKind<T>(pub [T; Kind::ALL.len()]);
-
-impl<T: Copy> PerKind<T> {
-    /// The number of this kind.
-    #[must_use]
-    pub fn get(&self, kind: Kind) -> T {
-        // The array has one slot per kind by construction.
-        let [exec, fork, exit, open] = self.0;
-        match kind {
-            Kind::Exec => exec,
-            Kind::Fork => fork,
-            Kind::Exit => exit,
-            Kind::Open => open,
-        }
-    }
-
-    /// The slot of this kind.
-    pub fn get_mut(&mut self, kind: Kind) -> &mut T {
-        let [exec, fork, exit, open] = &mut self.0;
-        match kind {
-            Kind::Exec => exec,
-            Kind::Fork => fork,
-            Kind::Exit => exit,
-            Kind::Open => open,
-        }
-    }
-}
-
-impl PerKind<u64> {
-    /// The sum over all kinds.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
-    }
-}
-
-impl std::ops::AddAssign<&Self> for PerKind<u64> {
-    fn add_assign(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum = sum.saturating_add(more));
-    }
-}
+use crate::{Kind, PerKind};
 
 /// Why an event did not reach an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -240,7 +196,7 @@ mod tests {
         let mut losses = Losses::default();
         for (position, cause) in LossCause::ALL.into_iter().enumerate() {
             assert_eq!((LossCause::from_name(cause.name()), cause as usize), (Some(cause), position));
-            losses.add(cause, &PerKind([1, 0, 0, 0]));
+            losses.add(cause, &PerKind::from([(Kind::Exec, 1)]));
             assert_eq!(losses.of(cause).total(), 1);
         }
         assert_eq!(losses.by_kind().get(Kind::Exec), 10);
@@ -249,11 +205,14 @@ mod tests {
 
     #[test]
     fn what_is_neither_settled_nor_lost_is_in_flight() {
-        let mut counters = ProbeCounters { generated: PerKind([10, 1, 0, 0]), ..ProbeCounters::default() };
-        counters.delivered = PerKind([3, 0, 0, 0]);
-        counters.no_taker = PerKind([2, 0, 0, 0]);
-        counters.suppressed = PerKind([1, 0, 0, 0]);
-        counters.lost.add(LossCause::OutputDown, &PerKind([3, 0, 0, 0]));
+        let mut counters = ProbeCounters {
+            generated: PerKind::from([(Kind::Exec, 10), (Kind::Fork, 1)]),
+            ..ProbeCounters::default()
+        };
+        counters.delivered = PerKind::from([(Kind::Exec, 3)]);
+        counters.no_taker = PerKind::from([(Kind::Exec, 2)]);
+        counters.suppressed = PerKind::from([(Kind::Exec, 1)]);
+        counters.lost.add(LossCause::OutputDown, &PerKind::from([(Kind::Exec, 3)]));
         assert_eq!((counters.in_flight(Kind::Exec), counters.in_flight(Kind::Fork)), (1, 1));
     }
 }

@@ -120,11 +120,14 @@ impl Tree {
     /// Applies one event and gives the image that was acting.
     pub fn apply(&mut self, event: &Event) -> Arc<Image> {
         self.now_ns = self.now_ns.max(event.boot_ns);
-        let image = match &event.what {
-            What::Open(_) => self.image_of(event),
-            What::Exec(exec) => self.exec(event, exec),
-            What::Fork { parent } => self.fork(event, *parent),
-            What::Exit(_) => self.exit(event),
+        let image = if let What::Exec(exec) = &event.what {
+            self.exec(event, exec)
+        } else if let What::Fork(parent) = &event.what {
+            self.fork(event, *parent)
+        } else if let What::Exit(_) = &event.what {
+            self.exit(event)
+        } else {
+            self.image_of(event)
         };
         self.stay_within_limits();
         image

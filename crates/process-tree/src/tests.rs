@@ -27,7 +27,7 @@ fn event(boot_ns: u64, tgid: u32, ppid: u32, what: What) -> Event {
 }
 
 fn fork(boot_ns: u64, tgid: u32, parent: u32) -> Event {
-    event(boot_ns, tgid, parent, What::Fork { parent: key(parent) })
+    event(boot_ns, tgid, parent, What::Fork(key(parent)))
 }
 
 fn exec(boot_ns: u64, tgid: u32, name: &str) -> Event {
@@ -478,7 +478,7 @@ struct Readable(Vec<Event>);
 impl std::fmt::Debug for Readable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for event in &self.0 {
-            let parent = if let What::Fork { parent } = event.what { parent.tgid } else { 0 };
+            let parent = if let What::Fork(parent) = event.what { parent.tgid } else { 0 };
             writeln!(f, "{} {} {} {parent}", event.boot_ns, event.kind().name(), event.task.process.tgid)?;
         }
         Ok(())
@@ -503,7 +503,7 @@ fn garbage() -> impl Strategy<Value = Event> {
         let key = ProcessKey { start_ns: start, tgid };
         let parent = ProcessKey { start_ns: start / 2, tgid: other };
         let what = match kind {
-            0 => What::Fork { parent },
+            0 => What::Fork(parent),
             1 => What::Exec(program("g")),
             2 => What::Exit(ExitStatus::Signaled(9)),
             _ => open(0, 0).what,

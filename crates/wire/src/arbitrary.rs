@@ -1,11 +1,12 @@
 //! Property-test strategies for the whole domain: everything that an event can hold, with the sharing and the
 //! extremes (non-UTF-8 text, `u64::MAX`) that an encoding could get wrong.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, KnownProcess, Layer, Namespaces, Open,
-    PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
+    Builder, Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, Field, File, Flags, Kind, KnownProcess,
+    Layer, Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -155,18 +156,80 @@ fn event(
     files: Vec<Arc<File>>,
     execs: Vec<Arc<Exec>>,
 ) -> impl Strategy<Value = Event> {
-    let exit = prop_oneof![
-        any::<u8>().prop_map(ExitStatus::Exited),
-        any::<u8>().prop_map(ExitStatus::Signaled),
-        any::<u8>().prop_map(ExitStatus::CoreDumped),
-    ];
-    let open = (select(files), number32(), number32(), any::<i32>())
-        .prop_map(|(file, flags, mode, retval)| Open { file, flags, mode, retval });
-    let what = prop_oneof![
-        select(execs).prop_map(What::Exec),
-        key().prop_map(|parent| What::Fork { parent }),
-        exit.prop_map(What::Exit),
-        open.prop_map(What::Open),
-    ];
-    (number(), select(tasks), what).prop_map(|(boot_ns, task, what)| Event { boot_ns, task, what })
+    // As many as any kind has fields.
+    let words = vec(number(), Kind::ALL.map(|kind| kind.fields().len()).into_iter().max().unwrap_or(0));
+    (number(), select(tasks), select(Kind::ALL.to_vec()), words).prop_map(
+        move |(boot_ns, task, kind, words)| {
+            let mut pool = Pool { files: &files, execs: &execs, words: words.into_iter() };
+            let Ok(what) = What::build(kind, &mut pool);
+            Event { boot_ns, task, what }
+        },
+    )
+}
+
+/// Makes every field from a number.
+struct Pool<'a> {
+    files: &'a [Arc<File>],
+    execs: &'a [Arc<Exec>],
+    words: std::vec::IntoIter<u64>,
+}
+
+impl Pool<'_> {
+    fn word(&mut self) -> u64 {
+        self.words.next().unwrap_or_default()
+    }
+
+    /// Half of the bits, so that the extremes stay extreme.
+    fn half(&mut self) -> u32 {
+        let [a, b, c, d, ..] = self.word().to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    fn one_of<T: Clone>(&mut self, items: &[T]) -> T {
+        let at = usize::try_from(self.word()).unwrap_or(usize::MAX) % items.len();
+        items.get(at).cloned().expect("the remainder is a position")
+    }
+}
+
+impl Builder for Pool<'_> {
+    type Error = Infallible;
+
+    fn file(&mut self, _: &'static Field) -> Result<Arc<File>, Infallible> {
+        Ok(self.one_of(self.files))
+    }
+
+    fn program(&mut self, _: &'static Field) -> Result<Arc<Exec>, Infallible> {
+        Ok(self.one_of(self.execs))
+    }
+
+    fn process(&mut self, _: &'static Field) -> Result<ProcessKey, Infallible> {
+        let start_ns = self.word();
+        let [.., a, b, c, d] = start_ns.to_le_bytes();
+        Ok(ProcessKey { start_ns, tgid: u32::from_le_bytes([a, b, c, d]) })
+    }
+
+    fn status(&mut self, _: &'static Field) -> Result<ExitStatus, Infallible> {
+        let [value, cause, ..] = self.word().to_le_bytes();
+        Ok(match cause % 3 {
+            0 => ExitStatus::Exited(value),
+            1 => ExitStatus::Signaled(value),
+            _ => ExitStatus::CoreDumped(value),
+        })
+    }
+
+    fn flags(&mut self, _: &'static Field, _: &'static Flags) -> Result<u32, Infallible> {
+        Ok(self.half())
+    }
+
+    fn mode(&mut self, _: &'static Field) -> Result<u32, Infallible> {
+        Ok(self.half())
+    }
+
+    fn descriptor(&mut self, _: &'static Field) -> Result<i32, Infallible> {
+        Ok(self.half().cast_signed())
+    }
+
+    fn errno(&mut self, _: &'static Field) -> Result<i32, Infallible> {
+        Ok(self.half().cast_signed())
+    }
 }

@@ -7,6 +7,7 @@
 mod column;
 mod decode;
 mod encode;
+mod events;
 mod news;
 mod size;
 
@@ -132,15 +133,16 @@ pub fn set_news(batch: &mut v1::Batch, news: &News) {
 pub fn kinds(batch: &v1::Batch) -> PerKind<u64> {
     let mut counts = PerKind::default();
     for byte in batch.events.iter().flat_map(|events| &events.kind) {
-        if let Some(kind) = kind_from_u8(*byte) {
+        if let Some(kind) = Kind::from_number((*byte).into()) {
             *counts.get_mut(kind) += 1;
         }
     }
     counts
 }
 
-fn kind_from_u8(value: u8) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|kind| *kind as u8 == value)
+/// A number with a sign as one without, small when it is near 0.
+pub(crate) fn zigzag(value: i64) -> u64 {
+    (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned()
 }
 
 #[cfg(test)]

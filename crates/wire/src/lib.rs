@@ -4,17 +4,23 @@
 //! Invariant: decoding checks everything; hostile bytes give an error, never a panic and never an allocation that
 //! the size of the input does not justify.
 
-/// The generated messages and services of `proto/shrike/v1`.
+/// The generated messages and services of `proto/shrike`.
 #[expect(
     missing_docs,
+    unreachable_pub,
     unused_qualifications,
     clippy::all,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     reason = "generated code; the .proto files hold the documentation"
 )]
-pub mod v1 {
-    tonic::include_proto!("shrike.v1");
+mod generated {
+    pub mod v1 {
+        tonic::include_proto!("shrike.v1");
+    }
+    pub mod wire1 {
+        tonic::include_proto!("shrike.wire1");
+    }
 }
 
 #[cfg(any(test, feature = "arbitrary"))]
@@ -22,8 +28,10 @@ pub mod arbitrary;
 pub mod batch;
 mod error;
 pub mod status;
+pub mod wire1;
 
 pub use error::WireError;
+pub use generated::v1;
 
 /// Version of the meaning of the messages. Both sides of a stream must agree; they are released together.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;

@@ -1,6 +1,6 @@
 //! The host and the counters of a probe, between the wire and the domain.
 
-use event::{Host, Kind, Ledger, LossCause, Losses, PerKind, ProbeCounters};
+use event::{Host, Ledger, LossCause, Losses, PerKind, ProbeCounters};
 
 use crate::{WireError, v1};
 
@@ -39,23 +39,15 @@ pub fn hello(host: &Host, version: &str) -> v1::ProbeHello {
 
 impl From<PerKind<u64>> for v1::KindCounts {
     fn from(counts: PerKind<u64>) -> Self {
-        Self {
-            exec: counts.get(Kind::Exec),
-            fork: counts.get(Kind::Fork),
-            exit: counts.get(Kind::Exit),
-            open: counts.get(Kind::Open),
-        }
+        let counts = counts.iter().filter(|(_, count)| **count > 0);
+        Self { counts: counts.map(|(kind, count)| (kind.name().to_owned(), *count)).collect() }
     }
 }
 
-impl From<v1::KindCounts> for PerKind<u64> {
-    fn from(counts: v1::KindCounts) -> Self {
-        let mut per_kind = Self::default();
-        *per_kind.get_mut(Kind::Exec) = counts.exec;
-        *per_kind.get_mut(Kind::Fork) = counts.fork;
-        *per_kind.get_mut(Kind::Exit) = counts.exit;
-        *per_kind.get_mut(Kind::Open) = counts.open;
-        per_kind
+/// Kinds that this version does not know are left out: the accounting holds for each kind alone.
+impl From<&v1::KindCounts> for PerKind<u64> {
+    fn from(counts: &v1::KindCounts) -> Self {
+        Self::from_fn(|kind| counts.counts.get(kind.name()).copied().unwrap_or(0))
     }
 }
 
@@ -111,10 +103,10 @@ pub fn encode(counters: &ProbeCounters, parts: Parts) -> v1::ProbeStatus {
 /// accounting silently.
 pub fn counters(status: &v1::ProbeStatus) -> Result<ProbeCounters, WireError> {
     Ok(ProbeCounters {
-        generated: per_kind(status.generated),
-        delivered: per_kind(status.delivered),
-        no_taker: per_kind(status.no_taker),
-        suppressed: per_kind(status.suppressed),
+        generated: per_kind(status.generated.as_ref()),
+        delivered: per_kind(status.delivered.as_ref()),
+        no_taker: per_kind(status.no_taker.as_ref()),
+        suppressed: per_kind(status.suppressed.as_ref()),
         lost: losses(&status.lost)?,
     })
 }
@@ -138,7 +130,7 @@ pub fn encode_losses(losses: &Losses) -> Vec<v1::Loss> {
 pub fn losses(list: &[v1::Loss]) -> Result<Losses, WireError> {
     let mut losses = Losses::default();
     for loss in list {
-        losses.add(cause(&loss.cause)?, &per_kind(loss.counts));
+        losses.add(cause(&loss.cause)?, &per_kind(loss.counts.as_ref()));
     }
     Ok(losses)
 }
@@ -167,15 +159,15 @@ impl From<&Ledger> for v1::Ledger {
 /// [`WireError::UnknownLossCause`].
 pub fn ledger(message: &v1::Ledger) -> Result<Ledger, WireError> {
     Ok(Ledger {
-        delivered: per_kind(message.delivered),
-        no_taker: per_kind(message.no_taker),
+        delivered: per_kind(message.delivered.as_ref()),
+        no_taker: per_kind(message.no_taker.as_ref()),
         lost: losses(&message.lost)?,
     })
 }
 
 /// Counts by kind; what is not there is 0.
 #[must_use]
-pub fn per_kind(counts: Option<v1::KindCounts>) -> PerKind<u64> {
+pub fn per_kind(counts: Option<&v1::KindCounts>) -> PerKind<u64> {
     counts.map(PerKind::from).unwrap_or_default()
 }
 
@@ -195,7 +187,7 @@ mod tests {
     use super::*;
 
     fn filled(base: u64) -> PerKind<u64> {
-        PerKind([base, base + 1, base + 2, u64::MAX - base])
+        PerKind::from_fn(|kind| if kind.index() == 3 { u64::MAX - base } else { base + kind.index() as u64 })
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Every counter of the analyzer, declared once, by the part that counts.
 
 use bootstrap::counters::{Counter, Registry};
-use event::Kind;
+use event::{Kind, PerKind};
 
 macro_rules! counters {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $metric:literal $(, $key:literal => $value:literal)*;)* }) => {
@@ -41,17 +41,21 @@ counters! {
     }
 }
 
-counters! {
-    /// Dispatched events.
-    EventMetrics {
-        /// Execs.
-        exec: "analyzer_dispatch_events_total", "kind" => "exec";
-        /// Forks.
-        fork: "analyzer_dispatch_events_total", "kind" => "fork";
-        /// Exits.
-        exit: "analyzer_dispatch_events_total", "kind" => "exit";
-        /// Opens.
-        open: "analyzer_dispatch_events_total", "kind" => "open";
+/// Dispatched events, by kind.
+#[derive(Debug, Clone)]
+pub struct EventMetrics(PerKind<Counter>);
+
+impl EventMetrics {
+    fn new(registry: &Registry) -> Self {
+        let counter =
+            |kind: Kind| registry.counter("analyzer_dispatch_events_total", &[("kind", kind.name())]);
+        Self(PerKind::from_fn(counter))
+    }
+
+    /// The counter of a kind.
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> &Counter {
+        self.0.of(kind)
     }
 }
 
@@ -183,19 +187,6 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl EventMetrics {
-    /// The counter of a kind.
-    #[must_use]
-    pub fn of(&self, kind: Kind) -> &Counter {
-        match kind {
-            Kind::Exec => &self.exec,
-            Kind::Fork => &self.fork,
-            Kind::Exit => &self.exit,
-            Kind::Open => &self.open,
-        }
     }
 }
 

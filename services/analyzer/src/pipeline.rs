@@ -5,16 +5,13 @@
 
 use std::sync::Arc;
 
-use event::{Event, Exec, Host, Kind, KnownProcess, What, WorkloadLoss};
+use event::{Category, Event, Exec, Host, KnownProcess, What, WorkloadLoss};
 use process_tree::{Limits, Stats, Tree};
 use wire::batch::{Decoded, News};
 
 use crate::config::TreeConfig;
 use crate::dispatch::{Dispatched, Marks, Stages};
 use crate::scrub::Scrubber;
-
-/// Without one of these a lineage may lack a part.
-const LIFECYCLE: [Kind; 3] = [Kind::Exec, Kind::Fork, Kind::Exit];
 
 /// The pure middle of the analyzer, for one host at a time.
 pub struct Pipeline {
@@ -103,7 +100,10 @@ impl Pipeline {
         }
         // The table that opens a stream has no number, whether it holds anything or not.
         let is_table = batch.events.is_empty() && (seq == 0 || !batch.processes.is_empty());
-        let loses_lifecycle = |loss: &WorkloadLoss| LIFECYCLE.iter().any(|kind| loss.counts.get(*kind) > 0);
+        // Without one of these a lineage may lack a part.
+        let loses_lifecycle = |loss: &WorkloadLoss| {
+            loss.counts.iter().any(|(kind, lost)| kind.category() == Category::Process && *lost > 0)
+        };
         if missing > 0 || batch.news.lost.iter().any(loses_lifecycle) {
             self.tree.note_gap();
         }

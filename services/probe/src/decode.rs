@@ -103,7 +103,7 @@ impl Decoder {
             }
             Record::Fork(event) => {
                 let parent = ProcessKey { start_ns: event.parent_start_ns, tgid: event.task.ppid };
-                self.event(event.header.boot_ns, &event.task, What::Fork { parent })
+                self.event(event.header.boot_ns, &event.task, What::Fork(parent))
             }
             Record::Exit(event) => {
                 let status = convert::exit_status(event.code);

@@ -40,7 +40,7 @@ pub(crate) fn exit(tgid: u32, boot_ns: u64) -> Event {
 }
 
 pub(crate) fn fork(tgid: u32, parent: u32, boot_ns: u64) -> Event {
-    event(tgid, boot_ns, What::Fork { parent: key(parent) })
+    event(tgid, boot_ns, What::Fork(key(parent)))
 }
 
 pub(crate) fn image(path: &str, args: &[&str]) -> Arc<Exec> {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use event::{Kind, KnownProcess, Ledger, PerKind, ProcessKey, WorkloadLoss};
+use event::{KnownProcess, Ledger, PerKind, ProcessKey, WorkloadLoss};
 use tokio::sync::Notify;
 use wire::v1::from_probe::Message;
 
@@ -307,12 +307,10 @@ fn report_dropped(report: &[(Arc<str>, PerKind<u64>)]) {
     let Some((workload, most)) = report.first() else { return };
     let mut all = PerKind::default();
     report.iter().for_each(|(_, counts)| all += counts);
-    let [exec, fork, exit, open] = Kind::ALL.map(|kind| all.get(kind));
+    let kinds =
+        all.iter().filter(|(_, count)| **count > 0).map(|(kind, count)| format!("{count} {}", kind.name()));
     tracing::warn!(
-        exec,
-        fork,
-        exit,
-        open,
+        kinds = kinds.collect::<Vec<_>>().join(", "),
         workloads = report.len(),
         most_of = &**workload,
         most = most.total(),

@@ -62,27 +62,24 @@ impl Table {
         self.processes.insert(key, process);
     }
 
-    /// Follows one event. Opens change nothing.
+    /// Follows one event. Those that are not about processes change nothing.
     pub fn apply(&mut self, event: &Event) {
         let key = event.task.process;
-        match &event.what {
-            What::Fork { parent } => {
-                // Hooks run before the snapshot is taken, so the snapshot may know more than this event.
-                if self.processes.contains_key(&key) {
-                    return;
-                }
-                // The child runs the image that its parent has at this moment, whatever the parent does later.
-                let exec = self.processes.get(parent).and_then(|parent| parent.exec.clone());
-                let task = Arc::clone(&event.task);
-                self.insert(KnownProcess { task, parent: Some(*parent), exec_ns: 0, exec });
+        if let What::Fork(parent) = &event.what {
+            // Hooks run before the snapshot is taken, so the snapshot may know more than this event.
+            if self.processes.contains_key(&key) {
+                return;
             }
-            What::Exec(exec) => {
-                let parent = self.processes.get(&key).and_then(|process| process.parent);
-                let (task, exec) = (Arc::clone(&event.task), Some(Arc::clone(exec)));
-                self.insert(KnownProcess { task, parent, exec_ns: event.boot_ns, exec });
-            }
-            What::Exit(_) => self.remove(key),
-            What::Open(_) => {}
+            // The child runs the image that its parent has at this moment, whatever the parent does later.
+            let exec = self.processes.get(parent).and_then(|parent| parent.exec.clone());
+            let task = Arc::clone(&event.task);
+            self.insert(KnownProcess { task, parent: Some(*parent), exec_ns: 0, exec });
+        } else if let What::Exec(exec) = &event.what {
+            let parent = self.processes.get(&key).and_then(|process| process.parent);
+            let (task, exec) = (Arc::clone(&event.task), Some(Arc::clone(exec)));
+            self.insert(KnownProcess { task, parent, exec_ns: event.boot_ns, exec });
+        } else if let What::Exit(_) = &event.what {
+            self.remove(key);
         }
     }
 

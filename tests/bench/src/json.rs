@@ -109,7 +109,7 @@ fn stream() -> Vec<(Event, Arc<Image>)> {
         let forked =
             Image { exec: server.exec.clone(), is_own_exec: false, exec_ns: 0, ..Image::clone(&worker) };
         let forked = Arc::new(forked);
-        stream.push((event(&forked, 0, What::Fork { parent: server.key }), forked));
+        stream.push((event(&forked, 0, What::Fork(server.key)), forked));
         let exec = worker.exec.clone();
         stream.extend(exec.map(|exec| (event(&worker, 1, What::Exec(exec)), Arc::clone(&worker))));
         for open in 0..OPENS {

@@ -142,8 +142,7 @@ struct Progress {
 }
 
 fn lost_in(status: &v1::ProbeStatus) -> u64 {
-    let counts = status.lost.iter().filter_map(|loss| loss.counts);
-    counts.map(|v1::KindCounts { exec, fork, exit, open }| exec + fork + exit + open).sum()
+    status.lost.iter().filter_map(|loss| loss.counts.as_ref()).flat_map(|counts| counts.counts.values()).sum()
 }
 
 impl Link {

@@ -22,12 +22,12 @@ impl Tally {
     #[must_use]
     pub fn of(status: &v1::AnalyzerStatus) -> Self {
         let probe = status.probe.clone().unwrap_or_default();
-        let lost: u64 = probe.lost.iter().map(|loss| total(loss.counts)).sum();
+        let lost: u64 = probe.lost.iter().map(|loss| total(loss.counts.as_ref())).sum();
         let tally = Self {
-            generated: total(probe.generated),
-            suppressed: total(probe.suppressed),
-            at_output: total(probe.delivered),
-            no_taker: total(probe.no_taker),
+            generated: total(probe.generated.as_ref()),
+            suppressed: total(probe.suppressed.as_ref()),
+            at_output: total(probe.delivered.as_ref()),
+            no_taker: total(probe.no_taker.as_ref()),
             lost,
         };
         if probe.backlog.is_some() {
@@ -62,9 +62,8 @@ impl Tally {
     }
 }
 
-fn total(counts: Option<v1::KindCounts>) -> u64 {
-    let v1::KindCounts { exec, fork, exit, open } = counts.unwrap_or_default();
-    exec + fork + exit + open
+fn total(counts: Option<&v1::KindCounts>) -> u64 {
+    counts.map_or(0, |counts| counts.counts.values().sum())
 }
 
 #[cfg(test)]
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
 
     fn opens(open: u64) -> Option<v1::KindCounts> {
-        Some(v1::KindCounts { open, ..v1::KindCounts::default() })
+        Some(event::PerKind::from([(event::Kind::Open, open)]).into())
     }
 
     fn service(name: &str, value: u64) -> Option<v1::ServiceStatus> {

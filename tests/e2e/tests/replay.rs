@@ -22,7 +22,11 @@ mod tests {
             let recorded = case.with_extension("cap");
             if recorded.exists() {
                 let same = shrike(["replay", "--json"], &[&recorded])?;
-                ensure!(same == events.as_bytes(), "{}: other events than its JSON lines", recorded.display());
+                ensure!(
+                    same == events.as_bytes(),
+                    "{}: other events than its JSON lines",
+                    recorded.display()
+                );
             }
             for line in events.lines() {
                 contract.check(line).with_context(|| case.display().to_string())?;

@@ -87,7 +87,7 @@ fn the_example_of_the_documentation_is_what_the_documentation_says() {
         assert_eq!((id.len(), *runtime), (64, Runtime::Docker));
         assert_eq!(event.task.credentials.uid, 33);
     }
-    assert_eq!(events[0].what, What::Fork { parent: processes[0].task.process });
+    assert_eq!(events[0].what, What::Fork(processes[0].task.process));
 }
 
 #[test]

@@ -29,26 +29,26 @@ pub(crate) fn host() -> Host {
 /// What a file is to the line it stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It was opened.
-    Opened,
-    /// It could not be opened: only the path that was asked for is known.
-    NotOpened,
+    /// Something was done with it.
+    Reached,
+    /// The call failed: only the path that was asked for is known.
+    NotReached,
     /// It is a program.
     Program,
 }
 
 impl Role {
-    /// The role of the file of an open with this result.
-    pub(crate) fn of_open(retval: i32) -> Self {
-        if retval < 0 { Self::NotOpened } else { Self::Opened }
+    /// The role of a file of a call with this result.
+    pub(crate) fn of_result(retval: i32) -> Self {
+        if retval < 0 { Self::NotReached } else { Self::Reached }
     }
 }
 
 /// A file of which only the path is given.
 pub(crate) fn file(path: Text, role: Role) -> File {
     let mode = match role {
-        Role::NotOpened => return File { path, path_state: PathState::Argument, ..File::default() },
-        Role::Opened => 0o100_644,
+        Role::NotReached => return File { path, path_state: PathState::Argument, ..File::default() },
+        Role::Reached => 0o100_644,
         Role::Program => 0o100_755,
     };
     File {

@@ -1,15 +1,19 @@
 //! Domain → line. Only fixed defaults are left out (see `defaults`).
 
+use std::sync::Arc;
+
 use event::{
-    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, Host, KnownProcess, Layer, Namespaces,
-    Open, PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
+    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, Field, File, Flags, Host, KnownProcess, Layer,
+    Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text, Visitor, Workload,
 };
 
 use super::defaults::{self, Role};
-use super::scalar::{Bits, Bytes, OctalMode, OpenFlags};
+use super::parts::{Part, Parts};
+use super::scalar::{Bits, Bytes, OctalMode};
+use super::task_line::TaskLine;
 use super::{
     CgroupPart, ContainerPart, CredentialsPart, ExecPart, ExitPart, FilePart, HostLine, JSONL_VERSION,
-    KeyPart, LayerName, LineKind, NamespacesPart, OpenPart, PathStateName, RuntimeName, ScriptPart, TaskLine,
+    KeyPart, LayerName, LineKind, NamespacesPart, PathPart, PathStateName, RuntimeName,
 };
 
 pub(crate) fn host_line(host: Host) -> HostLine {
@@ -33,32 +37,85 @@ pub(crate) fn process_line(process: &KnownProcess) -> TaskLine {
 }
 
 pub(crate) fn event_line(event: &Event) -> TaskLine {
-    let base = |kind| TaskLine { time: Some(event.boot_ns), ..task_line(kind, &event.task) };
-    match &event.what {
-        What::Exec(image) => TaskLine { exec: Some(exec(image)), ..base(LineKind::Exec) },
-        What::Fork { parent } => TaskLine { parent: Some(Some(key(*parent))), ..base(LineKind::Fork) },
-        What::Exit(status) => TaskLine { exit: Some(exit(*status)), ..base(LineKind::Exit) },
-        What::Open(result) => TaskLine { open: Some(open(result)), ..base(LineKind::Open) },
+    let mut fields = Fields { values: Vec::new(), files: Vec::new(), role: Role::Reached };
+    event.what.visit(&mut fields);
+    let Fields { mut values, files, role } = fields;
+    for (slot, path) in values.iter_mut().zip(files) {
+        *slot = path.map(|path| Part::File(path_part(path, role))).or_else(|| slot.take());
     }
+    let parts = Parts { kind: event.kind(), values };
+    TaskLine {
+        time: Some(event.boot_ns),
+        what: Some(parts),
+        ..task_line(LineKind::Event(event.kind()), &event.task)
+    }
+}
+
+/// Collects the fields of an event. What is known of its files depends on the result, which comes after them.
+struct Fields<'a> {
+    values: Vec<Option<Part>>,
+    files: Vec<Option<&'a File>>,
+    role: Role,
+}
+
+impl Fields<'_> {
+    fn push(&mut self, part: Option<Part>) {
+        self.values.push(part);
+        self.files.push(None);
+    }
+}
+
+impl<'a> Visitor<'a> for Fields<'a> {
+    fn file(&mut self, _: &'static Field, file: &'a Arc<File>) {
+        self.values.push(None);
+        self.files.push(Some(file));
+    }
+
+    fn program(&mut self, _: &'static Field, program: &'a Arc<Exec>) {
+        self.push(Some(Part::Program(Box::new(exec(program)))));
+    }
+
+    fn process(&mut self, _: &'static Field, process: ProcessKey) {
+        self.push(Some(Part::Process(Some(key(process)))));
+    }
+
+    fn status(&mut self, _: &'static Field, status: ExitStatus) {
+        self.push(Some(Part::Status(exit(status))));
+    }
+
+    fn flags(&mut self, _: &'static Field, names: &'static Flags, flags: u32) {
+        self.push(Some(Part::Flags(flags, names)));
+    }
+
+    fn mode(&mut self, _: &'static Field, mode: u32) {
+        self.push(unless(mode, 0).map(|mode| Part::Mode(OctalMode(mode))));
+    }
+
+    fn descriptor(&mut self, _: &'static Field, retval: i32) {
+        self.role = Role::of_result(retval);
+        self.push(Some(Part::Result(retval)));
+    }
+
+    fn errno(&mut self, _: &'static Field, retval: i32) {
+        self.role = Role::of_result(retval);
+        self.push(Some(Part::Result(retval)));
+    }
+}
+
+fn path_part(path: &File, role: Role) -> PathPart {
+    PathPart { path: bytes(&path.path), file: file(path, role) }
 }
 
 fn task_line(kind: LineKind, task: &Task) -> TaskLine {
     TaskLine {
-        kind,
-        time: None,
-        pid: task.process.tgid,
         start_ns: Some(task.process.start_ns),
         tid: unless(task.tid, task.process.tgid),
         ppid: Some(task.ppid),
         comm: Some(bytes(&task.comm)),
-        parent: None,
-        exec_ns: None,
-        exec: None,
-        exit: None,
-        open: None,
         credentials: Some(credentials(&task.credentials)),
         namespaces: Some(namespaces(task.namespaces)),
         cgroup: Some(cgroup(&task.cgroup)),
+        ..TaskLine::new(kind, task.process.tgid)
     }
 }
 
@@ -124,10 +181,7 @@ fn exec(exec: &Exec) -> ExecPart {
         tty: bytes(&exec.tty),
         unlinked: exec.kind == ExecKind::Unlinked,
         file: file(&exec.executable, Role::Program),
-        script: exec
-            .script
-            .as_ref()
-            .map(|script| ScriptPart { path: bytes(&script.path), file: file(script, Role::Program) }),
+        script: exec.script.as_ref().map(|script| path_part(script, Role::Program)),
     }
 }
 
@@ -138,16 +192,6 @@ fn exit(status: ExitStatus) -> ExitPart {
         ExitStatus::CoreDumped(signal) => {
             ExitPart { signal: Some(signal), core_dumped: true, ..ExitPart::default() }
         }
-    }
-}
-
-fn open(open: &Open) -> OpenPart {
-    OpenPart {
-        path: bytes(&open.file.path),
-        flags: OpenFlags(open.flags),
-        mode: OctalMode(open.mode),
-        retval: Some(open.retval),
-        file: file(&open.file, Role::of_open(open.retval)),
     }
 }
 

@@ -1,13 +1,11 @@
-//! Values with a form for people: byte strings, open flags, octal modes, capability masks.
+//! Values with a form for people: byte strings, flags, octal modes, capability masks.
 
 use std::fmt;
 
-use event::Text;
-use serde::de::{self, MapAccess, Visitor};
+use event::{Flags, Text};
+use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::flags;
 
 /// Text from the kernel: a JSON string when it is UTF-8, otherwise `{"hex": "…"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -88,21 +86,16 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
-/// Open flags: `"O_WRONLY|O_CREAT"`, or the number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct OpenFlags(pub(crate) u32);
+/// Reads flags: `"O_WRONLY|O_CREAT"`, or the number.
+pub(crate) struct FlagsSeed(pub(crate) &'static Flags);
 
-impl Serialize for OpenFlags {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&flags::to_names(self.0))
-    }
-}
+impl<'de> DeserializeSeed<'de> for FlagsSeed {
+    type Value = u32;
 
-impl<'de> Deserialize<'de> for OpenFlags {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u32, D::Error> {
         match NumberOrText::deserialize(deserializer)? {
-            NumberOrText::Number(number) => number_in_range(number).map(Self),
-            NumberOrText::Text(text) => flags::from_names(&text).map(Self).map_err(de::Error::custom),
+            NumberOrText::Number(number) => number_in_range(number),
+            NumberOrText::Text(text) => self.0.from_names(&text).map_err(de::Error::custom),
         }
     }
 }
@@ -133,12 +126,6 @@ impl<'de> Deserialize<'de> for Bits {
 /// A file mode as people write it: octal digits in a string, `"100644"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct OctalMode<N>(pub(crate) N);
-
-impl OctalMode<u32> {
-    pub(crate) fn is_zero(&self) -> bool {
-        self.0 == 0
-    }
-}
 
 impl<N: fmt::Octal> Serialize for OctalMode<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

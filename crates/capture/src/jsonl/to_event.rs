@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, Host, KnownProcess, Layer, Namespaces,
-    Open, PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
+    Builder, Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, Field, File, Flags, Host, Kind,
+    KnownProcess, Layer, Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
 };
 
 use super::defaults::{self, Context, Role};
-use super::scalar::Bytes;
+use super::parts::{self, Part, Parts};
+use super::scalar::{Bytes, OctalMode};
+use super::task_line::TaskLine;
 use super::{
     CgroupPart, CredentialsPart, ExecPart, ExitPart, FilePart, HostLine, JSONL_VERSION, KeyPart, LayerName,
-    LineKind, NamespacesPart, OpenPart, PathStateName, RuntimeName, TaskLine,
+    LineKind, NamespacesPart, PathPart, PathStateName, RuntimeName,
 };
 
 /// What a line that is not a host stands for.
@@ -26,14 +28,6 @@ pub enum LineProblem {
     /// A key is missing that has no default.
     #[error("a line of kind {kind} needs the key `{key}`")]
     Needs {
-        /// Kind of the line.
-        kind: &'static str,
-        /// The key.
-        key: &'static str,
-    },
-    /// A key is there that means nothing for this kind.
-    #[error("a line of kind {kind} cannot have the key `{key}`")]
-    Superfluous {
         /// Kind of the line.
         kind: &'static str,
         /// The key.
@@ -66,76 +60,124 @@ pub(crate) fn host(line: HostLine) -> Result<Host> {
 }
 
 pub(crate) fn record(mut line: TaskLine, context: &mut Context) -> Result<Record> {
-    check_keys(&line)?;
     let boot_ns = line.time.unwrap_or_else(|| context.next_ns());
-    let parent = parent_of(&line, context)?;
-    let exec = line.exec.take().map(|part| Arc::new(exec(part)));
-    let open = line.open.take().map(open);
-    let exit = exit(line.exit.take().unwrap_or_default())?;
-    let (kind, exec_ns) = (line.kind, line.exec_ns);
-    let task = task(line, boot_ns, parent, exec.as_deref(), context)?;
-    let what = match kind {
-        LineKind::Host | LineKind::Process => {
-            let exec_ns = exec_ns.unwrap_or(if exec.is_some() { task.process.start_ns } else { 0 });
-            return Ok(Record::Process(KnownProcess { task, parent, exec_ns, exec }));
-        }
-        LineKind::Exec => What::Exec(exec.ok_or(needs(kind, "exec"))?),
-        LineKind::Fork => What::Fork { parent: parent.ok_or(needs(kind, "ppid"))? },
-        LineKind::Open => What::Open(open.ok_or(needs(kind, "open"))?),
-        LineKind::Exit => {
-            context.forget(task.process.tgid);
-            What::Exit(exit)
-        }
+    let by_ppid = line.ppid.map(|pid| (pid, context.key(pid)));
+    let LineKind::Event(kind) = line.kind else {
+        let parent = match line.parent.take() {
+            Some(parent) => parent.map(|part| key(&part, context)),
+            None => by_ppid.and_then(|(_, key)| key),
+        };
+        let exec = line.exec.take().map(|part| Arc::new(exec(part)));
+        let exec_ns = line.exec_ns;
+        let task = task(line, boot_ns, parent, exec.as_deref(), context)?;
+        let exec_ns = exec_ns.unwrap_or(if exec.is_some() { task.process.start_ns } else { 0 });
+        return Ok(Record::Process(KnownProcess { task, parent, exec_ns, exec }));
     };
+    let mut cells = Cells::new(kind, line.what.take(), by_ppid, context);
+    let what = What::build(kind, &mut cells)?;
+    let exec = if let What::Exec(exec) = &what { Some(Arc::clone(exec)) } else { None };
+    let forked_by = if let What::Fork(parent) = &what { Some(*parent) } else { None };
+    let parent = forked_by.or_else(|| by_ppid.and_then(|(_, key)| key));
+    let task = task(line, boot_ns, parent, exec.as_deref(), context)?;
+    if kind == Kind::Exit {
+        context.forget(task.process.tgid);
+    }
     context.passed(boot_ns);
     Ok(Record::Event(Event { boot_ns, task, what }))
 }
 
-fn needs(kind: LineKind, key: &'static str) -> LineProblem {
-    LineProblem::Needs { kind: name(kind), key }
+/// The values of a line, with what was left out filled in.
+struct Cells<'c> {
+    kind: Kind,
+    has_object: bool,
+    values: std::vec::IntoIter<Option<Part>>,
+    /// What the result says of the files.
+    role: Role,
+    /// The pid in `ppid`, and who that is as far as it is known.
+    by_ppid: Option<(u32, Option<ProcessKey>)>,
+    context: &'c Context,
 }
 
-fn name(kind: LineKind) -> &'static str {
-    match kind {
-        LineKind::Host => "host",
-        LineKind::Process => "process",
-        LineKind::Exec => "exec",
-        LineKind::Fork => "fork",
-        LineKind::Exit => "exit",
-        LineKind::Open => "open",
+impl<'c> Cells<'c> {
+    fn new(
+        kind: Kind,
+        parts: Option<Parts>,
+        by_ppid: Option<(u32, Option<ProcessKey>)>,
+        context: &'c Context,
+    ) -> Self {
+        let has_object = parts.is_some();
+        let values = parts.map_or_else(Vec::new, |parts| parts.values);
+        let result = values
+            .iter()
+            .flatten()
+            .find_map(|part| if let Part::Result(retval) = part { Some(*retval) } else { None });
+        let role = Role::of_result(result.unwrap_or(0));
+        Self { kind, has_object, values: values.into_iter(), role, by_ppid, context }
+    }
+
+    fn next(&mut self) -> Option<Part> {
+        self.values.next().flatten()
+    }
+
+    /// The key that is missing when this field has no value.
+    fn needs(&self, field: &'static Field) -> LineProblem {
+        let key = if self.has_object { parts::key_in_object(field) } else { parts::key_of(self.kind) };
+        LineProblem::Needs { kind: self.kind.name(), key }
+    }
+
+    fn result(&mut self, default: i32) -> i32 {
+        if let Some(Part::Result(retval)) = self.next() { retval } else { default }
     }
 }
 
-/// Refuses keys that would be ignored: a person who writes one expects it to do something.
-fn check_keys(line: &TaskLine) -> Result<()> {
-    use LineKind::{Exec, Exit, Fork, Open, Process};
-    let keys: [(&str, bool, &[LineKind]); 6] = [
-        ("time", line.time.is_some(), &[Exec, Fork, Exit, Open]),
-        ("parent", line.parent.is_some(), &[Process, Fork]),
-        ("exec_ns", line.exec_ns.is_some(), &[Process]),
-        ("exec", line.exec.is_some(), &[Process, Exec]),
-        ("exit", line.exit.is_some(), &[Exit]),
-        ("open", line.open.is_some(), &[Open]),
-    ];
-    let wrong = keys.iter().find(|(_, is_there, kinds)| *is_there && !kinds.contains(&line.kind));
-    wrong.map_or(Ok(()), |(key, ..)| Err(LineProblem::Superfluous { kind: name(line.kind), key }))
-}
+impl Builder for Cells<'_> {
+    type Error = LineProblem;
 
-/// The parent of a new or known process: as written, otherwise the process with the pid `ppid`.
-fn parent_of(line: &TaskLine, context: &Context) -> Result<Option<ProcessKey>> {
-    let start_of = |pid| context.key(pid).map_or(0, |key| key.start_ns);
-    match (line.kind, &line.parent) {
-        (LineKind::Fork, Some(None)) => Err(needs(line.kind, "parent")),
-        (_, Some(parent)) => Ok(parent.as_ref().map(|KeyPart { pid, start_ns }| ProcessKey {
-            tgid: *pid,
-            start_ns: start_ns.unwrap_or_else(|| start_of(*pid)),
-        })),
-        (LineKind::Fork, None) => {
-            let pid = line.ppid.ok_or(needs(line.kind, "ppid"))?;
-            Ok(Some(ProcessKey { tgid: pid, start_ns: start_of(pid) }))
+    fn file(&mut self, field: &'static Field) -> Result<Arc<File>> {
+        let Some(Part::File(PathPart { path, file: part })) = self.next() else {
+            return Err(self.needs(field));
+        };
+        Ok(file(path, &part, self.role))
+    }
+
+    fn program(&mut self, field: &'static Field) -> Result<Arc<Exec>> {
+        let Some(Part::Program(part)) = self.next() else { return Err(self.needs(field)) };
+        Ok(Arc::new(exec(*part)))
+    }
+
+    fn process(&mut self, field: &'static Field) -> Result<ProcessKey> {
+        match (self.next(), self.by_ppid) {
+            (Some(Part::Process(Some(part))), _) => Ok(key(&part, self.context)),
+            (Some(_), _) => Err(self.needs(field)),
+            (None, Some((pid, known))) => Ok(known.unwrap_or(ProcessKey { tgid: pid, start_ns: 0 })),
+            (None, None) => Err(LineProblem::Needs { kind: self.kind.name(), key: "ppid" }),
         }
-        (_, None) => Ok(line.ppid.and_then(|pid| context.key(pid))),
     }
+
+    fn status(&mut self, _: &'static Field) -> Result<ExitStatus> {
+        exit(if let Some(Part::Status(part)) = self.next() { part } else { ExitPart::default() })
+    }
+
+    fn flags(&mut self, _: &'static Field, _: &'static Flags) -> Result<u32> {
+        Ok(if let Some(Part::Flags(flags, _)) = self.next() { flags } else { 0 })
+    }
+
+    fn mode(&mut self, _: &'static Field) -> Result<u32> {
+        Ok(if let Some(Part::Mode(OctalMode(mode))) = self.next() { mode } else { 0 })
+    }
+
+    fn descriptor(&mut self, _: &'static Field) -> Result<i32> {
+        Ok(self.result(3))
+    }
+
+    fn errno(&mut self, _: &'static Field) -> Result<i32> {
+        Ok(self.result(0))
+    }
+}
+
+fn key(part: &KeyPart, context: &Context) -> ProcessKey {
+    let start_of = || context.key(part.pid).map_or(0, |key| key.start_ns);
+    ProcessKey { tgid: part.pid, start_ns: part.start_ns.unwrap_or_else(start_of) }
 }
 
 /// The acting task: what the line says, otherwise what is known of the process, otherwise what its parent gives it.
@@ -147,7 +189,7 @@ fn task(
     context: &mut Context,
 ) -> Result<Arc<Task>> {
     // A fork starts a new process, whatever had its pid before.
-    let known = if line.kind == LineKind::Fork { None } else { context.task(line.pid) };
+    let known = if line.kind == LineKind::Event(Kind::Fork) { None } else { context.task(line.pid) };
     let ppid = line.ppid.or(known.map(|task| task.ppid)).or(parent.map(|key| key.tgid));
     let model = known.or_else(|| ppid.and_then(|pid| context.task(pid)));
     let start_ns = line.start_ns.or(known.map(|task| task.process.start_ns));
@@ -244,16 +286,6 @@ fn exit(part: ExitPart) -> Result<ExitStatus> {
         (code, None, false) => Ok(ExitStatus::Exited(code.unwrap_or(0))),
         (None, Some(signal), false) => Ok(ExitStatus::Signaled(signal)),
         (None, Some(signal), true) => Ok(ExitStatus::CoreDumped(signal)),
-    }
-}
-
-fn open(part: OpenPart) -> Open {
-    let retval = part.retval.unwrap_or(3);
-    Open {
-        file: file(part.path, &part.file, Role::of_open(retval)),
-        flags: part.flags.0,
-        mode: part.mode.0,
-        retval,
     }
 }
 

@@ -4,22 +4,26 @@
 
 use std::collections::HashMap;
 
+use event::{Kind, PerKind};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wire::v1::ProbeStatus;
 
 use crate::view::paint::{Paint, Tone};
-use crate::view::status::{KINDS, by_kind};
+use crate::view::status::{Counts, by_kind, columns, total};
 use crate::view::text::{column, grouped};
 
 /// `comm` of the first process of the workload: the name of its script.
 const WORKLOAD: &str = "workload.sh";
 
+/// What the workload does, whatever else a workload could do.
+const DOES: [Kind; 4] = [Kind::Exec, Kind::Fork, Kind::Exit, Kind::Open];
+
 /// The events in the intake's file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Received {
     /// How many of each kind.
-    pub(crate) by_kind: [i128; 4],
+    pub(crate) by_kind: Counts,
     /// Whether the end of the first process of the workload is among them. Nothing of the workload comes later.
     pub(crate) has_end: bool,
     /// Documents that are no events of these kinds.
@@ -50,18 +54,16 @@ pub(crate) fn count(file: &str, image: &str) -> Received {
         };
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let kind = text("/evt/name");
-        let Some(slot) =
-            KINDS.iter().zip(&mut received.by_kind).find_map(|(name, slot)| (*name == kind).then_some(slot))
-        else {
+        let Some(known) = Kind::from_name(kind) else {
             received.others += 1;
             continue;
         };
-        *slot += 1;
+        *received.by_kind.get_mut(known) += 1;
         let pid = event.pointer("/process/pid").and_then(Value::as_u64);
-        match kind {
-            "exec" if text("/process/comm") == WORKLOAD => first_pid = pid,
-            "exit" => ended.push(pid),
-            _ => {}
+        if known == Kind::Exec && text("/process/comm") == WORKLOAD {
+            first_pid = pid;
+        } else if known == Kind::Exit {
+            ended.push(pid);
         }
     }
     received.has_end = first_pid.is_some() && ended.contains(&first_pid);
@@ -83,11 +85,11 @@ fn labelled(file: &str, image: &str) -> i128 {
 /// What became of the events of each kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Balance {
-    generated: [i128; 4],
-    delivered: [i128; 4],
-    suppressed: [i128; 4],
-    lost: [i128; 4],
-    received: [i128; 4],
+    generated: Counts,
+    delivered: Counts,
+    suppressed: Counts,
+    lost: Counts,
+    received: Counts,
     labelled: i128,
     has_end: bool,
 }
@@ -95,11 +97,9 @@ pub(crate) struct Balance {
 impl Balance {
     /// The probe's side and the intake's side.
     pub(crate) fn of(probe: &ProbeStatus, received: &Received) -> Self {
-        let mut lost = [0; 4];
-        for loss in &probe.lost {
-            for (slot, n) in lost.iter_mut().zip(by_kind(loss.counts.as_ref())) {
-                *slot += n;
-            }
+        let mut lost = Counts::default();
+        for counts in probe.lost.iter().map(|loss| by_kind(loss.counts.as_ref())) {
+            lost = PerKind::from_fn(|kind| lost.get(kind) + counts.get(kind));
         }
         Self {
             generated: by_kind(probe.generated.as_ref()),
@@ -115,26 +115,26 @@ impl Balance {
     /// Whether every event is accounted for: `generated = delivered + suppressed + lost`, and what was delivered
     /// is at the intake.
     pub(crate) fn is_settled(&self) -> bool {
-        let sum = |at: usize| {
-            let of = |counts: &[i128; 4]| counts.get(at).copied().unwrap_or_default();
-            of(&self.generated) == of(&self.delivered) + of(&self.suppressed) + of(&self.lost)
+        let sum = |kind: Kind| {
+            self.generated.get(kind)
+                == self.delivered.get(kind) + self.suppressed.get(kind) + self.lost.get(kind)
         };
-        self.has_end && (0..4).all(sum) && self.received == self.delivered
+        self.has_end && Kind::ALL.into_iter().all(sum) && self.received == self.delivered
     }
 
-    /// Whether there is at least one event of each kind, as the workload does all of them.
+    /// Whether there is at least one event of each kind that the workload does.
     pub(crate) fn has_every_kind(&self) -> bool {
-        self.received.iter().all(|n| *n > 0)
+        DOES.into_iter().all(|kind| self.received.get(kind) > 0)
     }
 
     /// Events at the intake.
     pub(crate) fn received_total(&self) -> i128 {
-        self.received.iter().sum()
+        total(self.received)
     }
 
     /// The table, one row per stage.
     pub(crate) fn table(&self, paint: Paint) -> String {
-        let lost = if self.lost.iter().any(|n| *n > 0) { Tone::Bad } else { Tone::Good };
+        let lost = if total(self.lost) > 0 { Tone::Bad } else { Tone::Good };
         let arrived = if self.received == self.delivered { Tone::Good } else { Tone::Bad };
         let rows = [
             ("happened", &self.generated, Tone::Plain),
@@ -142,12 +142,13 @@ impl Balance {
             ("lost", &self.lost, lost),
             ("at the intake", &self.received, arrived),
         ];
-        let head: String = KINDS.iter().chain(&["total"]).map(|kind| format!("{kind:>8}")).collect();
+        let kinds = columns(rows.iter().map(|(_, counts, _)| *counts));
+        let titles = kinds.iter().map(|kind| kind.name()).chain(["total"]);
+        let head: String = titles.map(|title| format!("{title:>8}")).collect();
         let mut lines = vec![paint.apply(Tone::Dim, &format!("{}{head}", column("", 14)))];
         for (name, counts, tone) in rows {
-            let total = counts.iter().sum();
-            let cells: String =
-                counts.iter().chain([&total]).map(|n| format!("{:>8}", grouped(*n))).collect();
+            let counts = kinds.iter().map(|kind| counts.get(*kind)).chain([total(*counts)]);
+            let cells: String = counts.map(|n| format!("{:>8}", grouped(n))).collect();
             lines.push(paint.apply(tone, &format!("{}{cells}", column(name, 14))));
         }
         lines.join("\n")
@@ -155,8 +156,7 @@ impl Balance {
 
     /// One sentence on the outcome.
     pub(crate) fn verdict(&self) -> String {
-        let [generated, received, lost]: [i128; 3] =
-            [&self.generated, &self.received, &self.lost].map(|counts| counts.iter().sum());
+        let [generated, received, lost]: [i128; 3] = [self.generated, self.received, self.lost].map(total);
         if self.is_settled() && lost == 0 {
             format!(
                 "All {} events that happened in the container are at the intake, {} of them with its image name.",
@@ -177,7 +177,7 @@ impl Balance {
 
 #[cfg(test)]
 mod tests {
-    use wire::v1::{KindCounts, Loss};
+    use wire::v1::Loss;
 
     use super::*;
 
@@ -199,15 +199,19 @@ mod tests {
         .concat()
     }
 
+    fn counts<T: Default>(exec: T, fork: T, exit: T, open: T) -> PerKind<T> {
+        PerKind::from([(Kind::Exec, exec), (Kind::Fork, fork), (Kind::Exit, exit), (Kind::Open, open)])
+    }
+
     fn probe(exec: u64, open: u64) -> ProbeStatus {
-        let counts = KindCounts { exec, fork: 1, exit: 2, open };
-        ProbeStatus { generated: Some(counts), delivered: Some(counts), ..ProbeStatus::default() }
+        let counts = || Some(counts(exec, 1, 2, open).into());
+        ProbeStatus { generated: counts(), delivered: counts(), ..ProbeStatus::default() }
     }
 
     #[test]
     fn the_demo_has_succeeded_when_the_intake_has_exactly_what_the_probe_delivered() {
         let received = count(&example(), "demo");
-        assert_eq!(received.by_kind, [2, 1, 2, 1]);
+        assert_eq!(received.by_kind, counts(2, 1, 2, 1));
         assert_eq!(received.labelled, 6);
         assert!(Balance::of(&probe(2, 1), &received).is_settled());
         assert!(!Balance::of(&probe(2, 2), &received).is_settled());
@@ -218,9 +222,9 @@ mod tests {
     fn counted_loss_explains_a_difference_and_uncounted_loss_does_not() {
         let received = count(&example(), "demo");
         let mut probe = probe(2, 1);
-        probe.generated = Some(KindCounts { exec: 2, fork: 1, exit: 2, open: 5 });
+        probe.generated = Some(counts(2, 1, 2, 5).into());
         assert!(!Balance::of(&probe, &received).is_settled());
-        let counts = Some(KindCounts { open: 4, ..KindCounts::default() });
+        let counts = Some(PerKind::from([(Kind::Open, 4)]).into());
         probe.lost = vec![Loss { cause: "ring_full".into(), counts }];
         let balance = Balance::of(&probe, &received);
         assert!(balance.is_settled());
@@ -233,8 +237,8 @@ mod tests {
         let (without_end, _end) = file.trim_end().rsplit_once('\n').unwrap();
         let without_end = &format!("{without_end}\n");
         let mut probe = probe(2, 1);
-        probe.generated = Some(KindCounts { exec: 2, fork: 1, exit: 1, open: 1 });
-        probe.delivered = probe.generated;
+        probe.generated = Some(counts(2, 1, 1, 1).into());
+        probe.delivered = probe.generated.clone();
         assert!(!Balance::of(&probe, &count(without_end, "demo")).is_settled());
     }
 
@@ -242,7 +246,7 @@ mod tests {
     fn a_line_that_is_still_being_written_is_not_counted_and_damage_is_survived() {
         let file =
             format!("{}not json\n{{\"ddtags\":\"\"}}\n{}", line("exec", 1, "x"), line("open", 1, "x").trim());
-        assert_eq!(count(&file, "demo").by_kind, [1, 0, 0, 0]);
+        assert_eq!(count(&file, "demo").by_kind, counts(1, 0, 0, 0));
         assert_eq!(messages(&file).count(), 1);
     }
 

@@ -5,6 +5,7 @@
 //! 12:00:00.123  open  demo          cat[4711]              /etc/shadow O_RDONLY                   EACCES
 //! ```
 
+use event::{Kind, Leaf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
@@ -16,7 +17,17 @@ use super::terminal::Terminal;
 use super::text::{column, fit, fit_end, printable, width};
 
 const TIME: usize = 12;
-const KIND: usize = 4;
+/// As wide as the longest name.
+const KIND: usize = {
+    let (mut widest, mut rest) = (0, Kind::ALL.as_slice());
+    while let [kind, others @ ..] = rest {
+        if kind.name().len() > widest {
+            widest = kind.name().len();
+        }
+        rest = others;
+    }
+    widest
+};
 const RESULT: usize = 8;
 const GAP: &str = "  ";
 /// A path is never squeezed below this, however narrow the window is: then the line wraps.
@@ -105,19 +116,22 @@ fn what(event: &EventMessage, columns: usize, terminal: Terminal) -> String {
 /// What the path and the result do not say already.
 fn detail(event: &EventMessage) -> String {
     let detail = printable(&event.detail);
-    match event.kind.as_str() {
+    match shape(event) {
         // The cause is the result.
-        "exit" => String::new(),
-        // `flags = result`
-        "open" => detail.split_once(" = ").map_or(detail.as_ref(), |(flags, _)| flags).to_owned(),
+        Shape::Status => String::new(),
+        // `flags = result`, or the result alone.
+        Shape::Descriptor | Shape::Errno => {
+            let without = detail.rsplit_once("= ").map_or(detail.as_ref(), |(detail, _)| detail);
+            without.trim_end().to_owned()
+        }
         // The arguments with the program in front, usually by the name that the path ends in.
-        "exec" => {
+        Shape::Program => {
             let (program, arguments) = detail.split_once(' ').unwrap_or((detail.as_ref(), ""));
             let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
             let is_same = name(program) == name(&printable(&event.path));
             if is_same { arguments.to_owned() } else { detail.into_owned() }
         }
-        _ => detail.into_owned(),
+        Shape::Other => detail.into_owned(),
     }
 }
 
@@ -133,12 +147,35 @@ fn container(event: &EventMessage) -> String {
 
 /// The result for people, and whether it is good.
 fn result(event: &EventMessage) -> (String, Tone) {
-    match event.kind.as_str() {
-        "open" if event.retval < 0 => (errno_name(event.retval.saturating_neg()), Tone::Bad),
-        "open" => (format!("fd {}", event.retval), Tone::Dim),
-        "exit" => exit(event),
-        _ => (String::new(), Tone::Plain),
+    match shape(event) {
+        Shape::Descriptor | Shape::Errno if event.retval < 0 => {
+            (errno_name(event.retval.saturating_neg()), Tone::Bad)
+        }
+        Shape::Descriptor => (format!("fd {}", event.retval), Tone::Dim),
+        Shape::Status => exit(event),
+        Shape::Errno | Shape::Program | Shape::Other => (String::new(), Tone::Plain),
     }
+}
+
+/// What the line of a kind looks like: by the type of the last field that decides it.
+enum Shape {
+    Program,
+    Status,
+    Descriptor,
+    Errno,
+    Other,
+}
+
+fn shape(event: &EventMessage) -> Shape {
+    let fields = Kind::from_name(&event.kind).map_or(&[][..], Kind::fields);
+    let shape = |leaf| match leaf {
+        Leaf::Program => Some(Shape::Program),
+        Leaf::Status => Some(Shape::Status),
+        Leaf::Descriptor => Some(Shape::Descriptor),
+        Leaf::Errno => Some(Shape::Errno),
+        Leaf::File | Leaf::Process | Leaf::Flags(_) | Leaf::Mode => None,
+    };
+    fields.iter().rev().find_map(|field| shape(field.leaf)).unwrap_or(Shape::Other)
 }
 
 fn exit(event: &EventMessage) -> (String, Tone) {

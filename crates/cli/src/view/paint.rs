@@ -1,6 +1,7 @@
 //! Colours with a meaning, or none.
 
 use anstyle::{AnsiColor, Style};
+use event::{Category, Kind};
 
 /// What a piece of text stands for; the colour follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +72,16 @@ impl Paint {
 
     /// The tone of an event kind.
     pub(crate) fn tone_of_kind(kind: &str) -> Tone {
-        match kind {
-            "exec" => Tone::Exec,
-            "fork" => Tone::Fork,
-            "exit" => Tone::Exit,
-            "open" => Tone::Open,
-            _ => Tone::Plain,
+        // The lifecycle has colours of its own, every other kind that of what it is about.
+        match Kind::from_name(kind) {
+            Some(Kind::Exec) => Tone::Exec,
+            Some(Kind::Fork) => Tone::Fork,
+            Some(Kind::Exit) => Tone::Exit,
+            Some(other) => match other.category() {
+                Category::Process => Tone::Exec,
+                Category::File => Tone::Open,
+            },
+            None => Tone::Plain,
         }
     }
 }

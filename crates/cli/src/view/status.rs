@@ -12,7 +12,7 @@ use wire::v1::AnalyzerStatus;
 use super::paint::{Paint, Tone};
 
 pub(crate) use as_json::as_json;
-pub(crate) use events::{KINDS, by_kind};
+pub(crate) use events::{Counts, by_kind, columns, total};
 
 /// The whole page; with `all` also every counter.
 pub(crate) fn page(status: &AnalyzerStatus, all: bool, paint: Paint) -> String {

@@ -80,7 +80,7 @@ impl<'a> Lead<'a> {
                 let program = image.exec.as_deref().map(process::program);
                 (program.map(|file| File::of_event(file, ids)), Some(Exit::new(*status)))
             }
-            What::Fork { .. } => (None, None),
+            What::Fork(_) => (None, None),
         };
         let evt =
             Evt { name: event.kind().name(), category: category(event.kind()), outcome: outcome(event) };

@@ -86,7 +86,7 @@ fn exec_with_cut_arguments() {
 fn fork_of_a_shell() {
     let parent = shell();
     let child = fork(task(201, 100, "sh", 0), &parent);
-    check("fork", &event(&child, What::Fork { parent: parent.key }), &child);
+    check("fork", &event(&child, What::Fork(parent.key)), &child);
 }
 
 #[test]
@@ -205,5 +205,5 @@ fn users_with_and_without_a_name() {
 fn fork_of_a_kernel_thread() {
     let thread = image(task(77, 2, "kworker/0:1", 0), Exec::default(), None);
     let thread = Arc::new(Image { exec: None, is_own_exec: false, ..Image::clone(&thread) });
-    check("kernel_thread", &event(&thread, What::Fork { parent: thread.key }), &thread);
+    check("kernel_thread", &event(&thread, What::Fork(thread.key)), &thread);
 }

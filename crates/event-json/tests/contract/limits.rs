@@ -88,7 +88,7 @@ fn forks_without_exec_name_their_arguments_once_in_the_oldest() {
     let first = fork(task(101, 100, "sh", 0), &shell);
     let second = fork(task(102, 101, "sh", 0), &first);
     let leaf = fork(task(103, 102, "sh", 0), &second);
-    let document = document(&mut writer(), &event(&leaf, What::Fork { parent: second.key }), &leaf);
+    let document = document(&mut writer(), &event(&leaf, What::Fork(second.key)), &leaf);
     assert_eq!(document["process"]["argv0"], "sh", "the acting process keeps its own");
     let argv0s: Vec<bool> =
         ancestors(&document).iter().map(|ancestor| ancestor.get("argv0").is_some()).collect();
@@ -103,7 +103,7 @@ fn all_events_of_one_image_and_its_forks_share_one_cached_part() {
     let mut out = Vec::new();
     for number in 0..10 {
         let child = fork(task(200 + number, 100, "sh", 0), &shell);
-        writer.write(&mut out, &event(&child, What::Fork { parent: shell.key }), &child);
+        writer.write(&mut out, &event(&child, What::Fork(shell.key)), &child);
         let ended = Arc::new(Image { exit_ns: 77, ..Image::clone(&child) });
         writer.write(&mut out, &event(&child, What::Exit(event::ExitStatus::Exited(0))), &ended);
     }

@@ -144,7 +144,7 @@ fn what() -> impl Strategy<Value = What> {
         open.prop_map(|(file, flags, mode, retval)| Open { file: Arc::new(file), flags, mode, retval });
     prop_oneof![
         exec().prop_map(What::Exec),
-        Just(What::Fork { parent: ProcessKey::default() }),
+        Just(What::Fork(ProcessKey::default())),
         any::<u8>().prop_map(|code| What::Exit(ExitStatus::Exited(code))),
         any::<u8>().prop_map(|signal| What::Exit(ExitStatus::Signaled(signal))),
         any::<u8>().prop_map(|signal| What::Exit(ExitStatus::CoreDumped(signal))),

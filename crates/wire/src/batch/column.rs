@@ -51,6 +51,32 @@ impl Column<'_, u32> {
     }
 }
 
+impl Column<'_, u64> {
+    /// The dictionary row that the next value names.
+    pub(super) fn entry<'d, D>(&mut self, dictionary: &'d [D]) -> Result<&'d D, WireError> {
+        let index = self.narrow()?;
+        row(self.name, dictionary, index)
+    }
+
+    /// The next value as a narrower number.
+    pub(super) fn narrow<N: TryFrom<u64>>(&mut self) -> Result<N, WireError> {
+        let value = self.take();
+        N::try_from(value).ok().ok_or(WireError::OutOfRange { column: self.name, value: value.into() })
+    }
+
+    /// The next value, which is in zigzag form, as a narrower number.
+    pub(super) fn signed<N: TryFrom<i64>>(&mut self) -> Result<N, WireError> {
+        let value = self.take();
+        let value = (value >> 1).cast_signed() ^ -(value & 1).cast_signed();
+        N::try_from(value).ok().ok_or(WireError::OutOfRange { column: self.name, value: value.into() })
+    }
+
+    /// What is wrong with this value of it.
+    pub(super) fn out_of_range(&self, value: u64) -> WireError {
+        WireError::OutOfRange { column: self.name, value: value.into() }
+    }
+}
+
 /// Row `index` of `dictionary`.
 pub(super) fn row<'d, D>(column: &'static str, dictionary: &'d [D], index: u32) -> Result<&'d D, WireError> {
     let found = usize::try_from(index).ok().and_then(|index| dictionary.get(index));

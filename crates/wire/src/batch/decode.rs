@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, Kind, KnownProcess, Layer, Namespaces,
-    Open, PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
+    Cgroup, Credentials, Exec, ExecKind, File, KnownProcess, Layer, Namespaces, PathState, ProcessKey,
+    Runtime, Strings, Task, Text, Workload,
 };
 
 use super::column::{Column, row};
-use super::{Decoded, MAX_ROWS, SECOND, kind_from_u8};
+use super::events::{self, Parts};
+use super::{Decoded, MAX_ROWS, SECOND};
 use crate::{WireError, v1};
 
-type Result<T> = std::result::Result<T, WireError>;
+pub(super) type Result<T> = std::result::Result<T, WireError>;
 
 /// Opens the columns of a table: `name` and the table give the column, checked against the number of rows.
 macro_rules! columns {
@@ -31,15 +32,15 @@ pub(super) fn decode(batch: &v1::Batch) -> Result<Decoded> {
     let files = table(batch.files.as_ref(), |table| decode_files(table, &texts))?;
     let execs = table(batch.execs.as_ref(), |table| decode_execs(table, &texts, &files))?;
     let processes = table(batch.processes.as_ref(), |table| decode_processes(table, &tasks, &keys, &execs))?;
-    let parts = EventParts { tasks: &tasks, keys: &keys, files: &files, execs: &execs };
-    let events = table(batch.events.as_ref(), |table| decode_events(table, &parts))?;
+    let parts = Parts { tasks: &tasks, keys: &keys, files: &files, execs: &execs };
+    let events = table(batch.events.as_ref(), |table| events::decode(table, &parts))?;
     let rows = batch.events.as_ref().map_or(0, |table| table.kind.len());
     let unknown_kinds = rows.saturating_sub(events.len()) as u64;
     Ok(Decoded { seq: batch.seq, processes, events, unknown_kinds, news: super::news::decode(batch)? })
 }
 
 /// The number of rows of a table, if it is one that an encoder makes.
-fn row_count(table: &'static str, rows: usize) -> Result<usize> {
+pub(super) fn row_count(table: &'static str, rows: usize) -> Result<usize> {
     if rows > MAX_ROWS { Err(WireError::TooManyRows { table, rows }) } else { Ok(rows) }
 }
 
@@ -269,62 +270,4 @@ fn decode_processes(
         });
     }
     Ok(processes)
-}
-
-/// The dictionaries that events refer to.
-struct EventParts<'a> {
-    tasks: &'a [Arc<Task>],
-    keys: &'a [ProcessKey],
-    files: &'a [Arc<File>],
-    execs: &'a [Arc<Exec>],
-}
-
-fn decode_events(table: &v1::EventTable, parts: &EventParts<'_>) -> Result<Vec<Event>> {
-    let rows = row_count("events", table.kind.len())?;
-    let kinds = count_kinds(&table.kind);
-    columns!(table, rows, "events": time task);
-    columns!(table, kinds.get(Kind::Exec), "events": exec);
-    columns!(table, kinds.get(Kind::Fork), "events": fork_parent);
-    columns!(table, kinds.get(Kind::Exit), "events": exit);
-    columns!(table, kinds.get(Kind::Open), "events": open_file open_flags open_mode open_retval);
-    let mut events = Vec::with_capacity(rows);
-    let mut boot_ns = 0_u64;
-    for kind in &table.kind {
-        boot_ns = boot_ns.wrapping_add_signed(time.take());
-        let task = Arc::clone(task.entry(parts.tasks)?);
-        // A newer probe knows more kinds; their columns are fields that this version does not read.
-        let Some(kind) = kind_from_u8(*kind) else { continue };
-        let what = match kind {
-            Kind::Exec => What::Exec(Arc::clone(exec.entry(parts.execs)?)),
-            Kind::Fork => What::Fork { parent: *fork_parent.entry(parts.keys)? },
-            Kind::Exit => What::Exit(exit_status(exit.take())?),
-            Kind::Open => What::Open(Open {
-                file: Arc::clone(open_file.entry(parts.files)?),
-                flags: open_flags.take(),
-                mode: open_mode.take(),
-                retval: open_retval.take(),
-            }),
-        };
-        events.push(Event { boot_ns, task, what });
-    }
-    Ok(events)
-}
-
-fn count_kinds(kinds: &[u8]) -> event::PerKind<usize> {
-    let mut counts = event::PerKind::default();
-    for kind in kinds.iter().filter_map(|kind| kind_from_u8(*kind)) {
-        *counts.get_mut(kind) += 1;
-    }
-    counts
-}
-
-fn exit_status(packed: u32) -> Result<ExitStatus> {
-    let wrong = || WireError::OutOfRange { column: "events.exit", value: packed.into() };
-    let value = u8::try_from(packed / 4).ok().ok_or_else(wrong)?;
-    match packed % 4 {
-        0 => Ok(ExitStatus::Exited(value)),
-        1 => Ok(ExitStatus::Signaled(value)),
-        2 => Ok(ExitStatus::CoreDumped(value)),
-        _ => Err(wrong()),
-    }
 }

@@ -5,13 +5,14 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExitStatus, File, KnownProcess, Namespaces, ProcessKey, Runtime,
-    Strings, Task, What, Workload,
+    Cgroup, Credentials, Event, Exec, File, KnownProcess, Namespaces, ProcessKey, Runtime, Strings, Task,
+    Workload,
 };
 use foldhash::fast::RandomState;
 
 use super::SECOND;
 use super::column::drop_if_zero;
+use super::events::Columns;
 use crate::v1;
 
 /// Collects the columns of one batch. Borrows what it encodes: nothing is copied before its column is written.
@@ -37,6 +38,7 @@ pub(super) struct Encoder<'a> {
     exec_table: v1::ExecTable,
     process_table: v1::KnownProcessTable,
     event_table: v1::EventTable,
+    pub(super) columns: Columns,
 
     last_start_ns: u64,
     last_inode: u64,
@@ -76,34 +78,10 @@ impl<'a> Encoder<'a> {
     /// Adds an event.
     pub(super) fn event(&mut self, event: &'a Event) {
         let task = self.task(&event.task);
-        match &event.what {
-            What::Exec(exec) => {
-                let exec = self.exec(exec);
-                self.event_table.exec.push(exec);
-            }
-            What::Fork { parent } => {
-                let parent = self.key(*parent);
-                self.event_table.fork_parent.push(parent);
-            }
-            What::Exit(status) => {
-                let (value, cause) = match *status {
-                    ExitStatus::Exited(code) => (code, 0),
-                    ExitStatus::Signaled(signal) => (signal, 1),
-                    ExitStatus::CoreDumped(signal) => (signal, 2),
-                };
-                self.event_table.exit.push(u32::from(value) * 4 + cause);
-            }
-            What::Open(open) => {
-                let file = self.file(&open.file);
-                let table = &mut self.event_table;
-                table.open_file.push(file);
-                table.open_flags.push(open.flags);
-                table.open_mode.push(open.mode);
-                table.open_retval.push(open.retval);
-            }
-        }
+        Columns::push(self, &event.what);
         let table = &mut self.event_table;
-        table.kind.push(event.kind() as u8);
+        // Numbers of kinds are below 256.
+        table.kind.push(u8::try_from(event.kind().number()).unwrap_or(0));
         table.time.push(delta(event.boot_ns, self.last_boot_ns));
         table.task.push(task);
         self.last_boot_ns = event.boot_ns;
@@ -176,7 +154,7 @@ impl<'a> Encoder<'a> {
         row
     }
 
-    fn key(&mut self, key: ProcessKey) -> u32 {
+    pub(super) fn key(&mut self, key: ProcessKey) -> u32 {
         let (row, is_new) = self.keys.row(key);
         if is_new {
             self.key_table.start_ns.push(delta(key.start_ns, self.last_start_ns));
@@ -216,7 +194,7 @@ impl<'a> Encoder<'a> {
         row
     }
 
-    fn file(&mut self, file: &'a Arc<File>) -> u32 {
+    pub(super) fn file(&mut self, file: &'a Arc<File>) -> u32 {
         let (row, is_new) = self.files.row(file);
         if is_new {
             let path = self.text(file.path.as_bytes());
@@ -249,7 +227,7 @@ impl<'a> Encoder<'a> {
         row
     }
 
-    fn exec(&mut self, exec: &'a Arc<Exec>) -> u32 {
+    pub(super) fn exec(&mut self, exec: &'a Arc<Exec>) -> u32 {
         let (row, is_new) = self.execs.row(exec);
         if is_new {
             let executable = self.file(&exec.executable);
@@ -292,8 +270,9 @@ impl<'a> Encoder<'a> {
                 modification_s modification_nsec access_ns change_ns;
             exec_table: script kind tty args envs;
             process_table: parent exec_ns exec;
-            event_table: time task exec fork_parent exit open_file open_flags open_mode open_retval;
+            event_table: time task;
         }
+        self.event_table.kinds = self.columns.finish();
         v1::Batch {
             seq,
             texts: Some(self.text_table),
@@ -311,13 +290,13 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// `value - base` modulo 2^64, as the signed number that is nearest to 0.
 /// How many bytes `text` begins with that `before` begins with too; at most what one byte says.
 fn shared_start(before: &[u8], text: &[u8]) -> u8 {
     let same = before.iter().zip(text).take_while(|(before, text)| before == text).count();
     u8::try_from(same).unwrap_or(u8::MAX)
 }
 
+/// `value - base` modulo 2^64, as the signed number that is nearest to 0.
 fn delta(value: u64, base: u64) -> i64 {
     value.wrapping_sub(base).cast_signed()
 }

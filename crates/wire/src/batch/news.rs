@@ -38,7 +38,7 @@ pub(super) fn decode(batch: &v1::Batch) -> Result<News, WireError> {
             cgroup: lost.cgroup,
             workload: lost.workload.as_str().into(),
             cause: status::cause(&loss.cause)?,
-            counts: status::per_kind(loss.counts),
+            counts: status::per_kind(loss.counts.as_ref()),
         })
     });
     let not_observed = batch.not_observed.iter().map(|gap| NotObserved {

@@ -22,7 +22,7 @@ fn sample() -> Vec<Event> {
     });
     let open = |retval| What::Open(Open { file: Arc::clone(&file), flags: 1, mode: 0, retval });
     let whats = [
-        What::Fork { parent: ProcessKey { start_ns: 3, tgid: 9 } },
+        What::Fork(ProcessKey { start_ns: 3, tgid: 9 }),
         What::Exec(exec),
         open(3),
         open(-13),
@@ -36,6 +36,15 @@ fn refused(change: impl FnOnce(&mut v1::Batch)) -> String {
     let mut batch = encode(1, &[], &sample());
     change(&mut batch);
     decode(&batch).unwrap_err().to_string()
+}
+
+/// The values of a field of the events of a batch.
+fn values<'b>(batch: &'b mut v1::Batch, path: &str) -> &'b mut Vec<u64> {
+    let place = |kind: Kind| kind.fields().iter().position(|field| field.path == path).map(|at| (kind, at));
+    let (kind, at) = Kind::ALL.into_iter().find_map(place).unwrap();
+    let mut tables = batch.events.as_mut().unwrap().kinds.iter_mut();
+    let table = tables.find(|table| table.kind == u32::from(kind.number())).unwrap();
+    &mut table.columns[at].values
 }
 
 proptest! {
@@ -113,14 +122,14 @@ fn an_empty_batch_holds_nothing_and_an_empty_message_decodes_to_it() {
 
 #[test]
 fn a_reference_outside_its_dictionary_is_refused_with_both_numbers() {
-    let text = refused(|batch| batch.events.as_mut().unwrap().open_file = vec![1, 77]);
-    assert_eq!(text, "column events.open_file refers to row 77 of a dictionary with 2 rows");
+    let text = refused(|batch| *values(batch, "open.file") = vec![1, 77]);
+    assert_eq!(text, "column open.file refers to row 77 of a dictionary with 2 rows");
 }
 
 #[test]
 fn columns_of_different_lengths_are_refused() {
-    let text = refused(|batch| batch.events.as_mut().unwrap().open_flags = vec![1, 1, 1]);
-    assert_eq!(text, "column events.open_flags has 3 values for 2 rows");
+    let text = refused(|batch| *values(batch, "open.flags") = vec![1, 1, 1]);
+    assert_eq!(text, "column open.flags has 3 values for 2 rows");
     let text = refused(|batch| batch.tasks.as_mut().unwrap().comm.push(1));
     assert_eq!(text, "column tasks.comm has 2 values for 1 rows");
 }
@@ -135,8 +144,9 @@ fn a_table_that_would_take_far_more_memory_than_its_bytes_is_refused() {
 fn an_event_of_an_unknown_kind_costs_only_itself_and_is_counted() {
     let mut batch = encode(1, &[], &sample());
     let events = batch.events.as_mut().unwrap();
-    // What a newer probe would send: a row in the middle, and nothing in the columns that this version knows.
+    // What a newer probe would send: a row in the middle, and a table of a kind that this version does not know.
     events.kind.insert(2, 200);
+    events.kinds.insert(0, v1::KindTable { kind: 200, columns: vec![v1::Column { values: vec![1, 2, 3] }] });
     events.time.insert(2, 0);
     // Without values a column means 0 in every row.
     assert!(events.task.is_empty());
@@ -146,8 +156,24 @@ fn an_event_of_an_unknown_kind_costs_only_itself_and_is_counted() {
 }
 
 #[test]
+fn a_field_that_only_the_sender_knows_is_passed_over_and_one_that_it_does_not_know_has_no_value() {
+    let mut batch = encode(1, &[], &sample());
+    let tables = &mut batch.events.as_mut().unwrap().kinds;
+    for table in &mut *tables {
+        table.columns.push(v1::Column { values: vec![7] });
+    }
+    assert_eq!(decode(&batch).unwrap().events, sample());
+    for table in &mut *batch.events.as_mut().unwrap().kinds {
+        table.columns.clear();
+    }
+    let events = decode(&batch).unwrap().events;
+    let expected = What::Open(Open { file: Arc::default(), flags: 0, mode: 0, retval: 0 });
+    assert_eq!((&events[2].what, events.len()), (&expected, 5));
+}
+
+#[test]
 fn number_and_news_put_before_encoded_bytes_decode_with_them() {
-    let counts = PerKind([1, 0, 0, 7]);
+    let counts = PerKind::from([(Kind::Exec, 1), (Kind::Open, 7)]);
     let news = News {
         complete_until_ns: 99,
         lost: vec![WorkloadLoss {
@@ -179,10 +205,10 @@ fn bytes_that_are_no_batch_are_refused() {
 
 #[test]
 fn an_exit_that_is_neither_code_nor_signal_is_refused() {
-    let text = refused(|batch| batch.events.as_mut().unwrap().exit = vec![3]);
-    assert_eq!(text, "column events.exit holds 3, which is out of range");
-    let text = refused(|batch| batch.events.as_mut().unwrap().exit = vec![256 * 4]);
-    assert_eq!(text, "column events.exit holds 1024, which is out of range");
+    let text = refused(|batch| *values(batch, "exit.exit") = vec![3]);
+    assert_eq!(text, "column exit.exit holds 3, which is out of range");
+    let text = refused(|batch| *values(batch, "exit.exit") = vec![256 * 4]);
+    assert_eq!(text, "column exit.exit holds 1024, which is out of range");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Events in words, for people.
 
-use event::{Exec, ExitStatus, Host, Image, Open, Text, What};
+use std::sync::Arc;
+
+use event::{Exec, ExitStatus, Field, File, Flags, Host, Image, ProcessKey, Text, Visitor};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use wire::v1;
@@ -18,16 +20,11 @@ pub fn message(event: &Dispatched, host: &Host, labels: Option<&Labels>) -> v1::
     let task = &event.event.task;
     let container = task.cgroup.workload.container_id();
     let program = |image: &Image| image.exec.as_ref().map(|exec| exec.executable.path.clone());
-    let (path, retval, detail) = match &event.event.what {
-        What::Exec(exec) => (exec.executable.path.clone(), 0, command_line(exec)),
-        What::Fork { parent } => {
-            (program(&event.image).unwrap_or_default(), 0, format!("child of {}", parent.tgid))
-        }
-        What::Exit(status) => {
-            (program(&event.image).unwrap_or_default(), code(*status).into(), cause(*status))
-        }
-        What::Open(open) => (open.file.path.clone(), open.retval, result(open)),
-    };
+    let mut words = Words::default();
+    event.event.what.visit(&mut words);
+    let Words { path, retval, details } = words;
+    let path = path.cloned().or_else(|| program(&event.image)).unwrap_or_default();
+    let detail = details.join(" ");
     v1::EventMessage {
         seq: event.number,
         dropped_before: 0,
@@ -89,17 +86,62 @@ fn command_line(exec: &Exec) -> String {
     line
 }
 
-fn result(open: &Open) -> String {
-    let flags = event_json::open_flags(open.flags);
-    let Some(errno) = open.retval.checked_neg().filter(|errno| *errno > 0) else {
-        return format!("{flags} = {}", open.retval);
-    };
-    let known = Errno::from_raw(errno);
-    if known == Errno::UnknownErrno {
-        format!("{flags} = error {errno}")
-    } else {
-        format!("{flags} = {known:?}")
+/// What the fields of an event say in words.
+#[derive(Default)]
+struct Words<'a> {
+    /// Of the first file, or of the program.
+    path: Option<&'a Text>,
+    retval: i32,
+    details: Vec<String>,
+}
+
+impl<'a> Visitor<'a> for Words<'a> {
+    fn file(&mut self, _: &'static Field, file: &'a Arc<File>) {
+        if self.path.is_none() {
+            self.path = Some(&file.path);
+        } else {
+            self.details.push(format!("-> {}", printable(&file.path)));
+        }
     }
+
+    fn program(&mut self, _: &'static Field, exec: &'a Arc<Exec>) {
+        self.path = Some(&exec.executable.path);
+        self.details.push(command_line(exec));
+    }
+
+    fn process(&mut self, _: &'static Field, key: ProcessKey) {
+        self.details.push(format!("child of {}", key.tgid));
+    }
+
+    fn status(&mut self, _: &'static Field, status: ExitStatus) {
+        self.retval = code(status).into();
+        self.details.push(cause(status));
+    }
+
+    fn flags(&mut self, _: &'static Field, names: &'static Flags, flags: u32) {
+        if flags != 0 || names.names_zero() {
+            self.details.push(names.to_names(flags));
+        }
+    }
+
+    // Only of a new file, which its own event shows.
+    fn mode(&mut self, _: &'static Field, _: u32) {}
+
+    fn descriptor(&mut self, _: &'static Field, retval: i32) {
+        self.retval = retval;
+        self.details.push(format!("= {}", result(retval)));
+    }
+
+    fn errno(&mut self, _: &'static Field, retval: i32) {
+        self.retval = retval;
+        self.details.push(format!("= {}", result(retval)));
+    }
+}
+
+fn result(retval: i32) -> String {
+    let Some(errno) = retval.checked_neg().filter(|errno| *errno > 0) else { return retval.to_string() };
+    let known = Errno::from_raw(errno);
+    if known == Errno::UnknownErrno { format!("error {errno}") } else { format!("{known:?}") }
 }
 
 fn code(status: ExitStatus) -> u8 {
@@ -148,9 +190,7 @@ fn is_hostile(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use event::{File, Strings};
+    use event::{Open, Strings, What};
 
     use super::*;
 
@@ -183,7 +223,12 @@ mod tests {
 
     #[test]
     fn results_and_causes_have_their_usual_names() {
-        let open = |retval| result(&Open { file: Arc::new(File::default()), flags: 0, mode: 0, retval });
+        let open = |retval| {
+            let what = What::Open(Open { file: Arc::new(File::default()), flags: 0, mode: 0o644, retval });
+            let mut words = Words::default();
+            what.visit(&mut words);
+            words.details.join(" ")
+        };
         assert_eq!(open(3), "O_RDONLY = 3");
         assert_eq!(open(-2), "O_RDONLY = ENOENT");
         assert_eq!(open(i32::MIN), format!("O_RDONLY = {}", i32::MIN));

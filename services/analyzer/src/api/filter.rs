@@ -7,7 +7,7 @@ use crate::labels::Directory;
 
 /// A filter that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no event type {0:?}; there are exec, fork, exit and open")]
+#[error("there is no event type {0:?}; there are {known}", known = Kind::names())]
 pub struct FilterError(String);
 
 /// Which events a subscriber wants: those that pass every part that is not empty.
@@ -112,6 +112,6 @@ mod tests {
     fn an_unknown_kind_is_an_error_that_names_the_known_ones() {
         let request = v1::SubscribeRequest { kinds: vec!["opne".to_owned()], ..Default::default() };
         let error = Filter::from_request(&request).unwrap_err().to_string();
-        assert!(error.contains("opne") && error.contains("exec, fork, exit and open"), "{error}");
+        assert!(error.contains("opne") && error.contains(&Kind::names()), "{error}");
     }
 }

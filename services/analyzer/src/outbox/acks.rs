@@ -53,7 +53,7 @@ impl Acks {
 
 #[cfg(test)]
 mod tests {
-    use event::{Ledger, PerKind};
+    use event::{Kind, Ledger, PerKind};
 
     use super::*;
 
@@ -61,11 +61,11 @@ mod tests {
     async fn acknowledgements_that_nobody_took_yet_become_one() {
         let acks = Acks::default();
         for seq in [3, 7] {
-            let ledger = Ledger { delivered: PerKind([0, 0, 0, seq]), ..Ledger::default() };
+            let ledger = Ledger { delivered: PerKind::from([(Kind::Open, seq)]), ..Ledger::default() };
             acks.put(Settled { seq, ledger });
         }
         let settled = acks.next().await;
-        assert_eq!((settled.seq, settled.ledger.delivered), (7, PerKind([0, 0, 0, 10])));
+        assert_eq!((settled.seq, settled.ledger.delivered), (7, PerKind::from([(Kind::Open, 10)])));
         assert_eq!(acks.take(), None);
     }
 }

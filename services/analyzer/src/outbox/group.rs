@@ -15,10 +15,11 @@ use crate::labels::Labels;
 const GROUP_BYTES: usize = 512;
 /// What a payload takes besides its document.
 const PAYLOAD_BYTES: usize = size_of::<u32>() + size_of::<i64>() + 1;
-/// The label of payloads that are no events.
-const CUSTOM: u8 = 4;
-/// The label of each kind, by [`Kind::index`], and of payloads that are no events.
-const LABELS: [&str; 5] = ["exec", "fork", "exit", "open", "custom"];
+/// The label of payloads that are no events, behind those of the kinds, which are their places.
+const CUSTOM: u8 = {
+    assert!(Kind::COUNT <= Kind::MAX_NUMBER as usize, "a label is a byte");
+    Kind::COUNT as u8
+};
 
 /// What a payload is counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +154,7 @@ impl Group {
             time_ms: self.times_ms.clone(),
             tags,
             service: service.unwrap_or_default(),
-            labels: LABELS.map(str::to_owned).into(),
+            labels: Kind::ALL.map(Kind::name).into_iter().chain(["custom"]).map(str::to_owned).collect(),
             label: Bytes::copy_from_slice(&self.labels),
             backlog_percent: self.head.backlog_percent,
         }

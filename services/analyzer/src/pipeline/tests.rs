@@ -1,4 +1,4 @@
-use event::{ExitStatus, ProcessKey, Strings, Task};
+use event::{ExitStatus, Kind, ProcessKey, Strings, Task};
 
 use super::*;
 use crate::dispatch::Stage;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use analyzer::config::Config;
 use analyzer::supervisor;
 use event::{
-    Cgroup, Event, Exec, ExitStatus, File, Host, KnownProcess, Ledger, LossCause, NotObserved, Open, PerKind,
-    ProcessKey, Runtime, Strings, Task, What, Workload,
+    Cgroup, Event, Exec, ExitStatus, File, Host, Kind, KnownProcess, Ledger, LossCause, NotObserved, Open,
+    PerKind, ProcessKey, Runtime, Strings, Task, What, Workload,
 };
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -56,7 +56,7 @@ fn open(boot_ns: u64, is_contained: bool) -> Event {
 
 fn lifecycle() -> Vec<Event> {
     vec![
-        Event { boot_ns: 100, task: task(20, true), what: What::Fork { parent: task(10, true).process } },
+        Event { boot_ns: 100, task: task(20, true), what: What::Fork(task(10, true).process) },
         Event {
             boot_ns: 200,
             task: task(20, true),
@@ -171,7 +171,8 @@ async fn events_become_labelled_payloads_and_every_batch_is_acknowledged() {
     assert!(files.is_sorted(), "payloads of a container keep their order");
     assert_eq!(metric(dir.path(), "analyzer_outbox_unlabelled_total").await, 0);
     let (_, ledger) = probe.acked();
-    assert_eq!((ledger.delivered, ledger.by_kind()), (PerKind([1, 1, 1, 500]), PerKind([1, 1, 1, 500])));
+    let expected = PerKind::from([(Kind::Exec, 1), (Kind::Fork, 1), (Kind::Exit, 1), (Kind::Open, 500)]);
+    assert_eq!((ledger.delivered, ledger.by_kind()), (expected, expected));
     assert!(probe.instances().iter().all(|instance| *instance != 0));
     service.stop().await;
 }
@@ -212,7 +213,7 @@ async fn a_batch_whose_outcome_is_pending_when_the_probe_link_breaks_is_not_proc
     assert_eq!(probe.acked().0, 0);
     reporter.settle(1, Vec::new()).await;
     probe.wait_for_ack(1).await;
-    assert_eq!((probe.acked().1.delivered, reporter.received()), (PerKind([0, 0, 0, 100]), 100));
+    assert_eq!((probe.acked().1.delivered, reporter.received()), (PerKind::from([(Kind::Open, 100)]), 100));
     service.stop().await;
 }
 
@@ -243,8 +244,8 @@ async fn what_the_reporter_did_not_settle_is_submitted_again_on_the_next_stream_
     reporter.settle(2, vec![lost]).await;
     probe.wait_for_ack(3).await;
     let (_, ledger) = probe.acked();
-    assert_eq!(ledger.delivered, PerKind([0, 0, 0, 26]));
-    assert_eq!(ledger.lost.of(LossCause::OutputDown), &PerKind([0, 0, 0, 4]));
+    assert_eq!(ledger.delivered, PerKind::from([(Kind::Open, 26)]));
+    assert_eq!(ledger.lost.of(LossCause::OutputDown), &PerKind::from([(Kind::Open, 4)]));
     service.stop().await;
 }
 
@@ -271,7 +272,10 @@ async fn a_full_outbox_stops_reading_and_nothing_is_dropped() {
         reporter.settle(settled as u64, Vec::new()).await;
     }
     probe.wait_for_ack(1000).await;
-    assert_eq!((probe.acked().1.delivered, reporter.received()), (PerKind([0, 0, 0, 20_000]), 20_000));
+    assert_eq!(
+        (probe.acked().1.delivered, reporter.received()),
+        (PerKind::from([(Kind::Open, 20_000)]), 20_000)
+    );
     service.stop().await;
 }
 
@@ -293,7 +297,7 @@ async fn a_hanging_resolver_delays_a_container_once_and_others_not_at_all() {
         probe.wait_for_ack(n + 1).await;
     }
     assert_eq!(metric(dir.path(), "analyzer_outbox_unlabelled_total").await, 110);
-    assert_eq!(probe.acked().1.delivered, PerKind([0, 0, 0, 120]));
+    assert_eq!(probe.acked().1.delivered, PerKind::from([(Kind::Open, 120)]));
     service.stop().await;
 }
 
@@ -328,7 +332,7 @@ async fn with_matched_events_nothing_is_rendered_and_a_subscriber_gets_its_own()
     let service = Service::start(dir.path(), "[output]\nevents = 'matched'\n");
     probe.send(opens(0..100, false));
     probe.wait_for_ack(1).await;
-    assert_eq!(probe.acked().1, Ledger { no_taker: PerKind([0, 0, 0, 100]), ..Ledger::default() });
+    assert_eq!(probe.acked().1, Ledger { no_taker: PerKind::from([(Kind::Open, 100)]), ..Ledger::default() });
     let request = v1::SubscribeRequest { kinds: vec!["exec".into()], with_json: true, ..Default::default() };
     let mut stream = client(dir.path()).await.subscribe(request).await.unwrap().into_inner();
     probe.send(lifecycle());
@@ -356,7 +360,7 @@ async fn a_time_that_nobody_observed_is_a_custom_event_that_is_settled_with_its_
     let counts = vec![v1::LabelCount { label: "custom".into(), payloads: 1 }];
     reporter.settle(1, vec![v1::GroupLoss { number: 1, cause: "refused".into(), counts }]).await;
     probe.wait_for_ack(1).await;
-    assert_eq!(probe.acked().1, Ledger { no_taker: PerKind([0, 0, 0, 3]), ..Ledger::default() });
+    assert_eq!(probe.acked().1, Ledger { no_taker: PerKind::from([(Kind::Open, 3)]), ..Ledger::default() });
     service.stop().await;
 }
 
@@ -367,19 +371,16 @@ async fn what_cannot_be_decoded_is_acknowledged_with_an_empty_ledger_and_the_res
     let probe = FakeProbe::start(dir.path(), host(), vec![known()]);
     let service = Service::start(dir.path(), "");
     let mut damaged = wire::batch::encode(0, &[], &opens(0..10, false));
-    damaged.events.as_mut().unwrap().open_file.pop();
+    damaged.events.as_mut().unwrap().kinds[0].columns[0].values.pop();
     probe.send_raw(damaged);
     let mut newer = wire::batch::encode(0, &[], &opens(10..20, false));
     let table = newer.events.as_mut().unwrap();
     table.kind[9] = 99;
-    // Its columns are fields that this version does not read.
-    table.open_file.pop();
-    table.open_flags.pop();
-    table.open_mode.pop();
-    table.open_retval.pop();
+    // Its fields are in a table that this version does not read.
+    table.kinds[0].columns.iter_mut().for_each(|column| drop(column.values.pop()));
     probe.send_raw(newer);
     probe.wait_for_ack(2).await;
-    assert_eq!(probe.acked().1, Ledger { delivered: PerKind([0, 0, 0, 9]), ..Ledger::default() });
+    assert_eq!(probe.acked().1, Ledger { delivered: PerKind::from([(Kind::Open, 9)]), ..Ledger::default() });
     assert_eq!(reporter.received(), 9);
     assert_eq!(metric(dir.path(), "analyzer_link_undecodable_batches_total").await, 1);
     assert_eq!(metric(dir.path(), "analyzer_link_unknown_kinds_total").await, 1);

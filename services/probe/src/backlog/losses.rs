@@ -66,6 +66,8 @@ pub fn name_of(cgroup: &Cgroup) -> Name {
 
 #[cfg(test)]
 mod tests {
+    use event::Kind;
+
     use super::*;
 
     fn loss(cgroup: u64, cause: LossCause, opens: u64) -> WorkloadLoss {
@@ -73,7 +75,7 @@ mod tests {
             cgroup,
             workload: format!("w{cgroup}").into(),
             cause,
-            counts: PerKind([0, 0, 0, opens]),
+            counts: PerKind::from([(Kind::Open, opens)]),
         }
     }
 

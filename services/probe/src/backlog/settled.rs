@@ -47,11 +47,11 @@ mod tests {
 
     fn ledger(delivered: u64, no_taker: u64, refused: u64) -> Ledger {
         let mut ledger = Ledger {
-            delivered: PerKind([delivered, 0, 0, 0]),
-            no_taker: PerKind([no_taker, 0, 0, 0]),
+            delivered: PerKind::from([(Kind::Exec, delivered)]),
+            no_taker: PerKind::from([(Kind::Exec, no_taker)]),
             ..Ledger::default()
         };
-        ledger.lost.add(LossCause::Refused, &PerKind([refused, 0, 0, 0]));
+        ledger.lost.add(LossCause::Refused, &PerKind::from([(Kind::Exec, refused)]));
         ledger
     }
 
@@ -69,16 +69,16 @@ mod tests {
     #[test]
     fn what_a_ledger_leaves_out_could_not_be_decoded() {
         let mut settled = Settled::default();
-        settled.add(&PerKind([10, 0, 0, 0]), &ledger(3, 2, 1));
+        settled.add(&PerKind::from([(Kind::Exec, 10)]), &ledger(3, 2, 1));
         assert_eq!(of(&settled), [3, 2, 1, 4]);
-        settled.add(&PerKind([5, 0, 0, 0]), &Ledger::default());
+        settled.add(&PerKind::from([(Kind::Exec, 5)]), &Ledger::default());
         assert_eq!((of(&settled), settled.overclaimed), ([3, 2, 1, 9], 0));
     }
 
     #[test]
     fn a_ledger_that_claims_more_than_there_was_is_not_believed_and_counted() {
         let mut settled = Settled::default();
-        settled.add(&PerKind([10, 0, 0, 0]), &ledger(8, 5, 4));
+        settled.add(&PerKind::from([(Kind::Exec, 10)]), &ledger(8, 5, 4));
         assert_eq!((of(&settled), settled.overclaimed), ([8, 2, 0, 0], 7));
         settled.add(&PerKind::default(), &ledger(u64::MAX, u64::MAX, 1));
         assert_eq!((of(&settled), settled.overclaimed), ([8, 2, 0, 0], u64::MAX));

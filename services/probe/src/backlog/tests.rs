@@ -65,7 +65,7 @@ fn a_reconnect_sends_the_same_bytes_with_the_same_numbers_again() {
         cgroup: 1,
         workload: "w".into(),
         cause: LossCause::RingFull,
-        counts: PerKind([1, 0, 0, 0]),
+        counts: PerKind::from([(Kind::Exec, 1)]),
     });
     push(&mut backlog, Lane::Main, vec![exit(2, 9)]);
     backlog.ack(1, &Ledger::default()).unwrap();
@@ -85,7 +85,7 @@ fn an_acknowledgement_twice_or_older_changes_nothing_and_one_of_the_future_is_re
     }
     assert_eq!(backlog.ack(1, &Ledger::default()), Err(AckError { seq: 1, sent: 0 }));
     send_all(&mut backlog);
-    let both = delivered(PerKind([0, 0, 0, 2]));
+    let both = delivered(PerKind::from([(Kind::Open, 2)]));
     backlog.ack(2, &both).unwrap();
     backlog.ack(2, &both).unwrap();
     backlog.ack(1, &both).unwrap();
@@ -105,7 +105,7 @@ fn what_settled_while_there_was_no_connection_may_be_acknowledged_before_it_is_s
     send_all(&mut backlog);
     backlog.restart();
     assert_eq!(send(&mut backlog).unwrap().seq, 1);
-    backlog.ack(2, &delivered(PerKind([0, 0, 0, 2]))).unwrap();
+    backlog.ack(2, &delivered(PerKind::from([(Kind::Open, 2)]))).unwrap();
     assert_eq!(send(&mut backlog).unwrap().seq, 3);
     assert!(backlog.next_to_send().is_none());
 }
@@ -198,7 +198,10 @@ fn a_drop_is_told_in_the_next_batch_with_whose_it_was() {
     let news = send(&mut backlog).unwrap().news;
     assert_eq!(news.lost.len(), 1);
     let lost = &news.lost[0];
-    assert_eq!((lost.cgroup, lost.cause, lost.counts), (7, LossCause::BacklogFull, PerKind([0, 0, 0, 50])));
+    assert_eq!(
+        (lost.cgroup, lost.cause, lost.counts),
+        (7, LossCause::BacklogFull, PerKind::from([(Kind::Open, 50)]))
+    );
     push(&mut backlog, Lane::Main, vec![exit(1, 6)]);
     assert_eq!(send(&mut backlog).unwrap().news.lost, []);
 }

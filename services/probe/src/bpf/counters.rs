@@ -72,7 +72,7 @@ impl Counters {
         let kernel_busy = tables.next().unwrap_or_default();
         let ring_share = tables.next().unwrap_or_default();
         for kind in Kind::ALL {
-            let count = |table: &[u64]| table.get(kind as usize).copied().unwrap_or(0);
+            let count = |table: &[u64]| table.get(usize::from(kind.number())).copied().unwrap_or(0);
             *counters.generated.get_mut(kind) = count(generated);
             *counters.ring_full.get_mut(kind) = count(ring_full);
             *counters.kernel_busy.get_mut(kind) = count(kernel_busy);

@@ -110,7 +110,7 @@ fn causes(words: &[u64; WORDS]) -> impl Iterator<Item = (LossCause, PerKind<u64>
     let by_cause = words.chunks_exact(KINDS).map(|counts| {
         let mut per_kind = PerKind::default();
         for kind in Kind::ALL {
-            *per_kind.get_mut(kind) = counts.get(kind as usize).copied().unwrap_or(0);
+            *per_kind.get_mut(kind) = counts.get(usize::from(kind.number())).copied().unwrap_or(0);
         }
         per_kind
     });

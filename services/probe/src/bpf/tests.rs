@@ -148,17 +148,15 @@ impl Watch {
     }
 
     fn opens(&self) -> impl Iterator<Item = &Open> {
-        self.events.iter().filter_map(|event| match &event.what {
-            What::Open(open) => Some(open),
-            What::Exec(_) | What::Fork { .. } | What::Exit(_) => None,
-        })
+        self.events
+            .iter()
+            .filter_map(|event| if let What::Open(open) = &event.what { Some(open) } else { None })
     }
 
     fn execs(&self) -> impl Iterator<Item = &event::Exec> {
-        self.events.iter().filter_map(|event| match &event.what {
-            What::Exec(exec) => Some(&**exec),
-            What::Fork { .. } | What::Exit(_) | What::Open(_) => None,
-        })
+        self.events
+            .iter()
+            .filter_map(|event| if let What::Exec(exec) = &event.what { Some(&**exec) } else { None })
     }
 
     /// Everything that was counted has arrived, and nothing else has.

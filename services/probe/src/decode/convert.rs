@@ -12,7 +12,7 @@ use super::DecodeError;
 /// The kind of event that these bytes claim to be.
 pub(super) fn kind_of(raw: &[u8]) -> Option<Kind> {
     let (header, _) = event_header::read_from_prefix(raw).ok()?;
-    Kind::ALL.into_iter().find(|kind| *kind as u16 == header.kind)
+    Kind::from_number(header.kind)
 }
 
 /// Text up to the first zero byte.

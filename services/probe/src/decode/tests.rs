@@ -196,7 +196,7 @@ fn a_fork_names_its_parent_by_start_and_pid() {
     let mut event = fork_event { header: header(2, 0), parent_start_ns: 11, ..Default::default() };
     event.task.ppid = 42;
     match Decoder::default().decode(&bytes_of(&event, &[])) {
-        Ok(Some(Decoded::Event(Event { what: What::Fork { parent }, boot_ns: 5, .. }))) => {
+        Ok(Some(Decoded::Event(Event { what: What::Fork(parent), boot_ns: 5, .. }))) => {
             assert_eq!(parent, ProcessKey { start_ns: 11, tgid: 42 });
         }
         other => panic!("{other:?}"),

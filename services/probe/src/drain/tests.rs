@@ -236,11 +236,14 @@ fn what_the_kernel_lost_of_a_workload_is_told_with_the_next_batch_and_once() {
         let lost = batches.into_iter().flat_map(|batch| batch.news.lost);
         lost.map(|loss| (loss.cgroup, loss.workload.to_string(), loss.counts)).collect::<Vec<_>>()
     };
-    let first = [(7, ID.to_owned(), PerKind([0, 0, 0, 2])), (9, String::new(), PerKind([1, 0, 0, 0]))];
+    let first = [
+        (7, ID.to_owned(), PerKind::from([(Kind::Open, 2)])),
+        (9, String::new(), PerKind::from([(Kind::Exec, 1)])),
+    ];
     assert_eq!(told(&mut bench), first);
     bench.source.see_and_lose_in(7, LossCause::RingFull, Kind::Open);
     let _counters = bench.drain.counters();
-    assert_eq!(told(&mut bench), [(7, ID.to_owned(), PerKind([0, 0, 0, 1]))]);
+    assert_eq!(told(&mut bench), [(7, ID.to_owned(), PerKind::from([(Kind::Open, 1)]))]);
     let _counters = bench.drain.counters();
     assert_eq!(told(&mut bench), []);
 }

@@ -92,7 +92,7 @@ fn forks(observed: &Observed) -> Check {
     let count = of_kind(observed, Kind::Fork).count();
     let key = key_of_child(observed);
     let passed = of_kind(observed, Kind::Fork)
-        .all(|event| matches!(event.what, What::Fork { parent } if Some(parent) == key))
+        .all(|event| matches!(event.what, What::Fork(parent) if Some(parent) == key))
         && count == IMAGES;
     check("forks are counted and name the parent", passed, format!("{count} of {IMAGES}"))
 }
@@ -262,7 +262,7 @@ fn accounting(observed: &Observed) -> Check {
     check(
         "what the kernel side counted is what arrived",
         is_exact && lost == 0,
-        format!("{:?} generated, {} seen, {lost} lost", counters.generated.0, observed.events.len()),
+        format!("{:?} generated, {} seen, {lost} lost", counters.generated, observed.events.len()),
     )
 }
 
@@ -271,10 +271,10 @@ fn of_kind(observed: &Observed, kind: Kind) -> impl Iterator<Item = &Event> {
 }
 
 fn opens_of(observed: &Observed) -> impl Iterator<Item = (&Event, &Open)> {
-    observed.events.iter().filter_map(|event| match &event.what {
-        What::Open(open) => Some((event, open)),
-        What::Exec(_) | What::Fork { .. } | What::Exit(_) => None,
-    })
+    observed
+        .events
+        .iter()
+        .filter_map(|event| if let What::Open(open) = &event.what { Some((event, open)) } else { None })
 }
 
 fn key_of_child(observed: &Observed) -> Option<ProcessKey> {

@@ -415,7 +415,7 @@ async fn an_acknowledgement_says_what_became_of_the_events() {
     let mut analyzer = Analyzer::connect(&probe.socket).await;
     analyzer.batch().await;
     let seq = analyzer.batch().await.seq;
-    let opens = |count| Some(v1::KindCounts { open: count, ..Default::default() });
+    let opens = |count| Some(PerKind::from([(Kind::Open, count)]).into());
     let lost = v1::Loss { cause: "refused".to_owned(), counts: opens(1) };
     let ledger = v1::Ledger { delivered: opens(1), no_taker: opens(1), lost: vec![lost] };
     analyzer.say_ack(seq, Some(ledger)).await;

@@ -150,7 +150,7 @@ impl Container {
             ppid: self.shell.process.tgid,
             ..self.shell.clone()
         };
-        stream.push(&task, What::Fork { parent: self.shell.process });
+        stream.push(&task, What::Fork(self.shell.process));
         task.comm = Text::from(name);
         let argument = stream.below(200);
         stream.push(&task, What::Exec(Arc::new(self.exec(name, argument))));

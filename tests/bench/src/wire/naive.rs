@@ -1,7 +1,11 @@
 //! The twin that batches are compared with: one protobuf message per event, self-contained, same fields, encoded as
 //! well as protobuf can (varints, zeros left out).
 
-use event::{Event, Exec, ExitStatus, File, ProcessKey, Strings, Task, Text, What, Workload};
+use std::sync::Arc;
+
+use event::{
+    Event, Exec, ExitStatus, Field, File, Flags, ProcessKey, Strings, Task, Text, Visitor, Workload,
+};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct NaiveEvent {
@@ -9,20 +13,62 @@ pub(super) struct NaiveEvent {
     boot_ns: u64,
     #[prost(message, optional, tag = "2")]
     task: Option<NaiveTask>,
-    #[prost(oneof = "NaiveWhat", tags = "3, 4, 5, 6")]
+    #[prost(message, optional, tag = "3")]
     what: Option<NaiveWhat>,
 }
 
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum NaiveWhat {
-    #[prost(message, tag = "3")]
-    Exec(NaiveExec),
-    #[prost(message, tag = "4")]
-    Fork(NaiveKey),
-    #[prost(message, tag = "5")]
-    Exit(NaiveExit),
-    #[prost(message, tag = "6")]
-    Open(NaiveOpen),
+/// The fields of an event: those that are numbers in their order, the others by their type.
+#[derive(Clone, PartialEq, prost::Message)]
+struct NaiveWhat {
+    #[prost(uint32, tag = "1")]
+    kind: u32,
+    #[prost(message, repeated, tag = "2")]
+    files: Vec<NaiveFile>,
+    #[prost(message, repeated, tag = "3")]
+    programs: Vec<NaiveExec>,
+    #[prost(message, repeated, tag = "4")]
+    processes: Vec<NaiveKey>,
+    #[prost(sint64, repeated, tag = "5")]
+    numbers: Vec<i64>,
+}
+
+impl<'a> Visitor<'a> for NaiveWhat {
+    fn file(&mut self, _: &'static Field, value: &'a Arc<File>) {
+        self.files.push(file(value));
+    }
+
+    fn program(&mut self, _: &'static Field, value: &'a Arc<Exec>) {
+        self.programs.push(exec(value));
+    }
+
+    fn process(&mut self, _: &'static Field, value: ProcessKey) {
+        self.processes.push(key(value));
+    }
+
+    fn status(&mut self, _: &'static Field, status: ExitStatus) {
+        let (value, cause) = match status {
+            ExitStatus::Exited(code) => (code, 0),
+            ExitStatus::Signaled(signal) => (signal, 1),
+            ExitStatus::CoreDumped(signal) => (signal, 2),
+        };
+        self.numbers.extend([value.into(), cause]);
+    }
+
+    fn flags(&mut self, _: &'static Field, _: &'static Flags, flags: u32) {
+        self.numbers.push(flags.into());
+    }
+
+    fn mode(&mut self, _: &'static Field, mode: u32) {
+        self.numbers.push(mode.into());
+    }
+
+    fn descriptor(&mut self, _: &'static Field, retval: i32) {
+        self.numbers.push(retval.into());
+    }
+
+    fn errno(&mut self, _: &'static Field, retval: i32) {
+        self.numbers.push(retval.into());
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -147,46 +193,10 @@ struct NaiveExec {
     tty: Vec<u8>,
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-struct NaiveExit {
-    #[prost(uint32, tag = "1")]
-    value: u32,
-    #[prost(uint32, tag = "2")]
-    cause: u32,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct NaiveOpen {
-    #[prost(message, optional, tag = "1")]
-    file: Option<NaiveFile>,
-    #[prost(uint32, tag = "2")]
-    flags: u32,
-    #[prost(uint32, tag = "3")]
-    mode: u32,
-    #[prost(sint32, tag = "4")]
-    retval: i32,
-}
-
 /// The event as one message that needs nothing else.
 pub(super) fn event(event: &Event) -> NaiveEvent {
-    let what = match &event.what {
-        What::Exec(image) => NaiveWhat::Exec(exec(image)),
-        What::Fork { parent } => NaiveWhat::Fork(key(*parent)),
-        What::Exit(status) => {
-            let (value, cause) = match *status {
-                ExitStatus::Exited(code) => (code, 0),
-                ExitStatus::Signaled(signal) => (signal, 1),
-                ExitStatus::CoreDumped(signal) => (signal, 2),
-            };
-            NaiveWhat::Exit(NaiveExit { value: value.into(), cause })
-        }
-        What::Open(open) => NaiveWhat::Open(NaiveOpen {
-            file: Some(file(&open.file)),
-            flags: open.flags,
-            mode: open.mode,
-            retval: open.retval,
-        }),
-    };
+    let mut what = NaiveWhat { kind: event.kind().number().into(), ..NaiveWhat::default() };
+    event.what.visit(&mut what);
     NaiveEvent { boot_ns: event.boot_ns, task: Some(task(&event.task)), what: Some(what) }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wire::v1::{AnalyzerStatus, LostByWorkload, Metric, ProbeStatus, ServiceStatus};
 
-use super::events::{KINDS, Table, by_kind};
+use super::events::{Counts, Table, by_kind};
 
 /// The status for programs.
 pub(crate) fn as_json(status: &AnalyzerStatus) -> Value {
@@ -69,11 +69,10 @@ fn workload_json(workload: &LostByWorkload) -> Value {
     })
 }
 
-fn counts_json(counts: [i128; 4]) -> Value {
-    KINDS
+fn counts_json(counts: Counts) -> Value {
+    counts
         .iter()
-        .zip(counts)
-        .map(|(kind, n)| ((*kind).to_owned(), json!(n)))
+        .map(|(kind, n)| (kind.name().to_owned(), json!(n)))
         .collect::<serde_json::Map<_, _>>()
         .into()
 }

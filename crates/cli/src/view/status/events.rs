@@ -2,39 +2,48 @@
 //!
 //! Pure: counters in, lines out.
 
+use event::{Kind, PerKind};
 use wire::v1::{KindCounts, LostByWorkload, ProbeStatus};
 
 use super::super::paint::{Paint, Tone};
 use super::super::text::{column, fit, grouped, printable, width};
 
-/// The kinds, in the order of every table.
-pub(crate) const KINDS: [&str; 4] = ["exec", "fork", "exit", "open"];
-
 /// Columns for the name of a workload.
 const WORKLOAD_COLUMNS: usize = 24;
 
+/// A number for each kind, which can be below 0.
+pub(crate) type Counts = PerKind<i128>;
+
 /// The counts as numbers that can be subtracted.
-pub(crate) fn by_kind(counts: Option<&KindCounts>) -> [i128; 4] {
-    counts.map_or([0; 4], |counts| [counts.exec, counts.fork, counts.exit, counts.open].map(i128::from))
+pub(crate) fn by_kind(counts: Option<&KindCounts>) -> Counts {
+    let counts = wire::status::per_kind(counts);
+    PerKind::from_fn(|kind| counts.get(kind).into())
+}
+
+/// The kinds that have a column of their own: those of which there is anything, all of them when there is nothing.
+pub(crate) fn columns<'c>(tables: impl IntoIterator<Item = &'c Counts> + Clone) -> Vec<Kind> {
+    let is_there = |kind: &Kind| tables.clone().into_iter().any(|counts| counts.get(*kind) != 0);
+    let there: Vec<Kind> = Kind::ALL.into_iter().filter(is_there).collect();
+    if there.is_empty() { Kind::ALL.to_vec() } else { there }
 }
 
 /// One row.
 struct Row {
     name: String,
-    counts: [i128; 4],
+    counts: Counts,
     tone: Tone,
 }
 
 /// What became of every event.
 pub(super) struct Table {
-    generated: [i128; 4],
+    generated: Counts,
     /// Causes for which something was lost first; the others have zeros.
-    lost: Vec<(String, [i128; 4])>,
+    lost: Vec<(String, Counts)>,
     /// Neither settled nor lost.
-    pub(super) in_flight: [i128; 4],
-    delivered: [i128; 4],
-    no_taker: [i128; 4],
-    suppressed: [i128; 4],
+    pub(super) in_flight: Counts,
+    delivered: Counts,
+    no_taker: Counts,
+    suppressed: Counts,
 }
 
 impl Table {
@@ -43,7 +52,7 @@ impl Table {
         let delivered = by_kind(probe.delivered.as_ref());
         let no_taker = by_kind(probe.no_taker.as_ref());
         let suppressed = by_kind(probe.suppressed.as_ref());
-        let lost: Vec<(String, [i128; 4])> = probe
+        let lost: Vec<(String, Counts)> = probe
             .lost
             .iter()
             .map(|loss| (printable(&loss.cause).into_owned(), by_kind(loss.counts.as_ref())))
@@ -61,7 +70,7 @@ impl Table {
     /// One line: whether anything is missing, how much, why and whose.
     pub(super) fn verdict(&self, workloads: &[LostByWorkload], paint: Paint) -> String {
         let generated = grouped(total(self.generated));
-        if self.in_flight.iter().any(|n| *n < 0) {
+        if self.in_flight.iter().any(|(_, n)| *n < 0) {
             let text = format!(
                 "The counters disagree: more events are settled than {generated} that happened. Please report this."
             );
@@ -76,7 +85,7 @@ impl Table {
             let text = format!("{generated} events happened, none is lost{on_their_way}.");
             return paint.apply(Tone::Good, &text);
         }
-        let mut causes: Vec<&(String, [i128; 4])> =
+        let mut causes: Vec<&(String, Counts)> =
             self.lost.iter().filter(|(_, counts)| total(*counts) > 0).collect();
         causes.sort_by_key(|(_, counts)| std::cmp::Reverse(total(*counts)));
         let causes: Vec<String> =
@@ -94,14 +103,15 @@ impl Table {
     /// The table. Causes for which nothing was lost are left out, unless `all` are wanted.
     pub(super) fn lines(&self, all: bool, paint: Paint) -> Vec<String> {
         let rows = self.rows(all);
+        let kinds = columns(rows.iter().map(|row| &row.counts));
         let cells: Vec<(Vec<String>, &Row)> = rows
             .iter()
             .map(|row| {
-                let values = row.counts.iter().map(|n| grouped(*n)).chain([grouped(total(row.counts))]);
-                (values.collect(), row)
+                let counts = kinds.iter().map(|kind| row.counts.get(*kind)).chain([total(row.counts)]);
+                (counts.map(grouped).collect(), row)
             })
             .collect();
-        let titles = KINDS.iter().copied().chain(["total"]);
+        let titles = kinds.iter().map(|kind| kind.name()).chain(["total"]);
         let widest =
             |at: usize| cells.iter().filter_map(|(values, _)| values.get(at)).map(|value| width(value)).max();
         let widths: Vec<usize> = titles
@@ -139,10 +149,10 @@ impl Table {
             }
         }
         if !has_lost && !all {
-            rows.push(row("lost", [0; 4], Tone::Good));
+            rows.push(row("lost", Counts::default(), Tone::Good));
         }
         // A difference that does not settle is the one thing that must never happen; negative says counted twice.
-        let tone = if self.in_flight.iter().any(|n| *n < 0) { Tone::Bad } else { Tone::Dim };
+        let tone = if self.in_flight.iter().any(|(_, n)| *n < 0) { Tone::Bad } else { Tone::Dim };
         rows.push(row("in flight", self.in_flight, tone));
         rows.push(row("judged, no taker", self.no_taker, Tone::Plain));
         rows.push(row("at the output", self.delivered, Tone::Plain));
@@ -169,12 +179,11 @@ pub(super) fn losers(workloads: &[LostByWorkload], paint: Paint) -> Vec<String> 
 }
 
 /// `3 exec, 1 200 open`.
-fn in_words(counts: [i128; 4]) -> String {
-    let parts: Vec<String> = KINDS
+fn in_words(counts: Counts) -> String {
+    let parts: Vec<String> = counts
         .iter()
-        .zip(counts)
-        .filter(|(_, n)| *n > 0)
-        .map(|(kind, n)| format!("{} {kind}", grouped(n)))
+        .filter(|(_, n)| **n > 0)
+        .map(|(kind, n)| format!("{} {}", grouped(*n), kind.name()))
         .collect();
     parts.join(" + ")
 }
@@ -187,14 +196,10 @@ fn name_of(workload: &LostByWorkload) -> String {
     }
 }
 
-fn total(counts: [i128; 4]) -> i128 {
-    counts.iter().sum()
+pub(crate) fn total(counts: Counts) -> i128 {
+    counts.iter().map(|(_, n)| n).sum()
 }
 
-fn minus(from: [i128; 4], what: [i128; 4]) -> [i128; 4] {
-    let mut left = from;
-    for (slot, n) in left.iter_mut().zip(what) {
-        *slot -= n;
-    }
-    left
+fn minus(from: Counts, what: Counts) -> Counts {
+    PerKind::from_fn(|kind| from.get(kind) - what.get(kind))
 }

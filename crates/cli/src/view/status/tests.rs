@@ -1,3 +1,4 @@
+use event::{Kind, PerKind};
 use wire::v1::{
     Backlog, Gap, Hook, Host, KindCounts, Loss, LostByWorkload, Metric, ProbeStatus, ServiceStatus,
 };
@@ -5,7 +6,7 @@ use wire::v1::{
 use super::*;
 
 fn counts(exec: u64, fork: u64, exit: u64, open: u64) -> KindCounts {
-    KindCounts { exec, fork, exit, open }
+    PerKind::from([(Kind::Exec, exec), (Kind::Fork, fork), (Kind::Exit, exit), (Kind::Open, open)]).into()
 }
 
 fn loss(cause: &str, counts: KindCounts) -> Loss {

@@ -99,10 +99,7 @@ fn a_flood_of_strings_leaves_room_for_the_strings_of_others() {
     both.run("heavy-execs", "exec");
     let quiet = both.watch.events.iter().filter(|event| event.task.cgroup.id == both.quiet.id());
     let execs: Vec<_> = quiet
-        .filter_map(|event| match &event.what {
-            What::Exec(exec) => Some(exec),
-            What::Fork { .. } | What::Exit(_) | What::Open(_) => None,
-        })
+        .filter_map(|event| if let What::Exec(exec) = &event.what { Some(exec) } else { None })
         .collect();
     let [exec] = execs.as_slice() else { panic!("{}", execs.len()) };
     assert!(!exec.args.truncated && !exec.envs.truncated);
