@@ -10,6 +10,7 @@ mod file;
 mod flags;
 mod kinds;
 mod leaf;
+pub mod model;
 mod per_kind;
 mod process;
 mod scope;

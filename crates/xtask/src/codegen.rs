@@ -1,5 +1,5 @@
-//! Makes the files that follow from others: the Rust mirror of `events.h`, the page of rule fields, the grammar for
-//! editors.
+//! Makes the files that follow from others: the Rust mirror of `events.h`, the pages of kinds and of rule fields,
+//! the grammar for editors.
 //!
 //! The results are committed, so that a normal build needs no libclang and readers need no build. Invariant: each
 //! committed file is exactly what this makes; `codegen --check` fails otherwise.
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use bindgen::callbacks::{DeriveInfo, ParseCallbacks, TypeKind};
+
+use crate::events_page;
 
 const HEADER: &str = "ebpf/include/probe/events.h";
 
@@ -19,8 +21,13 @@ struct Generated {
     make: fn() -> anyhow::Result<String>,
 }
 
-const GENERATED: [Generated; 3] = [
+const GENERATED: [Generated; 4] = [
     Generated { output: "crates/event-abi/src/generated.rs", source: HEADER, make: event_abi },
+    Generated {
+        output: events_page::OUTPUT,
+        source: "crates/event/src/kinds",
+        make: || Ok(events_page::generate()),
+    },
     Generated {
         output: "docs/fields.md",
         source: "the tables of crates/rule-model",

@@ -1,6 +1,7 @@
 //! Chores of the repository that need code: `cargo xtask <chore>`.
 
 mod codegen;
+mod events_page;
 mod tidy;
 
 use std::path::Path;
