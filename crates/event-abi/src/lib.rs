@@ -16,9 +16,10 @@ mod path;
 mod record;
 
 pub use generated::{
-    cgroup_decision, cgroup_event, cgroup_losses, cpu_counters, event_header, event_kind, exec_event, exec_strings_event,
-    exit_event, file_flag, file_info, fork_event, known_event, limits, living_process, loss_cause,
-    open_event, path_state, ring, scope_decision, scope_mode, strings_flag, strings_list, task_context,
+    cgroup_decision, cgroup_event, cgroup_losses, cpu_counters, event_header, event_kind, exec_event,
+    exec_strings_event, exit_event, file_flag, file_info, fork_event, known_event, limits, living_process,
+    loss_cause, open_event, path_state, ring, scope_decision, scope_mode, strings_flag, strings_list,
+    task_context,
 };
 pub use path::join;
 pub use record::{AbiError, FileParts, Record, decode};
