@@ -47,12 +47,12 @@ async fn in_time<T>(socket: &Path, future: impl Future<Output = T>) -> Result<T,
 }
 
 fn not_reachable(source: SocketError) -> Failure {
-    match source {
-        SocketError::Connect { path, source } if source.kind() == ErrorKind::PermissionDenied => {
-            Failure::MayNotUse { socket: path, reason: source.to_string() }
-        }
-        source => Failure::NotReachable { source },
+    if let SocketError::Connect { path, source } = &source
+        && source.kind() == ErrorKind::PermissionDenied
+    {
+        return Failure::MayNotUse { socket: path.clone(), reason: source.to_string() };
     }
+    Failure::NotReachable { source }
 }
 
 /// What a failed call means for the user.

@@ -31,9 +31,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let color = cli.global.color;
     // Without a runtime: a service starts with no descriptor of ours.
-    let ended = match cli.command {
-        Command::Become(args) => become_service::run(args),
-        command => run(command, cli.global),
+    let ended = if let Command::Become(args) = cli.command {
+        become_service::run(args)
+    } else {
+        run(cli.command, cli.global)
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

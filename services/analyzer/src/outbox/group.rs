@@ -16,6 +16,7 @@ const GROUP_BYTES: usize = 512;
 /// What a payload takes besides its document.
 const PAYLOAD_BYTES: usize = size_of::<u32>() + size_of::<i64>() + 1;
 /// The label of payloads that are no events, behind those of the kinds, which are their places.
+#[expect(clippy::cast_possible_truncation, reason = "asserted in the line before")]
 const CUSTOM: u8 = {
     assert!(Kind::COUNT <= Kind::MAX_NUMBER as usize, "a label is a byte");
     Kind::COUNT as u8
