@@ -3,6 +3,9 @@
  * Paths from the kernel's own dentries, up to the root of the mount namespace and across mounts, and what the kernel
  * knows of a file. Nothing here reads user memory.
  *
+ * What reads bare addresses is verified once, in global functions (walk_on, walk_at, fill_file_at), and not at every
+ * place that calls it; what follows typed pointers cannot be, because 6.1 gives a global function none.
+ *
  * A walk takes no lock. A rename in the middle of it can mix names of before and after; the inode stays true.
  *
  * There are two ways to read. A pointer of which the verifier knows the type is followed with plain loads. What hangs
@@ -131,16 +134,19 @@ static long walk_step(__u32 index, struct scratch **cell)
 	return step(*cell);
 }
 
-/* From where the walk is to its end. */
-static __always_inline void walk_on(struct scratch *scratch)
+/* From where the walk is to its end. Not static, so that the verifier looks at it once; the result means nothing. */
+__noinline int walk_on(struct scratch *scratch)
 {
 	__u32 index;
 
+	if (!scratch)
+		return 0;
 #pragma unroll
 	for (index = 0; index < STEPS_IN_PLACE; index++)
 		if (step(scratch))
-			return;
+			return 0;
 	bpf_loop(WALK_STEPS, walk_step, &scratch, 0);
+	return 0;
 }
 
 /*
@@ -235,6 +241,17 @@ static __always_inline __u32 walk_path(struct scratch *scratch, __u32 start, __u
 	info->path_state = walk->state;
 	info->flags |= walk->flags;
 	return end;
+}
+
+/*
+ * The same for what the verifier knows no type of, verified once. Where it begins is in `from` of the scratch memory, in
+ * which a pointer becomes a number; a global function takes nothing else.
+ */
+__noinline int walk_at(struct scratch *scratch, struct file_info *info, __u32 start)
+{
+	if (!scratch || !info)
+		return start;
+	return walk_path(scratch, start, scratch->from.mount, (void *)scratch->from.dentry, info, false);
 }
 
 #define NS_PER_S 1000000000LL
@@ -357,4 +374,16 @@ static __always_inline __u32 fill_file(struct scratch *scratch, __u32 start, str
 	info->flags = FILE_PRESENT;
 	fill_inode(scratch, info, inode, is_typed);
 	return walk_path(scratch, start, (__u64)vfsmount, dentry, info, is_typed);
+}
+
+/* The same for a bare address, verified once; what the file was opened with goes to `file_flags` of the scratch memory. */
+__noinline int fill_file_at(struct scratch *scratch, struct file_info *info, __u64 file, __u32 start)
+{
+	__u32 flags = 0, end;
+
+	if (!scratch || !info)
+		return start;
+	end = fill_file(scratch, start, info, (void *)file, &flags, false);
+	scratch->file_flags = flags;
+	return end;
 }

@@ -51,6 +51,12 @@ struct walk {
 	__u32 flags;
 };
 
+/* Addresses in the kernel that a path begins at, as struct path has them. */
+struct place {
+	__u64 mount; /* of the struct vfsmount */
+	__u64 dentry;
+};
+
 /* State of sending arguments or environment, see args.h. */
 struct strings_walk {
 	__u64 exec_id;
@@ -107,6 +113,7 @@ struct filesystem_name {
 struct scratch {
 	__u64 level;
 	struct walk walk;
+	struct place from;
 	struct strings_walk strings;
 	struct strings_sent args;
 	struct strings_sent envs;
@@ -115,6 +122,8 @@ struct scratch {
 	struct first_bytes inode;
 	struct first_bytes super_block;
 	struct first_bytes file;
+	__u32 file_flags; /* f_flags of the file that was described last, see fill_file_at */
+	__u32 pad;
 	struct filesystem_name filesystems[FILESYSTEM_SLOTS];
 	__u8 record[RECORD_BYTES + RECORD_TAIL_BYTES];
 };

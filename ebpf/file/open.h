@@ -121,29 +121,39 @@ static __always_inline struct file *typed_file_of_descriptor(struct files_struct
 	return file;
 }
 
+/* What a path that is not absolute is relative to; nothing if the descriptor is none. */
+static __always_inline void read_directory(struct place *out, struct task_struct *task, __s32 descriptor)
+{
+	__u64 file;
+
+	out->mount = 0;
+	out->dentry = 0;
+	if (descriptor == AT_FDCWD) {
+		out->mount = (__u64)task->fs->pwd.mnt;
+		out->dentry = (__u64)task->fs->pwd.dentry;
+		return;
+	}
+	file = file_of_descriptor(task->files, descriptor);
+	bpf_probe_read_kernel(&out->mount, sizeof(out->mount),
+			      (void *)file + bpf_core_field_offset(struct file, f_path.mnt));
+	bpf_probe_read_kernel(&out->dentry, sizeof(out->dentry),
+			      (void *)file + bpf_core_field_offset(struct file, f_path.dentry));
+}
+
 /* The argument, after the directory that it is relative to. */
 static __always_inline __u32 fill_argument(struct scratch *scratch, __u32 position, struct file_info *info,
 					   struct task_struct *task, struct open_arguments *arguments)
 {
-	__u64 vfsmount = 0, dentry = 0, file;
+	struct place *from = &scratch->from;
 	__u32 start = position;
 	char first = 0;
 	long length;
 
 	bpf_probe_read_user(&first, sizeof(first), (void *)arguments->path);
 	if (first != '/') {
-		if (arguments->directory == AT_FDCWD) {
-			vfsmount = (__u64)task->fs->pwd.mnt;
-			dentry = (__u64)task->fs->pwd.dentry;
-		} else {
-			file = file_of_descriptor(task->files, arguments->directory);
-			bpf_probe_read_kernel(&vfsmount, sizeof(vfsmount),
-					      (void *)file + bpf_core_field_offset(struct file, f_path.mnt));
-			bpf_probe_read_kernel(&dentry, sizeof(dentry),
-					      (void *)file + bpf_core_field_offset(struct file, f_path.dentry));
-		}
-		if (dentry)
-			position = walk_path(scratch, position, vfsmount, (void *)dentry, info, false);
+		read_directory(from, task, arguments->directory);
+		if (from->dentry)
+			position = walk_at(scratch, info, position);
 		else
 			info->flags |= FILE_NO_ROOT;
 	}
@@ -178,9 +188,11 @@ static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position
 	if (file)
 		position = fill_file(scratch, position, info, file, &flags, true);
 	else if (address)
-		position = fill_file(scratch, position, info, (void *)address, &flags, false);
+		position = fill_file_at(scratch, info, address, position);
 	else
 		position = fill_argument(scratch, position, info, task, arguments);
+	if (address)
+		flags = scratch->file_flags;
 	if (!arguments->is_flags_known)
 		read_how(arguments, flags, file || address);
 	return position;

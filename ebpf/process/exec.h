@@ -83,12 +83,14 @@ static __always_inline __u32 fill_script(struct scratch *scratch, __u32 position
 	if (!walk->file)
 		bpf_loop(CLOSING_STEPS, closing_step, &scratch, 0);
 	if (walk->file)
-		return fill_file(scratch, position, &event->script, (void *)walk->file, 0, false);
+		/* Read back from memory, where a pointer becomes a number: a global function takes nothing else. */
+		return fill_file_at(scratch, &event->script, *(volatile __u64 *)&walk->file, position);
 
 	/* Only the name is left, in the kernel's copy, relative to the working directory. */
 	event->script.flags = FILE_PRESENT;
-	position = walk_path(scratch, position, (__u64)task->fs->pwd.mnt, task->fs->pwd.dentry, &event->script,
-			     false);
+	scratch->from.mount = (__u64)task->fs->pwd.mnt;
+	scratch->from.dentry = (__u64)task->fs->pwd.dentry;
+	position = walk_at(scratch, &event->script, position);
 	event->script.path_state = PATH_ARGUMENT;
 	length = bpf_probe_read_kernel_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
 					   bprm->filename);
