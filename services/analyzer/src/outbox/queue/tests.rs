@@ -63,6 +63,17 @@ fn labels_that_come_are_on_what_waited() {
 }
 
 #[test]
+fn what_needs_no_wait_any_more_does_not_overtake_what_waited_of_the_same_container() {
+    for readiness in [Readiness::Ready(Some(labels())), Readiness::Unlabelled] {
+        let (mut queue, now) = (queue(1 << 20), Instant::now());
+        queue.push(group(Some("c"), true, "1"), Readiness::Waits(now + WAIT));
+        queue.push(group(Some("c"), true, "2"), readiness.clone());
+        assert_eq!(leaving(&mut queue), ["1", "2"], "{readiness:?}");
+        assert_eq!(queue.deadline(), None);
+    }
+}
+
+#[test]
 fn when_too_much_waits_the_container_that_waits_longest_leaves_without_labels() {
     let now = Instant::now();
     let size = group(Some("a"), true, "a1").bytes();
