@@ -3,6 +3,7 @@
 mod authority;
 mod door;
 mod farewell;
+mod knock;
 mod peer;
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -51,6 +52,22 @@ pub enum SocketError {
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
+    },
+    /// The service does not let us in.
+    #[error("{path} refuses us: {reason}")]
+    Refused {
+        /// The socket.
+        path: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// Somebody listens, and says nothing.
+    #[error("nobody answers at {path} within {} s: it is stopped, or hangs", within.as_secs())]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+        /// How long it had.
+        within: Duration,
     },
     /// Somebody is there who does not speak HTTP/2.
     #[error("cannot talk to {path}: {source}; is something else serving this socket?")]
@@ -126,16 +143,25 @@ const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
 const ASK_AFTER: Duration = Duration::from_secs(10);
 const SIGN_WITHIN: Duration = Duration::from_secs(20);
 
-/// Time to get a place in the queue of a service that is busy accepting others, and between two attempts.
+/// Time to get a place in the queue of a service that is busy accepting others, and then to be let in; time between two
+/// attempts.
 const QUEUE_WITHIN: Duration = Duration::from_secs(5);
 const QUEUE_AGAIN: Duration = Duration::from_millis(10);
 
 /// Connects to a service on a unix socket.
 ///
 /// # Errors
-/// [`SocketError::Connect`] when nobody listens there or we may not, [`SocketError::Http`] when it is no such service.
+/// [`SocketError::Connect`] when nobody listens there, [`SocketError::Refused`] when it is not for us,
+/// [`SocketError::Silent`] when it does not answer, [`SocketError::Http`] when it is no such service.
 pub async fn connect(path: &Path) -> Result<Channel, SocketError> {
-    let first = queue(path).await.map_err(|source| SocketError::Connect { path: path.to_owned(), source })?;
+    let failed = |source| SocketError::Connect { path: path.to_owned(), source };
+    let first = queue(path).await.map_err(failed)?;
+    match tokio::time::timeout(QUEUE_WITHIN, knock::refusal(&first)).await {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(reason))) => return Err(SocketError::Refused { path: path.to_owned(), reason }),
+        Ok(Err(source)) => return Err(failed(source)),
+        Err(_elapsed) => return Err(SocketError::Silent { path: path.to_owned(), within: QUEUE_WITHIN }),
+    }
     let socket = path.to_owned();
     let first = Arc::new(Mutex::new(Some(first)));
     // The URI is required by HTTP/2 and never used to find the peer.

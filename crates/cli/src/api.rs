@@ -15,12 +15,12 @@ use crate::failure::Failure;
 /// The largest message taken from the analyzer: a batch with the process table of a large machine.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// Time for the analyzer to let us in, and to begin its answer to a call: it has what it answers from in memory.
+/// Time for the analyzer to begin its answer to a call: it has what it answers from in memory.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A client of the analyzer at `socket`.
 pub(crate) async fn connect(socket: &Path) -> Result<AnalyzerClient<Channel>, Failure> {
-    let channel = in_time(socket, bootstrap::socket::connect(socket)).await?.map_err(not_reachable)?;
+    let channel = bootstrap::socket::connect(socket).await.map_err(not_reachable)?;
     Ok(AnalyzerClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }
 
@@ -47,12 +47,18 @@ async fn in_time<T>(socket: &Path, future: impl Future<Output = T>) -> Result<T,
 }
 
 fn not_reachable(source: SocketError) -> Failure {
-    if let SocketError::Connect { path, source } = &source
-        && source.kind() == ErrorKind::PermissionDenied
-    {
-        return Failure::MayNotUse { socket: path.clone(), reason: source.to_string() };
+    match source {
+        SocketError::Connect { path, source } if source.kind() == ErrorKind::PermissionDenied => {
+            Failure::MayNotUse { socket: path, reason: source.to_string() }
+        }
+        SocketError::Refused { path, reason } => Failure::MayNotUse { socket: path, reason },
+        SocketError::Silent { path, within } => Failure::Silent { socket: path, within: within.as_secs() },
+        SocketError::Bind { .. }
+        | SocketError::NotASocket { .. }
+        | SocketError::InUse { .. }
+        | SocketError::Connect { .. }
+        | SocketError::Http { .. } => Failure::NotReachable { source },
     }
-    Failure::NotReachable { source }
 }
 
 /// What a failed call means for the user.

@@ -194,7 +194,6 @@ impl Stack {
     pub fn uid_of(&self, program: &str) -> anyhow::Result<u32> {
         let pids = self.pids_of(program)?;
         let pid = pids.first().with_context(|| format!("{program} does not run"))?;
-        // The directory itself would be root's when the process may not be dumped.
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).context("no Uid")?;
         Ok(uids.split_whitespace().next().context("no uid")?.parse()?)

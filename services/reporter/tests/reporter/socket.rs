@@ -16,17 +16,18 @@ use wire::v1;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_uid_that_is_not_allowed_is_refused_with_its_number_and_counted() {
     let intake = intake().await;
-    let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
-        config.allowed_uids = vec![3_000_000, 3_000_001];
-    })
-    .await;
-    let Err(status) = Submission::try_open(&mut reporter.client).await else { panic!("it was let in") };
-    assert_eq!(status.code(), Code::PermissionDenied);
-    assert!(status.message().contains("3000000"), "{status}");
-    let status = reporter.client.get_status(v1::StatusRequest {}).await.unwrap_err();
-    assert_eq!(status.code(), Code::PermissionDenied);
-    assert_eq!(reporter.count("reporter_socket_refused_total", "uid"), 2);
-    assert_eq!(reporter.count("reporter_submit_payloads_total", ""), 0);
+    let (_dir, mut config) = config(&intake.url());
+    config.allowed_uids = vec![3_000_000, 3_000_001];
+    let socket = config.socket.clone();
+    let reporter = Reporter::start(config).unwrap();
+    let counters = reporter.counters();
+    tokio::spawn(reporter.serve(std::future::pending()));
+    for _ in 0..2 {
+        let refusal = bootstrap::socket::connect(&socket).await.unwrap_err().to_string();
+        assert!(refusal.contains("may not use this socket"), "{refusal}");
+    }
+    assert_eq!(count(&counters, "reporter_socket_refused_total", "uid"), 2);
+    assert_eq!(count(&counters, "reporter_submit_payloads_total", ""), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,8 +57,9 @@ pub(crate) fn users_of_their_own() -> anyhow::Result<()> {
                 let what = std::fs::read_link(descriptor?.path())?;
                 ensure!(what != forgotten.path(), "{service} has {} open", what.display());
             }
-            // What may not be dumped belongs to root, and its own user may not look into it.
-            ensure!(std::fs::metadata(format!("/proc/{pid}"))?.uid() == 0, "{service} may be dumped");
+            // Of what may not be dumped all but the directory itself belongs to root, and its own user may not look into it.
+            let environment = std::fs::metadata(format!("/proc/{pid}/environ"))?;
+            ensure!(environment.uid() == 0, "{service} may be dumped");
             let uid = stack.uid_of(service)?;
             if uid != 0 {
                 let spy = Command::new("cat")

@@ -1,7 +1,8 @@
 //! Loads that are too much, and everything killed and stopped in the middle of one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::os::unix::fs::chown;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -45,12 +46,12 @@ impl Containers {
     }
 }
 
-/// A directory in memory, where there is one, that the reporter may write to.
+/// A directory in memory, where there is one, that every service may write to.
 fn output_directory() -> anyhow::Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     let directory = tempfile::Builder::new().prefix("shrike-e2e-").tempdir_in(place)?;
-    chown(directory.path(), Some(65534), Some(65534))?;
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o777))?;
     Ok(directory)
 }
 
@@ -348,7 +349,7 @@ fn not_observed(
 fn hanging_resolver(directory: &Path) -> anyhow::Result<PathBuf> {
     let path = directory.join("docker.sock");
     let listener = tokio::net::UnixListener::bind(&path)?;
-    chown(&path, Some(65534), Some(65534))?;
+    std::fs::set_permissions(&path, Permissions::from_mode(0o666))?;
     tokio::spawn(async move {
         let mut held = Vec::new();
         while let Ok((connection, _)) = listener.accept().await {
