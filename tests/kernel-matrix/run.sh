@@ -72,8 +72,10 @@ pack_initramfs() {
 
 # Boots the kernel "$1" and leaves what the machine printed in "$2".
 boot() {
+    # One thread for both CPUs, in turn: hooks that come and go patch the kernel's code while it runs, and with a thread for
+    # each CPU the emulator may run an instruction on one that the other has just replaced (seen: an int3 that nobody owns).
     timeout --kill-after=5 "$TIMEOUT_SECONDS" qemu-system-x86_64 \
-        -accel tcg -cpu max -smp 2 -m 1G -nographic -no-reboot -nic none \
+        -accel tcg,thread=single -cpu max -smp 2 -m 1G -nographic -no-reboot -nic none \
         -kernel "$1" -initrd "$work/initramfs" \
         -append "console=ttyS0 quiet panic=-1 loglevel=4" </dev/null >"$2.raw" 2>&1 || true
     # A serial console ends lines with CR LF, and the firmware clears the screen first.

@@ -13,7 +13,7 @@ fn the_example_is_valid_and_needs_no_correction() {
 
 #[test]
 fn an_unknown_key_is_refused_in_every_section() {
-    for text in ["sockett = 'x'", "[intake]\nurll = 'x'", "[file]\npath = 'x'\nmode = 1", "[stdout]\nx = 1"] {
+    for text in ["sockett = 'x'", "[intake]\nurll = 'x'", "[file]\npath = '/x'\nmode = 1", "[stdout]\nx = 1"] {
         assert!(toml::from_str::<Config>(text).is_err(), "{text}");
     }
 }
@@ -26,7 +26,7 @@ fn without_an_output_nothing_starts() {
 #[test]
 fn values_out_of_range_are_replaced_and_named() {
     let mut config = parse(
-        "[file]\npath = 'x'\nmax_bytes = 0\nqueue_bytes = 5\n[stdout]\nqueue_bytes = 0\n[intake]\nqueue_bytes = 1\nbatch_wait = '11s'\n\
+        "[file]\npath = '/x'\nmax_bytes = 0\nqueue_bytes = 5\n[stdout]\nqueue_bytes = 0\n[intake]\nqueue_bytes = 1\nbatch_wait = '11s'\n\
          batch_max_size = 1001\nbatch_max_content_size = 0\nsender_backoff_factor = 1.9\n\
          sender_backoff_base = '0s'\nsender_backoff_max = '0s'\nsender_recovery_interval = 0\n\
          compression_level = 10\nzstd_compression_level = 0\nbatch_max_concurrent_send = 1000\ntimeout = '0s'",
@@ -51,7 +51,7 @@ fn a_key_that_is_gone_says_what_took_its_place() {
 
 #[test]
 fn payloads_need_an_output_that_they_wait_for() {
-    let mut config = parse("[stdout]\nreliable = false\n[file]\npath = 'x'\nreliable = false");
+    let mut config = parse("[stdout]\nreliable = false\n[file]\npath = '/x'\nreliable = false");
     assert!(matches!(config.settle(), Err(InvalidConfig::NoReliableOutput)));
-    parse("[stdout]\nreliable = false\n[file]\npath = 'x'").settle().unwrap();
+    parse("[stdout]\nreliable = false\n[file]\npath = '/x'").settle().unwrap();
 }
