@@ -13,7 +13,8 @@ fn the_example_is_valid_and_needs_no_correction() {
 
 #[test]
 fn an_unknown_key_is_refused_in_every_section() {
-    for text in ["sockett = 'x'", "[intake]\nurll = 'x'", "[file]\npath = '/x'\nmode = 1", "[stdout]\nx = 1"] {
+    for text in ["sockett = 'x'", "[intake]\nurll = 'x'", "[file]\npath = '/x'\nmode = 1", "[stdout]\nx = 1"]
+    {
         assert!(toml::from_str::<Config>(text).is_err(), "{text}");
     }
 }
