@@ -1,6 +1,6 @@
 //! Serves the stream to the analyzer on the unix socket.
 //!
-//! Only the configured uid may connect, see [`Door`]. One analyzer at a time, see [`Seat`]: it
+//! Only the configured uid may connect, see [`Door`]. One analyzer at a time, see `Seat`: it
 //! takes over from its own older connection, from a dead predecessor and from one that hangs, and from nobody else. Order in a stream: hello, status, the known processes, waiting batches, live batches; a status
 //! comes every second in between.
 
