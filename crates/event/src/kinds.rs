@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::flags::{Flags, OPEN_FLAGS};
+use crate::flags::OPEN_FLAGS;
 use crate::leaf::{Builder, Field, Leaf, Visitor};
 use crate::{Exec, ExitStatus, File, ProcessKey};
 
@@ -337,36 +337,6 @@ impl Kind {
     pub fn names() -> String {
         let [others @ .., last] = Self::ALL.map(Self::name);
         format!("{} and {last}", others.join(", "))
-    }
-}
-
-impl What {
-    /// The result of the call, if it has one: below 0 is an errno.
-    #[must_use]
-    #[inline]
-    pub fn retval(&self) -> Option<i32> {
-        let mut result = Retval(None);
-        self.visit(&mut result);
-        result.0
-    }
-}
-
-struct Retval(Option<i32>);
-
-impl<'a> Visitor<'a> for Retval {
-    fn file(&mut self, _: &'static Field, _: &'a Arc<File>) {}
-    fn program(&mut self, _: &'static Field, _: &'a Arc<Exec>) {}
-    fn process(&mut self, _: &'static Field, _: ProcessKey) {}
-    fn status(&mut self, _: &'static Field, _: ExitStatus) {}
-    fn flags(&mut self, _: &'static Field, _: &'static Flags, _: u32) {}
-    fn mode(&mut self, _: &'static Field, _: u32) {}
-
-    fn descriptor(&mut self, _: &'static Field, retval: i32) {
-        self.0 = Some(retval);
-    }
-
-    fn errno(&mut self, _: &'static Field, retval: i32) {
-        self.0 = Some(retval);
     }
 }
 

@@ -11,6 +11,7 @@ mod flags;
 mod kinds;
 mod leaf;
 pub mod model;
+mod parts;
 mod per_kind;
 mod process;
 mod scope;
@@ -23,6 +24,7 @@ pub use file::{File, Layer, PathState};
 pub use flags::Flags;
 pub use kinds::{Category, Kind, Open, Ring, What};
 pub use leaf::{Builder, Field, Leaf, Visitor};
+pub use parts::Shared;
 pub use per_kind::PerKind;
 pub use process::{
     Exec, ExecKind, Image, KnownProcess, Lineage, Namespaces, ProcessKey, Source, Strings, Task,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Flags;
 use crate::Text;
 
 #[test]

@@ -1,11 +1,7 @@
 //! How large a batch may become, known before encoding it: an exec can carry 128 KiB of arguments and environment,
 //! so a number of events alone does not bound a message.
 
-use std::sync::Arc;
-
-use event::{
-    Event, Exec, ExitStatus, Field, File, Flags, KnownProcess, ProcessKey, Strings, Task, Visitor, Workload,
-};
+use event::{Event, Exec, File, KnownProcess, Shared, Strings, Task, Workload};
 
 /// Bytes that a sender puts into one batch at most, unless a single event is larger. Half of what gRPC accepts in
 /// one message by default, and far below the frame limit of capture files.
@@ -20,9 +16,14 @@ const FILE_ROW_BYTES: usize = 160;
 /// The most bytes that this event can add to a batch: its texts, not shared with any other event, and its rows.
 #[must_use]
 pub fn event_bytes(event: &Event) -> usize {
-    let mut bytes = Bytes(ROW_BYTES + task_bytes(&event.task));
-    event.what.visit(&mut bytes);
-    bytes.0
+    let mut bytes = ROW_BYTES + task_bytes(&event.task);
+    event.what.each_shared(|part| {
+        bytes += match part {
+            Shared::File(file) => FILE_ROW_BYTES + file_bytes(file),
+            Shared::Program(exec) => exec_bytes(exec),
+        };
+    });
+    bytes
 }
 
 /// The most bytes that this known process can add to a batch.
@@ -46,31 +47,6 @@ pub fn split<T>(items: &[T], max_bytes: usize, bytes: impl Fn(&T) -> usize) -> i
         rest = after;
         (!part.is_empty()).then_some(part)
     })
-}
-
-/// Adds up the texts of an event, and the rows of each file.
-struct Bytes(usize);
-
-impl<'a> Visitor<'a> for Bytes {
-    fn file(&mut self, _: &'static Field, file: &'a Arc<File>) {
-        self.0 += FILE_ROW_BYTES + file_bytes(file);
-    }
-
-    fn program(&mut self, _: &'static Field, exec: &'a Arc<Exec>) {
-        self.0 += exec_bytes(exec);
-    }
-
-    fn process(&mut self, _: &'static Field, _: ProcessKey) {}
-
-    fn status(&mut self, _: &'static Field, _: ExitStatus) {}
-
-    fn flags(&mut self, _: &'static Field, _: &'static Flags, _: u32) {}
-
-    fn mode(&mut self, _: &'static Field, _: u32) {}
-
-    fn descriptor(&mut self, _: &'static Field, _: i32) {}
-
-    fn errno(&mut self, _: &'static Field, _: i32) {}
 }
 
 fn task_bytes(task: &Task) -> usize {

@@ -1,41 +1,19 @@
 //! What events weigh, and which of them are lifecycle.
 
-use std::sync::Arc;
-
-use event::{Event, Exec, ExitStatus, Field, File, Flags, Kind, ProcessKey, Ring, Strings, Visitor};
+use event::{Event, Exec, File, Kind, Ring, Shared, Strings};
 
 /// What an event weighs in memory, roughly.
 #[must_use]
 pub fn event_bytes(event: &Event) -> usize {
     let task = size_of::<event::Task>() + event.task.comm.len();
-    let mut bytes = Bytes(size_of::<Event>() + task);
-    event.what.visit(&mut bytes);
-    bytes.0
-}
-
-/// Adds up what an event shares with others.
-struct Bytes(usize);
-
-impl<'a> Visitor<'a> for Bytes {
-    fn file(&mut self, _: &'static Field, file: &'a Arc<File>) {
-        self.0 += file_bytes(file);
-    }
-
-    fn program(&mut self, _: &'static Field, exec: &'a Arc<Exec>) {
-        self.0 += exec_bytes(exec);
-    }
-
-    fn process(&mut self, _: &'static Field, _: ProcessKey) {}
-
-    fn status(&mut self, _: &'static Field, _: ExitStatus) {}
-
-    fn flags(&mut self, _: &'static Field, _: &'static Flags, _: u32) {}
-
-    fn mode(&mut self, _: &'static Field, _: u32) {}
-
-    fn descriptor(&mut self, _: &'static Field, _: i32) {}
-
-    fn errno(&mut self, _: &'static Field, _: i32) {}
+    let mut bytes = size_of::<Event>() + task;
+    event.what.each_shared(|part| {
+        bytes += match part {
+            Shared::File(file) => file_bytes(file),
+            Shared::Program(exec) => exec_bytes(exec),
+        };
+    });
+    bytes
 }
 
 /// What a program image weighs in memory, roughly.
