@@ -184,6 +184,8 @@ const fn flag(suffix: &'static str, meaning: &'static str) -> Row<OfEvent> {
 }
 
 const SYSCALL_PATH: Row<OfEvent> = string("syscall.path", "path as the caller wrote it", "== \"../x\"");
+const SYSCALL_PATHS: [Row<OfEvent>; 2] =
+    [SYSCALL_PATH, string("syscall.destination.path", "new path as the caller wrote it", "!= \"\"")];
 const TO_MODE: Row<OfEvent> = number("file.destination.mode", "the new mode", "& S_ISUID > 0");
 const TO_RIGHTS: Row<OfEvent> = number("file.destination.rights", "the new permission bits", "& S_ISUID > 0");
 const ADDRESS: [Row<OfEvent>; 3] = [
@@ -314,10 +316,7 @@ pub(crate) const OWN: [(&str, &Rows); 31] = [
             string("aws.security_credentials.type", "type of the credentials", "!= \"\""),
         ],
     ),
-    (
-        "link",
-        &[SYSCALL_PATH, string("syscall.destination.path", "new path as the caller wrote it", "!= \"\"")],
-    ),
+    ("link", &SYSCALL_PATHS),
     (
         "load_module",
         &[
@@ -364,10 +363,7 @@ pub(crate) const OWN: [(&str, &Rows); 31] = [
     ),
     ("ptrace", &[number("request", "request", "== PTRACE_ATTACH")]),
     ("removexattr", &ATTRIBUTE),
-    (
-        "rename",
-        &[SYSCALL_PATH, string("syscall.destination.path", "new path as the caller wrote it", "!= \"\"")],
-    ),
+    ("rename", &SYSCALL_PATHS),
     (
         "selinux",
         &[
