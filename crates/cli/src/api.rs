@@ -37,13 +37,9 @@ pub(crate) async fn answer<T>(
     socket: &Path,
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, Failure> {
-    let reply = in_time(socket, call).await?;
-    reply.map(Response::into_inner).map_err(|status| refused(socket, &status))
-}
-
-async fn in_time<T>(socket: &Path, future: impl Future<Output = T>) -> Result<T, Failure> {
     let silent = |_elapsed| Failure::Silent { socket: socket.to_owned(), within: ANSWER_WITHIN.as_secs() };
-    tokio::time::timeout(ANSWER_WITHIN, future).await.map_err(silent)
+    let reply = tokio::time::timeout(ANSWER_WITHIN, call).await.map_err(silent)?;
+    reply.map(Response::into_inner).map_err(|status| refused(socket, &status))
 }
 
 fn not_reachable(source: SocketError) -> Failure {

@@ -108,7 +108,7 @@ fn is_unknown(id: u32) -> bool {
         && matches!(Group::from_gid(Gid::from_raw(id)), Ok(None) | Err(_))
 }
 
-/// The `status` of every process. The owner of its directory would not do: that of one that may not be dumped is root.
+/// The `status` of every process. The owner of its directory would not do: it says the effective id alone.
 fn proc_status() -> Vec<String> {
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
     let is_process = |entry: &std::fs::DirEntry| {
