@@ -18,6 +18,8 @@ use crate::failure::Failure;
 
 /// Drops rights and executes the program; comes back only when that failed.
 pub(crate) fn run(args: BecomeArgs) -> Result<(), Failure> {
+    // Before the control group is joined: what happens there is what the program does.
+    close_all_but_standard();
     if let Some(cgroup) = &args.cgroup {
         join(cgroup)?;
     }
@@ -39,7 +41,6 @@ pub(crate) fn run(args: BecomeArgs) -> Result<(), Failure> {
     let Some((program, arguments)) = args.program.split_first() else {
         return Err(Failure::Passed(2));
     };
-    close_all_but_standard();
     let source = std::process::Command::new(program).args(arguments).exec();
     Err(Failure::File { action: "start", path: program.into(), source })
 }
