@@ -162,7 +162,9 @@ fn line(report: &mut Report, variant: &Variant<'_>, all: &[Variant<'_>]) {
     let (Some(base), true) = (base, variant.programs.name == ours) else {
         return report.line(&name, format!("{spread:.0}"), beside);
     };
-    let Some(ratio) = Spread::of_ratios(&variant.rates(), &base.rates()) else { return };
+    let Some(ratio) = Spread::of_ratios(&variant.rates(), &base.rates()) else {
+        return report.line(&name, format!("{spread:.0}"), beside);
+    };
     let beside = format!("{beside}; {ratio:.2}× the first version to a file");
     let least = match variant.taker {
         Taker::Nobody => 12.0,

@@ -5,6 +5,7 @@
 pub mod child;
 pub mod e2e;
 pub mod empty_hook;
+pub mod first;
 pub mod hooks;
 pub mod idle;
 pub mod json;

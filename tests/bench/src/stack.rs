@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use wire::v1;
 use wire::v1::analyzer_client::AnalyzerClient;
 
+use crate::first;
 use crate::programs::{Programs, Taker, Wanted};
 use crate::tally::Tally;
 
@@ -138,7 +139,11 @@ impl Stack {
     /// # Errors
     /// When the analyzer cannot be reached.
     pub async fn tally(&self) -> anyhow::Result<Tally> {
-        Ok(Tally::of(&self.status().await?))
+        let status = self.status().await?;
+        if status.probe.as_ref().is_some_and(|probe| probe.backlog.is_some()) {
+            return Ok(Tally::of(&status));
+        }
+        Ok(Tally::of_first(&first::status(bootstrap::socket::connect(&self.api).await?).await?))
     }
 
     /// Waits until at least `events` events are accounted for and nothing is on its way.

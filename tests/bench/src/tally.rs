@@ -2,6 +2,8 @@
 
 use wire::v1;
 
+use crate::first;
+
 /// Numbers of events, all kinds together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -23,17 +25,19 @@ impl Tally {
     pub fn of(status: &v1::AnalyzerStatus) -> Self {
         let probe = status.probe.clone().unwrap_or_default();
         let lost: u64 = probe.lost.iter().map(|loss| total(loss.counts.as_ref())).sum();
-        let tally = Self {
+        Self {
             generated: total(probe.generated.as_ref()),
             suppressed: total(probe.suppressed.as_ref()),
             at_output: total(probe.delivered.as_ref()),
             no_taker: total(probe.no_taker.as_ref()),
             lost,
-        };
-        if probe.backlog.is_some() {
-            return tally;
         }
-        // The first version called delivered what the analyzer had acknowledged; what came later is in the metrics.
+    }
+
+    /// Reads a status of the first version. It called delivered what the analyzer had acknowledged; what came later is in
+    /// the metrics.
+    #[must_use]
+    pub fn of_first(status: &first::Status) -> Self {
         let metric = |service: &Option<v1::ServiceStatus>, name: &str| -> u64 {
             let metrics = service.iter().flat_map(|service| &service.metrics);
             metrics.filter(|metric| metric.name == name).map(|metric| metric.value).sum()
@@ -41,11 +45,14 @@ impl Tally {
         let dropped = metric(&status.analyzer, "analyzer_outbox_dropped_total")
             + metric(&status.reporter, "reporter_submit_dropped_total")
             + metric(&status.reporter, "reporter_destination_dropped_total");
+        let probe = status.probe.clone().unwrap_or_default();
+        let count = |counts: Option<first::Counts>| counts.map_or(0, |counts| counts.total());
         Self {
+            generated: count(probe.generated),
+            suppressed: count(probe.suppressed),
             at_output: metric(&status.reporter, "reporter_destination_delivered_total"),
             no_taker: 0,
-            lost: lost + dropped,
-            ..tally
+            lost: dropped + probe.lost.iter().map(|loss| count(loss.counts)).sum::<u64>(),
         }
     }
 
@@ -81,16 +88,18 @@ mod tests {
 
     #[test]
     fn of_the_first_version_only_what_its_reporter_delivered_is_at_the_output() {
-        let probe =
-            v1::ProbeStatus { generated: opens(10), delivered: opens(10), ..v1::ProbeStatus::default() };
-        let mut status = v1::AnalyzerStatus {
+        // As its probe sent it: a field for each kind, not a name.
+        let counts = |open| first::Counts { open, ..first::Counts::default() };
+        let probe = first::Probe { generated: Some(counts(10)), ..first::Probe::default() };
+        let mut status = first::Status {
+            analyzer: None,
             probe: Some(probe),
             reporter: service("reporter_destination_delivered_total", 7),
-            ..v1::AnalyzerStatus::default()
         };
-        assert_eq!((Tally::of(&status).at_output, Tally::of(&status).is_settled()), (7, false));
+        let tally = Tally::of_first(&status);
+        assert_eq!((tally.generated, tally.at_output, tally.is_settled()), (10, 7, false));
         status.analyzer = service("analyzer_outbox_dropped_total", 3);
-        assert_eq!((Tally::of(&status).lost, Tally::of(&status).is_settled()), (3, true));
+        assert_eq!((Tally::of_first(&status).lost, Tally::of_first(&status).is_settled()), (3, true));
     }
 
     #[test]
