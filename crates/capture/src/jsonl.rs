@@ -89,7 +89,7 @@ pub(crate) struct KeyPart {
     pub(crate) start_ns: Option<u64>,
 }
 
-/// A program image.
+/// A program.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExecPart {

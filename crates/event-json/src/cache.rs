@@ -8,11 +8,11 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
-use event::{Exec, Image};
+use event::{Exec, Run};
 
 /// What an entry costs besides its text: its place in the tables, and the emptied values its references keep.
 const ENTRY_BYTES: usize =
-    size_of::<Entry>() + 2 * size_of::<[usize; 6]>() + size_of::<Exec>() + size_of::<Image>();
+    size_of::<Entry>() + 2 * size_of::<[usize; 6]>() + size_of::<Exec>() + size_of::<Run>();
 
 /// What the caches of a writer hold and did. Counters only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,11 +43,11 @@ impl CacheStats {
 
 /// Keeps the addresses in a key from being used again.
 #[expect(dead_code, reason = "held, never read: a weak reference reserves the address of what it points to")]
-pub(crate) struct Holds(Option<Weak<Exec>>, Option<Weak<Image>>);
+pub(crate) struct Holds(Option<Weak<Exec>>, Option<Weak<Run>>);
 
 impl Holds {
-    pub(crate) fn new(exec: Option<&Arc<Exec>>, image: Option<&Arc<Image>>) -> Self {
-        Self(exec.map(Arc::downgrade), image.map(Arc::downgrade))
+    pub(crate) fn new(exec: Option<&Arc<Exec>>, run: Option<&Arc<Run>>) -> Self {
+        Self(exec.map(Arc::downgrade), run.map(Arc::downgrade))
     }
 }
 

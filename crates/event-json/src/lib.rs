@@ -8,14 +8,14 @@
 //! ```
 //! use std::sync::Arc;
 //! # let task = Arc::new(event::Task { process: event::ProcessKey { start_ns: 1, tgid: 7 }, ..Default::default() });
-//! # let image = Arc::new(event::Image { key: task.process, task: Arc::clone(&task), fork_ns: 1, exec_ns: 0,
+//! # let run = Arc::new(event::Run { key: task.process, task: Arc::clone(&task), fork_ns: 1, exec_ns: 0,
 //! #     exit_ns: 0, exec: None, is_own_exec: false, ancestor: None, lineage: event::Lineage::Complete, depth: 0,
 //! #     source: event::Source::Event });
 //! # let event = event::Event { boot_ns: 2, task, what: event::What::Exit(event::ExitStatus::Exited(0)) };
 //! // One writer per stream of one host, kept for its life: it caches what events have in common.
 //! let mut writer = event_json::Writer::new(&event::Host::default());
 //! let mut out = Vec::new();
-//! writer.write(&mut out, &event, &image);
+//! writer.write(&mut out, &event, &run);
 //! assert!(out.starts_with(br#"{"evt":{"name":"exit","category":"Process Activity","outcome":"Success"}"#));
 //! ```
 

@@ -1,11 +1,11 @@
 //! Writes events, keeping what they have in common.
 //!
 //! Most of a document is the program and the lineage of its process, which are the same for all events of one
-//! image. The writer serializes them once; per event it writes only what the event and its task decide.
+//! run. The writer serializes them once; per event it writes only what the event and its task decide.
 
 use std::sync::Arc;
 
-use event::{Event, Host, Image};
+use event::{Event, Host, Run};
 use serde::Serialize;
 
 use crate::cache::{Cache, CacheStats, Holds, address};
@@ -30,13 +30,13 @@ pub struct Writer {
     wall_offset_ns: i64,
     names: Names,
     tails: Cache<TailKey>,
-    /// By image, and whether its credentials are written.
+    /// By run, and whether its credentials are written.
     ancestors: Cache<(usize, bool)>,
     credentials: Cache<CredentialsOf>,
 }
 
-/// What decides the part of a process that is cached. It is not the image: forks of one image that have not called
-/// exec share the part, and so does the copy of an image that an exit event carries.
+/// What decides the part of a process that is cached. It is not the run: forks of one run that have not called
+/// exec share the part, and so does the copy of a run that an exit event carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct TailKey {
     exec: usize,
@@ -80,22 +80,22 @@ impl Writer {
 
     /// Appends the JSON of one event, without a newline.
     ///
-    /// `image` is the image the acting process had at the event, with its lineage: for an exec the new one, for a
+    /// `run` is the run the acting process had at the event, with its lineage: for an exec the new one, for a
     /// fork the child's, for an exit a copy whose `exit_ns` is set (without it, the time of the event is taken).
-    /// Arguments and environment come from images only, and are written as they are: scrub an exec before
+    /// Arguments and environment come from runs only, and are written as they are: scrub an exec before
     /// anything keeps it.
-    pub fn write(&mut self, out: &mut Vec<u8>, event: &Event, image: &Arc<Image>) {
+    pub fn write(&mut self, out: &mut Vec<u8>, event: &Event, run: &Arc<Run>) {
         let context = Context { names: &self.names, wall_offset_ns: self.wall_offset_ns };
-        put(out, &Lead::new(event, image, context));
+        put(out, &Lead::new(event, run, context));
         reopen(out);
         if event.task.process.tgid != 0 {
             out.extend_from_slice(b",\"process\":");
-            put(out, &Who::acting(event, image, context));
+            put(out, &Who::acting(event, run, context));
             reopen(out);
             out.extend_from_slice(b",\"credentials\":");
-            let credentials = CredentialsOf::task(&event.task, image.exec.as_ref());
+            let credentials = CredentialsOf::task(&event.task, run.exec.as_ref());
             self.write_credentials(out, credentials);
-            self.write_tail(out, event, image, credentials);
+            self.write_tail(out, event, run, credentials);
         }
         put_fields(out, &Trail::new(event, self.context()));
     }
@@ -121,14 +121,14 @@ impl Writer {
     }
 
     /// Ends the open process object with its program and its lineage.
-    fn write_tail(&mut self, out: &mut Vec<u8>, event: &Event, image: &Image, credentials: CredentialsOf) {
-        let parent = image.ancestor.as_ref();
+    fn write_tail(&mut self, out: &mut Vec<u8>, event: &Event, run: &Run, credentials: CredentialsOf) {
+        let parent = run.ancestor.as_ref();
         let key = TailKey {
-            exec: address(image.exec.as_ref()),
-            ancestor: address(image.ancestor.as_ref()),
-            traits: RunsTraits::of(image, &event.task),
+            exec: address(run.exec.as_ref()),
+            ancestor: address(run.ancestor.as_ref()),
+            traits: RunsTraits::of(run, &event.task),
             is_contained: Ids::of(&event.task, self.context()).is_contained(),
-            differs: parent.is_some_and(|parent| CredentialsOf::image(parent) != credentials),
+            differs: parent.is_some_and(|parent| CredentialsOf::run(parent) != credentials),
         };
         if let Some(tail) = self.tails.get(&key) {
             out.extend_from_slice(tail);
@@ -136,55 +136,55 @@ impl Writer {
         }
         let start = out.len();
         let ids = Ids::of(&event.task, self.context());
-        put_fields(out, &Runs::new(image.exec.as_ref(), key.traits, Detail::Full, ids));
-        if let Some(parent) = &image.ancestor {
+        put_fields(out, &Runs::new(run.exec.as_ref(), key.traits, Detail::Full, ids));
+        if let Some(parent) = &run.ancestor {
             reopen(out);
             self.write_lineage(out, start, parent, key.differs);
             out.push(b'}');
         }
         let tail = out.get(start..).unwrap_or_default();
-        self.tails.insert(key, tail, Holds::new(image.exec.as_ref(), image.ancestor.as_ref()));
+        self.tails.insert(key, tail, Holds::new(run.exec.as_ref(), run.ancestor.as_ref()));
     }
 
     /// Adds the parent and the ancestors to the open object of a process whose tail started at `start`.
-    fn write_lineage(&mut self, out: &mut Vec<u8>, start: usize, parent: &Arc<Image>, differs: bool) {
+    fn write_lineage(&mut self, out: &mut Vec<u8>, start: usize, parent: &Arc<Run>, differs: bool) {
         out.extend_from_slice(b",\"parent\":");
         self.write_ancestor(out, start, parent, differs);
         out.extend_from_slice(b",\"ancestors\":[");
         self.write_ancestor(out, start, parent, differs);
-        let mut child = CredentialsOf::image(parent);
+        let mut child = CredentialsOf::run(parent);
         for ancestor in parent.ancestors() {
             if out.len() - start > CUT_PROCESS_BYTES {
                 break;
             }
             out.push(b',');
-            let own = CredentialsOf::image(ancestor);
+            let own = CredentialsOf::run(ancestor);
             let differs = std::mem::replace(&mut child, own) != own;
             self.write_ancestor(out, start, ancestor, differs);
         }
         out.push(b']');
     }
 
-    fn write_ancestor(&mut self, out: &mut Vec<u8>, start: usize, image: &Arc<Image>, differs: bool) {
+    fn write_ancestor(&mut self, out: &mut Vec<u8>, start: usize, run: &Arc<Run>, differs: bool) {
         if out.len() - start > FULL_PROCESS_BYTES {
-            put(out, &Ancestor::new(image, Detail::Cut, differs, self.context()));
+            put(out, &Ancestor::new(run, Detail::Cut, differs, self.context()));
             return;
         }
-        let key = (address(Some(image)), differs);
+        let key = (address(Some(run)), differs);
         if let Some(object) = self.ancestors.get(&key) {
             out.extend_from_slice(object);
             return;
         }
         let at = out.len();
-        put(out, &Ancestor::new(image, Detail::of_ancestor(image), differs, self.context()));
-        self.ancestors.insert(key, out.get(at..).unwrap_or_default(), Holds::new(None, Some(image)));
+        put(out, &Ancestor::new(run, Detail::of_ancestor(run), differs, self.context()));
+        self.ancestors.insert(key, out.get(at..).unwrap_or_default(), Holds::new(None, Some(run)));
     }
 }
 
 /// Appends the JSON of one event by serde alone: no cache, no bound on the lineage. It is what a [`Writer`] is
 /// tested against and measured beside.
-pub fn write_uncached(out: &mut Vec<u8>, event: &Event, image: &Image, host: &Host, names: &Names) {
-    put(out, &Document::new(event, image, Context { names, wall_offset_ns: host.wall_offset_ns }));
+pub fn write_uncached(out: &mut Vec<u8>, event: &Event, run: &Run, host: &Host, names: &Names) {
+    put(out, &Document::new(event, run, Context { names, wall_offset_ns: host.wall_offset_ns }));
 }
 
 /// Appends a value.

@@ -27,7 +27,7 @@ pub use leaf::{Builder, Field, Leaf, Visitor};
 pub use parts::Shared;
 pub use per_kind::PerKind;
 pub use process::{
-    Exec, ExecKind, Image, KnownProcess, Lineage, Namespaces, ProcessKey, Source, Strings, Task,
+    Exec, ExecKind, KnownProcess, Lineage, Namespaces, ProcessKey, Run, Source, Strings, Task,
 };
 pub use scope::{ScopeError, ScopeRule};
 pub use text::Text;

@@ -1,4 +1,4 @@
-//! Processes: identity, the acting task, program images and their lineage.
+//! Processes: identity, the acting task, runs and their lineage.
 
 use std::sync::Arc;
 
@@ -45,12 +45,12 @@ pub struct Namespaces {
     pub user: u32,
 }
 
-/// A program image that a process runs, as the kernel set it up.
+/// A program as a process runs it, set up by the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Exec {
     /// The executable the process maps (`mm.exe_file`). For a script it is the interpreter binary.
     pub executable: Arc<File>,
-    /// The script, when the image was started through `#!`: the file that was asked for.
+    /// The script, when the program was started through `#!`: the file that was asked for.
     pub script: Option<Arc<File>>,
     /// Whether it runs from an ordinary file.
     pub kind: ExecKind,
@@ -89,41 +89,41 @@ pub struct KnownProcess {
     pub task: Arc<Task>,
     /// The parent process; `None` = not known or outside the scope.
     pub parent: Option<ProcessKey>,
-    /// When its current image was started, `CLOCK_BOOTTIME`; 0 = it never called exec, or not known.
+    /// When its current program was started, `CLOCK_BOOTTIME`; 0 = it never called exec, or not known.
     pub exec_ns: u64,
-    /// The image; `None` = it runs the image of its parent, or not known.
+    /// The program; `None` = it runs that of its parent, or not known.
     pub exec: Option<Arc<Exec>>,
 }
 
-/// One program image in a lineage. Every exec makes a new one whose ancestor is the image before, and every fork
-/// makes one whose ancestor is the image of the parent; images never change, so events can share them.
+/// One run of a program by a process. Every exec makes a new one whose ancestor is the run before, and every fork
+/// makes one whose ancestor is the run of the parent; runs never change, so events can share them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub struct Run {
     /// The process.
     pub key: ProcessKey,
-    /// The task that created this image (at fork or exec).
+    /// The task that created this run (at fork or exec).
     pub task: Arc<Task>,
     /// When the process was created, `CLOCK_BOOTTIME`.
     pub fork_ns: u64,
-    /// When this image was started; 0 when it is a copy of its parent's (fork without exec) or not known.
+    /// When this run was started; 0 when it is a copy of its parent's (fork without exec) or not known.
     pub exec_ns: u64,
-    /// When this image ended by exec or exit, if it did; set only on the copy that the ending event carries.
+    /// When this run ended by exec or exit, if it did; set only on the copy that the ending event carries.
     pub exit_ns: u64,
     /// The program; inherited from the ancestor by a fork; `None` = not known.
     pub exec: Option<Arc<Exec>>,
-    /// True when `exec` is the image's own, false when inherited by fork.
+    /// True when `exec` is the run's own, false when inherited by fork.
     pub is_own_exec: bool,
-    /// The image this one came from.
+    /// The run this one came from.
     pub ancestor: Option<Arc<Self>>,
     /// Whether the chain of ancestors reaches as far as it should.
     pub lineage: Lineage,
     /// Number of ancestors.
     pub depth: u32,
-    /// How this image became known.
+    /// How this run became known.
     pub source: Source,
 }
 
-/// How an image became known.
+/// How a run became known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Source {
     /// Only as the parent of something else.
@@ -135,7 +135,7 @@ pub enum Source {
     Snapshot,
 }
 
-/// Whether the ancestors of an image are all there.
+/// Whether the ancestors of a run are all there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Lineage {
     /// Up to the first process of the scope.
@@ -147,9 +147,9 @@ pub enum Lineage {
     Truncated,
 }
 
-impl Image {
+impl Run {
     /// The ancestors, nearest first.
     pub fn ancestors(&self) -> impl Iterator<Item = &Arc<Self>> {
-        std::iter::successors(self.ancestor.as_ref(), |image| image.ancestor.as_ref())
+        std::iter::successors(self.ancestor.as_ref(), |run| run.ancestor.as_ref())
     }
 }

@@ -1,16 +1,16 @@
-//! How many bytes the parts of an image take.
+//! How many bytes the parts of a run take.
 //!
-//! Text that several images share through one `Arc` is counted once per image, except programs, which the tree
-//! shares itself. So the sum is what the images hold at most, allocator overhead apart.
+//! Text that several runs share through one `Arc` is counted once per run, except programs, which the tree
+//! shares itself. So the sum is what the runs hold at most, allocator overhead apart.
 
-use event::{Cgroup, Exec, File, Image, Strings, Task, Text, Workload};
+use event::{Cgroup, Exec, File, Run, Strings, Task, Text, Workload};
 
 /// Two reference counts in front of everything in an `Arc`.
 const ARC: usize = 2 * size_of::<usize>();
 
-/// One image without its program and its ancestors.
-pub(super) fn image(image: &Image) -> usize {
-    ARC + size_of::<Image>() + task(&image.task)
+/// One run without its program and its ancestors.
+pub(super) fn run(run: &Run) -> usize {
+    ARC + size_of::<Run>() + task(&run.task)
 }
 
 /// One program with its files and strings.

@@ -1,11 +1,11 @@
-//! The process tree of one host: which program image was acting, and where it came from.
+//! The process tree of one host: which run was acting, and where it came from.
 //!
 //! For the analyzer, which asks it of every event, and the command line, which asks it of captures.
 //!
-//! Pure state with the events' own clock. Every fork and exec makes a new [`Image`] whose ancestor is the image it
-//! came from; images never change. When facts arrive late (a fork after the exec of its child), the tree replaces
-//! the images concerned, so that any order of the same events ends in the same lineage; events that were already
-//! passed on keep the image they had. Opening a file allocates nothing.
+//! Pure state with the events' own clock. Every fork and exec makes a new [`Run`] whose ancestor is the run it
+//! came from; runs never change. When facts arrive late (a fork after the exec of its child), the tree replaces
+//! the runs concerned, so that any order of the same events ends in the same lineage; events that were already
+//! passed on keep the run they had. Opening a file allocates nothing.
 //!
 //! A missing parent is a state. The tree takes it that every process of the scope is in the table the probe sends
 //! first, or that its fork was streamed. So a parent that is not known lies outside the scope, and the lineage is
@@ -25,7 +25,7 @@ mod table;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use event::{Event, Exec, Image, Lineage, ProcessKey, Source, Task, What};
+use event::{Event, Exec, Lineage, ProcessKey, Run, Source, Task, What};
 
 pub use limits::Limits;
 use nodes::{NodeId, Nodes, Origin, Seed};
@@ -117,20 +117,20 @@ impl Tree {
         }
     }
 
-    /// Applies one event and gives the image that was acting.
-    pub fn apply(&mut self, event: &Event) -> Arc<Image> {
+    /// Applies one event and gives the run that was acting.
+    pub fn apply(&mut self, event: &Event) -> Arc<Run> {
         self.now_ns = self.now_ns.max(event.boot_ns);
-        let image = if let What::Exec(exec) = &event.what {
+        let run = if let What::Exec(exec) = &event.what {
             self.exec(event, exec)
         } else if let What::Fork(parent) = &event.what {
             self.fork(event, *parent)
         } else if let What::Exit(_) = &event.what {
             self.exit(event)
         } else {
-            self.image_of(event)
+            self.run_of(event)
         };
         self.stay_within_limits();
-        image
+        run
     }
 
     /// Everything that happened before this has been applied, or is lost. Until then events of processes that have
@@ -163,17 +163,17 @@ impl Tree {
         }
     }
 
-    fn image_of(&mut self, event: &Event) -> Arc<Image> {
+    fn run_of(&mut self, event: &Event) -> Arc<Run> {
         let key = event.task.process;
         let Some(process) = self.processes.get_mut(&key) else {
             return self.adopt(event, Origin::Unknown, Source::Unknown);
         };
         process.is_active = true;
         let current = process.node;
-        self.image(self.nodes.at(current, event.boot_ns), event)
+        self.run(self.nodes.at(current, event.boot_ns), event)
     }
 
-    fn exec(&mut self, event: &Event, exec: &Arc<Exec>) -> Arc<Image> {
+    fn exec(&mut self, event: &Event, exec: &Arc<Exec>) -> Arc<Run> {
         let key = event.task.process;
         let origin = || Origin::Exec { exec: Arc::clone(exec), exec_ns: event.boot_ns };
         let Some(process) = self.processes.get_mut(&key) else {
@@ -183,13 +183,13 @@ impl Tree {
         let current = process.node;
         let is_known = |id: &NodeId| {
             self.nodes.get(*id).is_some_and(|node| {
-                node.image.is_own_exec && node.image.exec_ns == event.boot_ns && node.image.key == key
+                node.run.is_own_exec && node.run.exec_ns == event.boot_ns && node.run.key == key
             })
         };
         let before = self.nodes.at(current, event.boot_ns);
         if is_known(&before) {
             self.stats.duplicates += 1;
-            return self.image(before, event);
+            return self.run(before, event);
         }
         let seed = seed(&event.task, event.boot_ns, origin(), Source::Event);
         let is_newest = self.nodes.get(before).is_some_and(|node| node.since_ns <= event.boot_ns);
@@ -198,20 +198,20 @@ impl Tree {
         } else {
             self.insert_late_exec(key, current, before, seed)
         };
-        self.image(id, event)
+        self.run(id, event)
     }
 
-    fn fork(&mut self, event: &Event, parent: ProcessKey) -> Arc<Image> {
+    fn fork(&mut self, event: &Event, parent: ProcessKey) -> Arc<Run> {
         let key = event.task.process;
         if let Some(process) = self.processes.get_mut(&key) {
             process.is_active = true;
             let current = process.node;
             if process.is_fork_known {
                 self.stats.duplicates += 1;
-                return self.image(self.nodes.first(current), event);
+                return self.run(self.nodes.first(current), event);
             }
             let id = self.attach_late_fork(event, parent);
-            return self.image(id, event);
+            return self.run(id, event);
         }
         self.newest_fork_ns = self.newest_fork_ns.max(event.boot_ns);
         let above = self.parent_at(parent, key, event.boot_ns);
@@ -220,21 +220,21 @@ impl Tree {
         let node = self.nodes.add(seed, above);
         let is_awaited = above.is_none() && parent != key;
         self.add_process(key, node, true, is_awaited.then_some(parent));
-        self.image(node, event)
+        self.run(node, event)
     }
 
-    fn exit(&mut self, event: &Event) -> Arc<Image> {
+    fn exit(&mut self, event: &Event) -> Arc<Run> {
         let key = event.task.process;
-        let image = self.image_of(event);
+        let run = self.run_of(event);
         if self.processes.get(&key).is_some_and(|process| process.ended_ns.is_some()) {
             self.stats.duplicates += 1;
         }
         self.end(key, event.boot_ns);
-        Arc::new(Image { exit_ns: event.boot_ns, ..(*image).clone() })
+        Arc::new(Run { exit_ns: event.boot_ns, ..(*run).clone() })
     }
 
     /// Takes in a process whose fork was not seen (yet).
-    fn adopt(&mut self, event: &Event, origin: Origin, source: Source) -> Arc<Image> {
+    fn adopt(&mut self, event: &Event, origin: Origin, source: Source) -> Arc<Run> {
         let key = event.task.process;
         let parent_is_known = self.pids.contains_key(&event.task.ppid);
         let is_older_than_gap = self.gap_ns.is_some_and(|gap_ns| key.start_ns <= gap_ns);
@@ -249,10 +249,10 @@ impl Tree {
         let seed = Seed { root_lineage, ..seed(&event.task, since_ns, origin, source) };
         let node = self.nodes.add(seed, None);
         self.add_process(key, node, false, None);
-        self.image(node, event)
+        self.run(node, event)
     }
 
-    /// Puts a newer image on top of the current one of a process.
+    /// Puts a newer run on top of the current one of a process.
     fn push(&mut self, key: ProcessKey, current: NodeId, seed: Seed) -> NodeId {
         let current = self.shortened(key).unwrap_or(current);
         let id = self.nodes.add(seed, Some(current));
@@ -263,7 +263,7 @@ impl Tree {
         id
     }
 
-    /// The image that a parent ran when it forked; a parent is active when it forks.
+    /// The run that a parent ran when it forked; a parent is active when it forks.
     fn parent_at(&mut self, parent: ProcessKey, child: ProcessKey, boot_ns: u64) -> Option<NodeId> {
         if parent == child {
             self.stats.contradictions += 1;
@@ -334,12 +334,12 @@ impl Tree {
         }
     }
 
-    fn image(&self, id: NodeId, event: &Event) -> Arc<Image> {
+    fn run(&self, id: NodeId, event: &Event) -> Arc<Run> {
         if let Some(node) = self.nodes.get(id) {
-            return Arc::clone(&node.image);
+            return Arc::clone(&node.run);
         }
-        // No node is ever freed while its process is in the tree; an image without lineage is still true.
-        Arc::new(Image {
+        // No node is ever freed while its process is in the tree; a run without lineage is still true.
+        Arc::new(Run {
             key: event.task.process,
             task: Arc::clone(&event.task),
             fork_ns: event.task.process.start_ns,

@@ -9,9 +9,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Processes, living and just ended.
     pub max_processes: NonZeroUsize,
-    /// Memory of all images with their strings.
+    /// Memory of all runs with their strings.
     pub max_bytes: NonZeroUsize,
-    /// Ancestors kept per image; a longer lineage is cut to its nearest half and says so.
+    /// Ancestors kept per run; a longer lineage is cut to its nearest half and says so.
     pub max_depth: NonZeroUsize,
     /// How long an ended process is kept for events that arrive late.
     pub keep_ended: Duration,

@@ -1,13 +1,13 @@
-//! The images of the tree as a forest of counted nodes.
+//! The runs of the tree as a forest of counted nodes.
 //!
-//! Every image that a process of the tree runs, or that such an image descends from, is one node; a node goes when
-//! nothing needs it. Invariants: `bytes` is the sum over all nodes and programs, a node's image has the image of its
+//! Every run that a process of the tree runs, or that such a run descends from, is one node; a node goes when
+//! nothing needs it. Invariants: `bytes` is the sum over all nodes and programs, a node's run has the run of its
 //! parent node as ancestor, and `children` has every node that has a parent.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use event::{Exec, Image, Lineage, ProcessKey, Source, Task};
+use event::{Exec, Lineage, ProcessKey, Run, Source, Task};
 use slab::Slab;
 
 use super::footprint;
@@ -15,15 +15,15 @@ use super::footprint;
 pub(super) type NodeId = usize;
 type ExecId = usize;
 
-/// What a node takes besides its image: itself and its place among the children of its parent.
+/// What a node takes besides its run: itself and its place among the children of its parent.
 const NODE_BYTES: usize = size_of::<Node>() + 2 * size_of::<(NodeId, u64, NodeId)>();
 
-/// What an image is made of, without what follows from its parent.
+/// What a run is made of, without what follows from its parent.
 #[derive(Debug, Clone)]
 pub(super) struct Seed {
     pub key: ProcessKey,
     pub task: Arc<Task>,
-    /// When the image began; 0 = before anything was seen.
+    /// When the run began; 0 = before anything was seen.
     pub since_ns: u64,
     pub origin: Origin,
     pub source: Source,
@@ -31,7 +31,7 @@ pub(super) struct Seed {
     pub root_lineage: Lineage,
 }
 
-/// How an image began.
+/// How a run began.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
     /// By fork: it runs the program of its parent.
@@ -44,7 +44,7 @@ pub(super) enum Origin {
 
 #[derive(Debug)]
 pub(super) struct Node {
-    pub image: Arc<Image>,
+    pub run: Arc<Run>,
     pub parent: Option<NodeId>,
     pub since_ns: u64,
     pub is_fork: bool,
@@ -54,7 +54,7 @@ pub(super) struct Node {
     program: Option<ExecId>,
 }
 
-/// What a node knows besides its image.
+/// What a node knows besides its run.
 struct Shape {
     since_ns: u64,
     is_fork: bool,
@@ -112,7 +112,7 @@ impl Nodes {
         self.slab.get(id)
     }
 
-    /// Adds an image, held once by the caller. A parent at the depth limit is cut off.
+    /// Adds a run, held once by the caller. A parent at the depth limit is cut off.
     pub(super) fn add(&mut self, seed: Seed, parent: Option<NodeId>) -> NodeId {
         let is_fork = matches!(seed.origin, Origin::Fork);
         let (own_exec, exec_ns) = match seed.origin {
@@ -120,7 +120,7 @@ impl Nodes {
             Origin::Fork | Origin::Unknown => (None, 0),
         };
         let program = own_exec.as_deref().map(|exec| self.add_program(exec));
-        let image = Image {
+        let run = Run {
             key: seed.key,
             fork_ns: seed.key.start_ns,
             task: seed.task,
@@ -133,29 +133,29 @@ impl Nodes {
             depth: 0,
             source: seed.source,
         };
-        self.insert(image, Shape { since_ns: seed.since_ns, is_fork, program }, parent, seed.root_lineage)
+        self.insert(run, Shape { since_ns: seed.since_ns, is_fork, program }, parent, seed.root_lineage)
     }
 
     /// Adds a copy of a node below another parent, held once by the caller.
     fn add_copy(&mut self, id: NodeId, parent: Option<NodeId>, root_lineage: Lineage) -> Option<NodeId> {
         let original = self.slab.get(id)?;
-        let image = (*original.image).clone();
+        let run = (*original.run).clone();
         let shape =
             Shape { since_ns: original.since_ns, is_fork: original.is_fork, program: original.program };
         self.hold_program(shape.program);
-        Some(self.insert(image, shape, parent, root_lineage))
+        Some(self.insert(run, shape, parent, root_lineage))
     }
 
-    fn insert(&mut self, mut image: Image, shape: Shape, parent: Option<NodeId>, lineage: Lineage) -> NodeId {
+    fn insert(&mut self, mut run: Run, shape: Shape, parent: Option<NodeId>, lineage: Lineage) -> NodeId {
         let (parent, root_lineage) = self.within_depth(parent, lineage);
         if let Some(parent) = parent {
             self.hold(parent);
         }
-        let program = self.derive(&mut image, shape.is_fork, shape.program, parent, root_lineage);
-        let bytes = NODE_BYTES + footprint::image(&image);
+        let program = self.derive(&mut run, shape.is_fork, shape.program, parent, root_lineage);
+        let bytes = NODE_BYTES + footprint::run(&run);
         self.bytes += bytes;
         let id = self.slab.insert(Node {
-            image: Arc::new(image),
+            run: Arc::new(run),
             parent,
             since_ns: shape.since_ns,
             is_fork: shape.is_fork,
@@ -208,7 +208,7 @@ impl Nodes {
         self.children.extend(parent.map(|parent| (parent, since_ns, id)));
     }
 
-    /// Turns an image of unknown origin into one that began by fork.
+    /// Turns a run of unknown origin into one that began by fork.
     pub(super) fn become_fork(&mut self, id: NodeId, task: &Arc<Task>, since_ns: u64, lineage: Lineage) {
         let Some(node) = self.slab.get_mut(id) else { return };
         node.is_fork = true;
@@ -218,11 +218,11 @@ impl Nodes {
             self.children.insert((parent, since_ns, id));
         }
         node.root_lineage = lineage;
-        let image = Image { task: Arc::clone(task), source: Source::Event, ..(*node.image).clone() };
-        let bytes = NODE_BYTES + footprint::image(&image);
+        let run = Run { task: Arc::clone(task), source: Source::Event, ..(*node.run).clone() };
+        let bytes = NODE_BYTES + footprint::run(&run);
         self.bytes = self.bytes - node.bytes + bytes;
         node.bytes = bytes;
-        node.image = Arc::new(image);
+        node.run = Arc::new(run);
     }
 
     pub(super) fn set_root_lineage(&mut self, id: NodeId, lineage: Lineage) {
@@ -231,19 +231,19 @@ impl Nodes {
         }
     }
 
-    /// The node of the same process below this one in time: the image it ran before.
+    /// The node of the same process below this one in time: the run it ran before.
     pub(super) fn earlier(&self, id: NodeId) -> Option<NodeId> {
         let node = self.slab.get(id)?;
         let parent = node.parent?;
-        (self.slab.get(parent)?.image.key == node.image.key).then_some(parent)
+        (self.slab.get(parent)?.run.key == node.run.key).then_some(parent)
     }
 
-    /// The first image of the process that runs this one.
+    /// The first run of the process that runs this one.
     pub(super) fn first(&self, id: NodeId) -> NodeId {
         std::iter::successors(Some(id), |id| self.earlier(*id)).last().unwrap_or(id)
     }
 
-    /// The image that a process ran at a time, given the one it runs now.
+    /// The run that a process ran at a time, given the one it runs now.
     pub(super) fn at(&self, current: NodeId, boot_ns: u64) -> NodeId {
         let mut id = current;
         while self.slab.get(id).is_some_and(|node| node.since_ns > boot_ns) {
@@ -261,7 +261,7 @@ impl Nodes {
         std::iter::successors(Some(id), |id| self.slab.get(*id)?.parent)
     }
 
-    /// Children that hang below an image of a process which did not run when they were forked, each with the image
+    /// Children that hang below a run of a process which did not run when they were forked, each with the run
     /// that did.
     pub(super) fn misplaced(&mut self, current: NodeId) -> Vec<(NodeId, NodeId)> {
         let mut found = Vec::new();
@@ -281,7 +281,7 @@ impl Nodes {
         found
     }
 
-    /// Gives these nodes and all that descend from them images that agree with their parents again.
+    /// Gives these nodes and all that descend from them runs that agree with their parents again.
     pub(super) fn rebuild(&mut self, changed: &[NodeId]) {
         let mut queue: VecDeque<NodeId> = changed.iter().copied().collect();
         while let Some(id) = queue.pop_front() {
@@ -293,7 +293,7 @@ impl Nodes {
 
     /// A copy of a chain that is cut to its nearest half, held once by the caller; `None` if it need not be cut.
     pub(super) fn cut(&mut self, id: NodeId) -> Option<NodeId> {
-        if self.slab.get(id)?.image.depth < self.max_depth {
+        if self.slab.get(id)?.run.depth < self.max_depth {
             return None;
         }
         let keep = usize::try_from(self.max_depth / 2).unwrap_or(usize::MAX).max(1);
@@ -312,19 +312,19 @@ impl Nodes {
         copy
     }
 
-    /// Makes the image of a node agree with its parent.
+    /// Makes the run of a node agree with its parent.
     fn refresh(&mut self, id: NodeId) {
         let Some(node) = self.slab.get(id) else { return };
         let (old_parent, is_fork, program) = (node.parent, node.is_fork, node.program);
-        let mut image = (*node.image).clone();
+        let mut run = (*node.run).clone();
         let root_lineage = node.root_lineage;
         let (parent, root_lineage) = self.within_depth(old_parent, root_lineage);
         if parent != old_parent {
             self.set_parent(id, parent);
         }
-        let program = self.derive(&mut image, is_fork, program, parent, root_lineage);
+        let program = self.derive(&mut run, is_fork, program, parent, root_lineage);
         if let Some(node) = self.slab.get_mut(id) {
-            node.image = Arc::new(image);
+            node.run = Arc::new(run);
             node.root_lineage = root_lineage;
             node.program = program;
         }
@@ -334,25 +334,25 @@ impl Nodes {
     /// parent it keeps what it has.
     fn derive(
         &mut self,
-        image: &mut Image,
+        run: &mut Run,
         is_fork: bool,
         program: Option<ExecId>,
         parent: Option<NodeId>,
         root_lineage: Lineage,
     ) -> Option<ExecId> {
         let Some(above) = parent.and_then(|parent| self.slab.get(parent)) else {
-            image.ancestor = None;
-            image.lineage = root_lineage;
-            image.depth = 0;
+            run.ancestor = None;
+            run.lineage = root_lineage;
+            run.depth = 0;
             return program;
         };
-        image.lineage = above.image.lineage;
-        image.depth = above.image.depth + 1;
-        image.ancestor = Some(Arc::clone(&above.image));
+        run.lineage = above.run.lineage;
+        run.depth = above.run.depth + 1;
+        run.ancestor = Some(Arc::clone(&above.run));
         if !is_fork {
             return program;
         }
-        image.exec.clone_from(&above.image.exec);
+        run.exec.clone_from(&above.run.exec);
         let inherited = above.program;
         self.hold_program(inherited);
         self.release_program(program);
@@ -360,7 +360,7 @@ impl Nodes {
     }
 
     fn within_depth(&mut self, parent: Option<NodeId>, root_lineage: Lineage) -> (Option<NodeId>, Lineage) {
-        let depth = parent.and_then(|parent| self.slab.get(parent)).map(|parent| parent.image.depth);
+        let depth = parent.and_then(|parent| self.slab.get(parent)).map(|parent| parent.run.depth);
         match depth {
             Some(depth) if depth >= self.max_depth => {
                 self.truncated += 1;

@@ -6,8 +6,8 @@ use super::nodes::{NodeId, Origin, Seed};
 use super::{Tree, seed};
 
 impl Tree {
-    /// Puts an exec where it belongs in time: between the images of its process, and below the children that were
-    /// forked after it. `before` is the image that ran until then.
+    /// Puts an exec where it belongs in time: between the runs of its process, and below the children that were
+    /// forked after it. `before` is the run that ran until then.
     pub(super) fn insert_late_exec(
         &mut self,
         key: ProcessKey,
@@ -19,7 +19,7 @@ impl Tree {
         let is_later = node.since_ns > new.since_ns;
         let (parent, after) = if is_later && !node.is_fork {
             // Nothing of the process is older than this exec: it comes below all.
-            new.root_lineage = node.image.lineage;
+            new.root_lineage = node.run.lineage;
             (node.parent, Some(before))
         } else {
             (Some(before), self.nodes.chain(current).take_while(|id| *id != before).last())
@@ -36,7 +36,7 @@ impl Tree {
         id
     }
 
-    /// Takes in the fork of a process that was seen before its fork, and gives the image that the fork made.
+    /// Takes in the fork of a process that was seen before its fork, and gives the run that the fork made.
     pub(super) fn attach_late_fork(&mut self, event: &Event, parent: ProcessKey) -> NodeId {
         let key = event.task.process;
         let Some(current) = self.processes.get(&key).map(|process| process.node) else { return NodeId::MAX };
@@ -49,8 +49,7 @@ impl Tree {
         }
         let above = above.filter(|_| !is_cycle);
         let root_lineage = if above.is_some() { Lineage::Complete } else { self.lineage_without(parent) };
-        let starts_unknown =
-            self.nodes.get(first).is_some_and(|node| !node.is_fork && !node.image.is_own_exec);
+        let starts_unknown = self.nodes.get(first).is_some_and(|node| !node.is_fork && !node.run.is_own_exec);
         let forked = if starts_unknown {
             self.nodes.become_fork(first, &event.task, event.boot_ns, root_lineage);
             self.nodes.set_parent(first, above);
@@ -99,8 +98,8 @@ impl Tree {
         }
     }
 
-    /// After a late fact about a process: its children go below the images that forked them, and what descends from
-    /// the changed image and from them is made anew.
+    /// After a late fact about a process: its children go below the runs that forked them, and what descends from
+    /// the changed run and from them is made anew.
     fn repaired(&mut self, key: ProcessKey, changed: NodeId) {
         let Some(current) = self.processes.get(&key).map(|process| process.node) else { return };
         let mut stale = vec![changed];

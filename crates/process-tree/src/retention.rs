@@ -4,7 +4,7 @@
 //! sent (if it says so at all), and it is older than `keep_ended` (in the time of the events) or more than `max_ended`
 //! ended after it. At a limit the ended ones go first, oldest end first; then
 //! living ones by second chance: in the order they came, passing over each once that had an event meanwhile.
-//! Descendants keep the images of a forgotten process, and its memory counts until they are gone too.
+//! Descendants keep the runs of a forgotten process, and its memory counts until they are gone too.
 
 use std::collections::VecDeque;
 
@@ -29,7 +29,7 @@ impl Queues {
     }
 }
 
-/// What a process costs besides its images: its entries in the maps and queues, at their usual load.
+/// What a process costs besides its runs: its entries in the maps and queues, at their usual load.
 const PROCESS_BYTES: usize = 2 * size_of::<(ProcessKey, Process)>()
     + 2 * size_of::<(u32, ProcessKey)>()
     + 2 * size_of::<(ProcessKey, u64)>();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use event::{Image, KnownProcess, Lineage, ProcessKey, Source};
+use event::{KnownProcess, Lineage, ProcessKey, Run, Source};
 
 use super::nodes::{NodeId, Origin, Seed};
 use super::{Tree, seed};
@@ -15,14 +15,14 @@ impl Tree {
     }
 
     /// Takes in a process of the table that the probe sends first. What the tree knows already is kept, because it
-    /// has the images before the current one too.
+    /// has the runs before the current one too.
     pub fn know(&mut self, known: &KnownProcess) {
         let key = known.task.process;
         let table = self.table;
         if let Some(process) = self.processes.get_mut(&key) {
             process.table = table;
             let current = process.node;
-            let exec_ns = self.nodes.get(current).map_or(0, |node| node.image.exec_ns);
+            let exec_ns = self.nodes.get(current).map_or(0, |node| node.run.exec_ns);
             if let Some(exec) = known.exec.as_ref().filter(|_| known.exec_ns > exec_ns) {
                 let origin = Origin::Exec { exec: Arc::clone(exec), exec_ns: known.exec_ns };
                 self.push(key, current, seed(&known.task, known.exec_ns, origin, Source::Snapshot));
@@ -57,7 +57,7 @@ impl Tree {
         let mut newest: HashMap<ProcessKey, (u64, NodeId)> = HashMap::new();
         for id in alive.clone().flat_map(|(_, process)| self.nodes.chain(process.node)) {
             if let Some(node) = self.nodes.get(id) {
-                let newer = newest.entry(node.image.key).or_default();
+                let newer = newest.entry(node.run.key).or_default();
                 *newer = (*newer).max((node.since_ns, id));
             }
         }
@@ -66,7 +66,7 @@ impl Tree {
         let mut known: Vec<KnownProcess> = newest
             .values()
             .filter_map(|(_, id)| self.nodes.get(*id))
-            .map(|node| describe(&node.image))
+            .map(|node| describe(&node.run))
             .collect();
         known.sort_unstable_by_key(|known| known.task.process);
         known
@@ -75,7 +75,7 @@ impl Tree {
     fn add_known(&mut self, known: &KnownProcess) {
         let key = known.task.process;
         let above = known.parent.and_then(|parent| self.parent_at(parent, key, u64::MAX));
-        let parent_exec_ns = above.and_then(|id| self.nodes.get(id)).map_or(0, |node| node.image.exec_ns);
+        let parent_exec_ns = above.and_then(|id| self.nodes.get(id)).map_or(0, |node| node.run.exec_ns);
         let origin = match &known.exec {
             Some(exec) => Origin::Exec { exec: Arc::clone(exec), exec_ns: known.exec_ns },
             // The parent runs something else since: what this one runs is not known.
@@ -92,12 +92,12 @@ impl Tree {
     }
 }
 
-fn describe(image: &Image) -> KnownProcess {
-    let parent = image.ancestors().find(|ancestor| ancestor.key != image.key).map(|ancestor| ancestor.key);
+fn describe(run: &Run) -> KnownProcess {
+    let parent = run.ancestors().find(|ancestor| ancestor.key != run.key).map(|ancestor| ancestor.key);
     KnownProcess {
-        task: Arc::clone(&image.task),
+        task: Arc::clone(&run.task),
         parent,
-        exec_ns: image.exec_ns,
-        exec: image.exec.clone().filter(|_| image.is_own_exec || parent.is_none()),
+        exec_ns: run.exec_ns,
+        exec: run.exec.clone().filter(|_| run.is_own_exec || parent.is_none()),
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event::{
-    Event, Exec, ExitStatus, File, Image, KnownProcess, Lineage, Open, ProcessKey, Source, Task, What,
+    Event, Exec, ExitStatus, File, KnownProcess, Lineage, Open, ProcessKey, Run, Source, Task, What,
 };
 use proptest::prelude::*;
 
@@ -68,17 +68,17 @@ fn tree() -> Tree {
 }
 
 /// The lineage as text, nearest first: `pid:program`, own programs marked.
-fn lineage(image: &Image) -> String {
-    let one = |image: &Image| {
-        let name = image.exec.as_ref().map_or("?".into(), |exec| exec.executable.path.to_string());
-        let own = if image.is_own_exec { "!" } else { "" };
-        format!("{}:{name}{own}", image.key.tgid)
+fn lineage(run: &Run) -> String {
+    let one = |run: &Run| {
+        let name = run.exec.as_ref().map_or("?".into(), |exec| exec.executable.path.to_string());
+        let own = if run.is_own_exec { "!" } else { "" };
+        format!("{}:{name}{own}", run.key.tgid)
     };
-    let ancestors = image.ancestors().map(|ancestor| one(ancestor));
-    std::iter::once(one(image)).chain(ancestors).collect::<Vec<_>>().join(" < ")
+    let ancestors = run.ancestors().map(|ancestor| one(ancestor));
+    std::iter::once(one(run)).chain(ancestors).collect::<Vec<_>>().join(" < ")
 }
 
-fn now(tree: &mut Tree, tgid: u32) -> Arc<Image> {
+fn now(tree: &mut Tree, tgid: u32) -> Arc<Run> {
     tree.apply(&open(u64::MAX / 2, tgid))
 }
 
@@ -86,15 +86,15 @@ fn check_books(tree: &Tree) {
     assert_eq!(tree.nodes.bytes(), tree.nodes.recount());
     for id in tree.nodes.ids() {
         let node = tree.nodes.get(id).unwrap();
-        let above = node.parent.map(|parent| Arc::clone(&tree.nodes.get(parent).unwrap().image));
-        match (&node.image.ancestor, &above) {
+        let above = node.parent.map(|parent| Arc::clone(&tree.nodes.get(parent).unwrap().run));
+        match (&node.run.ancestor, &above) {
             (Some(ancestor), Some(above)) => assert!(Arc::ptr_eq(ancestor, above)),
             (None, None) => {}
-            other => panic!("the image and the node disagree: {other:?}"),
+            other => panic!("the run and the node disagree: {other:?}"),
         }
-        assert_eq!(node.image.depth as usize, node.image.ancestors().count());
+        assert_eq!(node.run.depth as usize, node.run.ancestors().count());
         if let (true, Some(above)) = (node.is_fork, &above) {
-            assert_eq!(node.image.exec, above.exec, "a fork runs the program of its parent");
+            assert_eq!(node.run.exec, above.exec, "a fork runs the program of its parent");
         }
     }
     assert_eq!(tree.nodes.children(), &tree.nodes.naive_children());
@@ -104,7 +104,7 @@ fn check_books(tree: &Tree) {
 }
 
 #[test]
-fn a_fork_inherits_the_program_and_an_exec_replaces_it_with_the_old_image_as_ancestor() {
+fn a_fork_inherits_the_program_and_an_exec_replaces_it_with_the_old_run_as_ancestor() {
     let mut tree = tree();
     tree.apply(&exec(100, 1, "sh"));
     let forked = tree.apply(&fork(200, 2, 1));
@@ -195,9 +195,9 @@ fn a_late_fact_visits_what_changes_and_not_the_rest_of_the_tree() {
 #[test]
 fn opening_a_file_gives_the_same_image_without_making_one() {
     let mut tree = tree();
-    let image = tree.apply(&exec(100, 1, "a"));
+    let run = tree.apply(&exec(100, 1, "a"));
     let nodes = tree.nodes.len();
-    assert!(Arc::ptr_eq(&image, &tree.apply(&open(150, 1))));
+    assert!(Arc::ptr_eq(&run, &tree.apply(&open(150, 1))));
     assert_eq!(tree.nodes.len(), nodes);
 }
 
@@ -256,7 +256,7 @@ fn a_late_fork_repairs_the_lineage_of_the_child_and_of_its_descendants() {
     assert_eq!(lineage(&early), "3:make < 2:make!");
     tree.apply(&fork(110, 2, 1));
     assert_eq!(lineage(&now(&mut tree, 3)), "3:make < 2:make! < 2:sh < 1:sh!");
-    assert_eq!(lineage(&early), "3:make < 2:make!", "an image that was passed on never changes");
+    assert_eq!(lineage(&early), "3:make < 2:make!", "a run that was passed on never changes");
     check_books(&tree);
 }
 
@@ -293,9 +293,9 @@ fn the_table_of_the_probe_gives_the_lineage_before_the_first_event() {
     tree.know(&known(2, Some(1), None));
     tree.know(&known(3, Some(2), Some(("app", 33))));
     tree.end_table();
-    let image = now(&mut tree, 3);
-    assert_eq!(lineage(&image), "3:app! < 2:init < 1:init!");
-    assert_eq!((image.source, image.lineage), (Source::Snapshot, Lineage::Complete));
+    let run = now(&mut tree, 3);
+    assert_eq!(lineage(&run), "3:app! < 2:init < 1:init!");
+    assert_eq!((run.source, run.lineage), (Source::Snapshot, Lineage::Complete));
 }
 
 #[test]
@@ -305,9 +305,9 @@ fn the_order_of_the_table_does_not_matter_and_a_parent_it_never_sends_is_missing
     assert_eq!(now(&mut tree, 3).lineage, Lineage::MissingParent);
     tree.know(&known(2, Some(1), None));
     tree.know(&known(1, None, Some(("init", 12))));
-    let image = now(&mut tree, 3);
-    assert_eq!(lineage(&image), "3:app! < 2:init < 1:init!");
-    assert_eq!(image.lineage, Lineage::Complete);
+    let run = now(&mut tree, 3);
+    assert_eq!(lineage(&run), "3:app! < 2:init < 1:init!");
+    assert_eq!(run.lineage, Lineage::Complete);
 }
 
 #[test]
@@ -341,9 +341,9 @@ fn a_lineage_over_the_depth_limit_is_cut_and_says_so() {
     for n in 0..50 {
         tree.apply(&exec(100 + n, 1, "self"));
     }
-    let image = now(&mut tree, 1);
-    assert_eq!(image.lineage, Lineage::Truncated);
-    assert!(image.depth <= 8 && image.depth >= 3, "{}", image.depth);
+    let run = now(&mut tree, 1);
+    assert_eq!(run.lineage, Lineage::Truncated);
+    assert!(run.depth <= 8 && run.depth >= 3, "{}", run.depth);
     let child = tree.apply(&fork(1000, 2, 1));
     assert_eq!((child.lineage, child.exec.is_some()), (Lineage::Truncated, true));
     check_books(&tree);
@@ -554,8 +554,8 @@ proptest! {
     ) {
         let mut tree = Tree::new(limits(max, max_bytes, depth));
         for event in &events {
-            let image = tree.apply(event);
-            prop_assert!(image.ancestors().count() <= depth);
+            let run = tree.apply(event);
+            prop_assert!(run.ancestors().count() <= depth);
             let stats = tree.stats();
             prop_assert!(stats.processes <= max as u64 && stats.bytes <= max_bytes as u64);
             prop_assert!(tree.awaiting() <= stats.processes);

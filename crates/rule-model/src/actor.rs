@@ -2,14 +2,14 @@
 
 use std::cell::OnceCell;
 
-use event::{Exec, File, Image, Strings, Task};
+use event::{Exec, File, Run, Strings, Task};
 use secl::Value;
 
 /// A process as rules see it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Actor<'f> {
     pub(crate) task: &'f Task,
-    pub(crate) image: &'f Image,
+    pub(crate) run: &'f Run,
     /// Its place in the lineage.
     pub(crate) place: usize,
     pub(crate) derived: &'f Derived,
@@ -18,7 +18,7 @@ pub(crate) struct Actor<'f> {
 
 impl<'f> Actor<'f> {
     pub(crate) fn exec(self) -> Option<&'f Exec> {
-        self.image.exec.as_deref()
+        self.run.exec.as_deref()
     }
 
     /// Kernel threads are `kthreadd`, which has pid 2 on every Linux, and its children, as long as they run no program.
@@ -29,7 +29,7 @@ impl<'f> Actor<'f> {
 
     /// When its program started, or the process itself if it has none of its own; nanoseconds since the epoch.
     pub(crate) fn created_ns(self) -> i64 {
-        let boot_ns = if self.image.exec_ns > 0 { self.image.exec_ns } else { self.image.fork_ns };
+        let boot_ns = if self.run.exec_ns > 0 { self.run.exec_ns } else { self.run.fork_ns };
         if boot_ns == 0 { 0 } else { wall(boot_ns, self.wall_offset_ns) }
     }
 

@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use event::{Event, File, Host, Image, Open, What};
+use event::{Event, File, Host, Open, Run, What};
 use secl::Value;
 use secl::model::{FieldId, IteratorId, Type};
 
@@ -17,8 +17,8 @@ use crate::row::{OfActor, OfEvent, Read, Which, Who};
 pub struct Seen<'e> {
     /// What happened.
     pub event: &'e Event,
-    /// The image that was acting, with its lineage.
-    pub image: &'e Image,
+    /// The run that was acting, with its lineage.
+    pub run: &'e Run,
     /// Where.
     pub host: &'e Host,
     /// Tags of the container, `key:value`.
@@ -31,7 +31,7 @@ pub struct Facts<'e> {
     pub(crate) seen: Seen<'e>,
     fields: &'e Fields,
     /// The ancestor that was asked for last, and its place: they are mostly asked for in order.
-    cursor: Cell<(usize, Option<&'e Image>)>,
+    cursor: Cell<(usize, Option<&'e Run>)>,
     derived: Derived,
 }
 
@@ -39,8 +39,8 @@ impl<'e> Facts<'e> {
     /// The event as rules over these fields see it.
     #[must_use]
     pub fn new(fields: &'e Fields, seen: Seen<'e>) -> Self {
-        let cursor = Cell::new((0, seen.image.ancestor.as_deref()));
-        let derived = Derived::new(usize::try_from(seen.image.depth).unwrap_or(0));
+        let cursor = Cell::new((0, seen.run.ancestor.as_deref()));
+        let derived = Derived::new(usize::try_from(seen.run.depth).unwrap_or(0));
         Self { seen, fields, cursor, derived }
     }
 
@@ -61,45 +61,45 @@ impl<'e> Facts<'e> {
         }
     }
 
-    fn ancestor(&self, at: usize) -> Option<&'e Image> {
-        let (mut place, mut image) = self.cursor.get();
-        if place > at || image.is_none() {
-            (place, image) = (0, self.seen.image.ancestor.as_deref());
+    fn ancestor(&self, at: usize) -> Option<&'e Run> {
+        let (mut place, mut run) = self.cursor.get();
+        if place > at || run.is_none() {
+            (place, run) = (0, self.seen.run.ancestor.as_deref());
         }
         while place < at {
-            image = image?.ancestor.as_deref();
+            run = run?.ancestor.as_deref();
             place += 1;
         }
-        self.cursor.set((place, image));
-        image
+        self.cursor.set((place, run));
+        run
     }
 
     fn depth(&self) -> usize {
-        usize::try_from(self.seen.image.depth).unwrap_or(0)
+        usize::try_from(self.seen.run.depth).unwrap_or(0)
     }
 
     pub(crate) fn actor(&self, who: Who, item: usize) -> Option<Actor<'_>> {
-        let (place, image) = match who {
-            Who::Acting => (0, self.seen.image),
+        let (place, run) = match who {
+            Who::Acting => (0, self.seen.run),
             Who::Parent => (1, self.ancestor(0)?),
             Who::Ancestor => (item.checked_add(1)?, self.ancestor(item)?),
         };
-        // The acting task may be another thread than the one that made the image, with other credentials.
-        let task = if place == 0 { &self.seen.event.task } else { &image.task };
+        // The acting task may be another thread than the one that made the run, with other credentials.
+        let task = if place == 0 { &self.seen.event.task } else { &run.task };
         let wall_offset_ns = self.seen.host.wall_offset_ns;
-        Some(Actor { task, image, place, derived: &self.derived, wall_offset_ns })
+        Some(Actor { task, run, place, derived: &self.derived, wall_offset_ns })
     }
 
     fn file(&self, which: Which, item: usize) -> Option<&'e File> {
-        let image = |who| match who {
-            Who::Acting => Some(self.seen.image),
+        let run = |who| match who {
+            Who::Acting => Some(self.seen.run),
             Who::Parent => self.ancestor(0),
             Who::Ancestor => self.ancestor(item),
         };
         match which {
             Which::Opened => self.open().map(|open| &*open.file),
-            Which::Program(who) => image(who)?.exec.as_deref().map(program),
-            Which::Interpreter(who) => image(who)?.exec.as_deref().and_then(interpreter),
+            Which::Program(who) => run(who)?.exec.as_deref().map(program),
+            Which::Interpreter(who) => run(who)?.exec.as_deref().and_then(interpreter),
         }
     }
 

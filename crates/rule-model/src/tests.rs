@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExitStatus, File, Host, Image, Layer, Lineage, Open, ProcessKey,
-    Runtime, Source, Strings, Task, What, Workload,
+    Cgroup, Credentials, Event, Exec, ExitStatus, File, Host, Layer, Lineage, Open, ProcessKey, Run, Runtime,
+    Source, Strings, Task, What, Workload,
 };
 use secl::model::EventSet;
 use secl::{Binding, Event as _, Macros, Model, Rule, Value, check_rule};
@@ -38,9 +38,9 @@ fn exec(path: &str, args: &[&str]) -> Arc<Exec> {
     })
 }
 
-fn image(task: &Arc<Task>, exec: Option<Arc<Exec>>, ancestor: Option<Arc<Image>>) -> Arc<Image> {
+fn run(task: &Arc<Task>, exec: Option<Arc<Exec>>, ancestor: Option<Arc<Run>>) -> Arc<Run> {
     let depth = ancestor.as_ref().map_or(0, |ancestor| ancestor.depth + 1);
-    Arc::new(Image {
+    Arc::new(Run {
         key: task.process,
         task: Arc::clone(task),
         fork_ns: 100,
@@ -56,14 +56,14 @@ fn image(task: &Arc<Task>, exec: Option<Arc<Exec>>, ancestor: Option<Arc<Image>>
 }
 
 /// `systemd` started `sh`, which runs a script, which started `cat`.
-fn lineage() -> Arc<Image> {
-    let root = image(&task(1, 0, "systemd", 0), Some(exec("/usr/lib/systemd/systemd", &["init"])), None);
+fn lineage() -> Arc<Run> {
+    let root = run(&task(1, 0, "systemd", 0), Some(exec("/usr/lib/systemd/systemd", &["init"])), None);
     let script = Exec {
         script: Some(Arc::new(File { path: text("/opt/run.sh"), ..File::default() })),
         ..(*exec("/bin/sh", &["/bin/sh", "-x", "/opt/run.sh"])).clone()
     };
-    let shell = image(&task(100, 1, "run.sh", 33), Some(Arc::new(script)), Some(root));
-    image(
+    let shell = run(&task(100, 1, "run.sh", 33), Some(Arc::new(script)), Some(root));
+    run(
         &task(101, 100, "cat", 33),
         Some(exec("/bin/cat", &["cat", "-n", "--file=x", "/etc/shadow"])),
         Some(shell),
@@ -88,12 +88,12 @@ fn open() -> What {
 }
 
 fn matches(fields: &Fields, what: What, expression: &str) -> bool {
-    let image = lineage();
+    let run = lineage();
     // Another thread of cat, with other credentials than those it started with.
     let event = Event { boot_ns: 1000, task: task(101, 100, "worker", 0), what };
     let host = Host { hostname: "web-1".into(), wall_offset_ns: 1_000_000, ..Host::default() };
     let tags = ["image_name:web".into()];
-    let facts = Facts::new(fields, Seen { event: &event, image: &image, host: &host, tags: &tags });
+    let facts = Facts::new(fields, Seen { event: &event, run: &run, host: &host, tags: &tags });
     rule(fields, expression).matches(&facts)
 }
 
@@ -162,7 +162,7 @@ fn an_exec_and_an_exit_speak_of_the_acting_program() {
 #[test]
 fn every_field_gives_values_of_its_type_and_its_example_is_a_rule() {
     let (bare_task, host) = (Arc::new(Task::default()), Host::default());
-    let bare = image(&bare_task, None, None);
+    let bare = run(&bare_task, None, None);
     let whats = [open(), What::Exec(Arc::default()), What::Exit(ExitStatus::Exited(0))];
     for os in [Os::Linux, Os::Windows] {
         let fields = Fields::new(os);
@@ -170,13 +170,12 @@ fn every_field_gives_values_of_its_type_and_its_example_is_a_rule() {
         for field in fields.fields() {
             let example = &fields.doc(field).unwrap().example;
             rule(&fields, example);
-            for (what, image) in whats
+            for (what, run) in whats
                 .iter()
                 .flat_map(|what| [(what, &bare), (what, &lineage())].map(|(w, i)| (w, Arc::clone(i))))
             {
                 let event = Event { boot_ns: 1, task: Arc::clone(&bare_task), what: what.clone() };
-                let facts =
-                    Facts::new(&fields, Seen { event: &event, image: &image, host: &host, tags: &[] });
+                let facts = Facts::new(&fields, Seen { event: &event, run: &run, host: &host, tags: &[] });
                 let is_type = match facts.value(field.id, 0, 0) {
                     Value::Bool(_) => field.ty == secl::model::Type::Bool,
                     Value::Int(_) => field.ty == secl::model::Type::Int,

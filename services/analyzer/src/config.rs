@@ -8,7 +8,7 @@ use std::time::Duration;
 use process_tree::Limits;
 use serde::Deserialize;
 
-use crate::scrub::{RefusedWord, Scrubber};
+use crate::context::scrub::{RefusedWord, Scrubber};
 
 /// The whole configuration; every part may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -105,7 +105,7 @@ pub struct TagsConfig {
     #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
     pub static_file: Option<PathBuf>,
     /// How long the payloads of a container wait for its tags. After that they leave without, until the answer
-    /// comes. Longer: fewer unlabelled payloads while a runtime is slow, later delivery. Default 500ms.
+    /// comes. Longer: fewer untagged payloads while a runtime is slow, later delivery. Default 500ms.
     #[serde(deserialize_with = "bootstrap::config::time")]
     pub wait: Duration,
     /// Containers whose tags are remembered. Default 4096.
@@ -142,7 +142,7 @@ pub struct OutboxConfig {
     /// Bytes of payloads held in all; when they are used up, no batch of the probe is taken, and the probe keeps
     /// what comes. Default 32 MiB.
     pub max_bytes: NonZeroUsize,
-    /// Bytes of payloads that may wait for tags; over it the container that waits longest goes out unlabelled.
+    /// Bytes of payloads that may wait for tags; over it the container that waits longest goes out untagged.
     /// Default 16 MiB.
     pub max_waiting_bytes: NonZeroUsize,
     /// Bytes of documents from which on a group is complete; a document can exceed it. The reporter takes messages
@@ -249,7 +249,7 @@ pub struct QueuesConfig {
     /// Batches between the pipeline and the subscriptions; a full queue is a counted drop. Default 64.
     pub subscriptions: NonZeroUsize,
     /// Questions for container tags. Default 1024.
-    pub labels: NonZeroUsize,
+    pub tags: NonZeroUsize,
     /// Events waiting in one subscriber's stream. Default 8192.
     pub per_subscriber: NonZeroUsize,
     /// Batches waiting in one recorder's stream. Default 256.
@@ -262,7 +262,7 @@ impl Default for QueuesConfig {
             pipeline: count(2),
             outbox: count(64),
             subscriptions: count(64),
-            labels: count(1024),
+            tags: count(1024),
             per_subscriber: count(8192),
             per_recorder: count(256),
         }

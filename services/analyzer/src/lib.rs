@@ -6,19 +6,12 @@
 
 pub mod api;
 pub mod backoff;
-pub mod clock;
+pub mod compose;
 pub mod config;
-pub mod dispatch;
-pub mod ingest;
-pub mod labels;
+pub mod context;
+pub mod link;
 pub mod metrics;
-pub mod outbox;
-pub mod payloads;
-pub mod pipeline;
+pub mod output;
 pub mod privilege;
-pub mod probe_link;
-pub mod render;
 pub mod replay;
-pub mod scrub;
-pub mod status;
-pub mod supervisor;
+pub mod stages;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use analyzer::config::Config;
 use analyzer::replay::{self, Format};
-use analyzer::{privilege, supervisor};
+use analyzer::{compose, privilege};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
@@ -77,6 +77,6 @@ fn run(config: Config) -> anyhow::Result<()> {
     actix::System::new().block_on(async {
         let shutdown = bootstrap::shutdown::requested();
         let shutdown = async { shutdown.await.unwrap_or("no signal handlers: ending") };
-        Ok(supervisor::run(config, shutdown).await?)
+        Ok(compose::run(config, shutdown).await?)
     })
 }

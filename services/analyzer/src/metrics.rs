@@ -97,7 +97,7 @@ counters! {
         /// Events that no output has, although the reporter had them.
         lost: "analyzer_outbox_lost_events_total";
         /// Payloads that left without the tags of their container.
-        unlabelled: "analyzer_outbox_unlabelled_total";
+        untagged: "analyzer_outbox_untagged_total";
         /// Containers that went without tags because too much waited for some.
         released: "analyzer_outbox_released_containers_total";
         /// Payloads submitted again because a stream ended before they were settled.
@@ -115,15 +115,15 @@ counters! {
 
 counters! {
     /// Container tags.
-    LabelMetrics {
+    TagMetrics {
         /// Containers whose tags were found.
-        resolved: "analyzer_labels_resolved_total";
+        resolved: "analyzer_tags_resolved_total";
         /// Containers that nobody knew within the wait.
-        unknown: "analyzer_labels_unknown_total";
+        unknown: "analyzer_tags_unknown_total";
         /// Answers that were errors, too late or nonsense.
-        failed: "analyzer_labels_failed_total";
+        failed: "analyzer_tags_failed_total";
         /// Questions dropped because too many waited.
-        dropped: "analyzer_labels_dropped_total";
+        dropped: "analyzer_tags_dropped_total";
     }
 }
 
@@ -162,7 +162,7 @@ pub struct Metrics {
     /// Payloads.
     pub outbox: OutboxMetrics,
     /// Container tags.
-    pub labels: LabelMetrics,
+    pub tags: TagMetrics,
     /// Subscribers and recorders.
     pub api: ApiMetrics,
 }
@@ -177,7 +177,7 @@ impl Metrics {
             events: EventMetrics::new(&registry),
             tree: TreeMetrics::new(&registry),
             outbox: OutboxMetrics::new(&registry),
-            labels: LabelMetrics::new(&registry),
+            tags: TagMetrics::new(&registry),
             api: ApiMetrics::new(&registry),
             registry,
         }

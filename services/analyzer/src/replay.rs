@@ -1,6 +1,6 @@
 //! Runs a capture through a fresh pipeline with the recorded clock.
 //!
-//! No sockets, no labels, no clock of today: the same capture gives the same bytes every time.
+//! No sockets, no tags, no clock of today: the same capture gives the same bytes every time.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,11 +9,11 @@ use capture::{CaptureError, Item, Reader};
 use event::Host;
 use wire::WireError;
 
-use crate::api;
 use crate::config::{Config, ScrubError};
-use crate::dispatch::Stages;
-use crate::pipeline::Pipeline;
-use crate::render::{BatchIds, Renderer};
+use crate::output::render::{BatchIds, Renderer};
+use crate::output::subscribers;
+use crate::stages::dispatch::Stages;
+use crate::stages::pipeline::Pipeline;
 
 /// Why a capture was not replayed to its end.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,11 @@ fn replay_items(
                 for (index, event) in processed.events.iter().enumerate() {
                     count += 1;
                     if format == Format::Line {
-                        writeln!(out, "{}", api::line(&api::message(event, pipeline.host(), None)))?;
+                        writeln!(
+                            out,
+                            "{}",
+                            subscribers::line(&subscribers::message(event, pipeline.host(), None))
+                        )?;
                         continue;
                     }
                     line.clear();

@@ -283,7 +283,7 @@ mod tests {
     fn each_scope_includes_what_it_says() {
         let cgroup = |path: &str| Cgroup {
             path: Text::from(path),
-            workload: crate::workload::workload(path),
+            workload: crate::context::cgroups::workload(path),
             ..Cgroup::default()
         };
         let id = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970";

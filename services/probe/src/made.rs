@@ -10,7 +10,7 @@ use event::{
 
 use crate::bpf::{CgroupLoss, HookReport};
 use crate::decode::Decoded;
-use crate::source::{Drained, KernelCounts, Source};
+use crate::flow::source::{Drained, KernelCounts, Source};
 
 pub(crate) fn key(tgid: u32) -> ProcessKey {
     ProcessKey { start_ns: u64::from(tgid) * 10, tgid }

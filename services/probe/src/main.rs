@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use probe::cli::{Cli, Command, RunArgs};
-use probe::{doctor, report, selftest, service};
+use probe::{compose, doctor, selftest};
 
 fn main() -> ExitCode {
     // The self-test starts this program again as the process it watches.
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn run(args: RunArgs) -> anyhow::Result<bool> {
     bootstrap::logging::init("probe");
     let config = args.load()?;
-    service::run(&config).map(|()| true).map_err(anyhow::Error::from)
+    compose::run(&config).map(|()| true).map_err(anyhow::Error::from)
 }
 
 fn self_test() -> anyhow::Result<bool> {
@@ -48,11 +48,11 @@ fn self_test() -> anyhow::Result<bool> {
 fn examine(as_json: bool) -> anyhow::Result<bool> {
     let checks = doctor::report();
     if as_json {
-        say(&format!("{}\n", report::json(&checks)))?;
+        say(&format!("{}\n", doctor::report::json(&checks)))?;
     } else {
-        say(&report::table(&checks, std::io::stdout().is_terminal()))?;
+        say(&doctor::report::table(&checks, std::io::stdout().is_terminal()))?;
     }
-    Ok(report::is_usable(&checks))
+    Ok(doctor::report::is_usable(&checks))
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -178,7 +178,7 @@ async fn killed_twice(cgroup: &OwnCgroup) {
     let oldest = first_batch(&socket).await.0.events.first().unwrap().boot_ns;
     first.0.kill().unwrap();
     first.0.wait().unwrap();
-    let killed = probe::host::boot_ns();
+    let killed = probe::context::host::boot_ns();
     let mut from = None;
     for restarts in 1..=2 {
         let mut probe = start(cgroup, &socket);

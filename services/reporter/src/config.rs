@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use crate::intake::config::{CompressionKind, IntakeConfig};
+pub use crate::outputs::http::config::{CompressionKind, IntakeConfig};
 
 /// The configuration of the reporter. At least one of `intake`, `file` and `stdout` must be there; with several,
 /// every payload goes to each.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bootstrap::counters::{Counter, Registry};
 
-use crate::labels::{LabelId, Labels};
+use crate::intake::labels::{LabelId, Labels};
 use bootstrap::log_limit::LogLimit;
 
 /// What happened to submitted payloads before they reached a destination.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExitStatus, File, Host, Image, Layer, Lineage, Namespaces, Open,
-    PathState, ProcessKey, Runtime, Source, Strings, Task, Text, What, Workload,
+    Cgroup, Credentials, Event, Exec, ExitStatus, File, Host, Layer, Lineage, Namespaces, Open, PathState,
+    ProcessKey, Run, Runtime, Source, Strings, Task, Text, What, Workload,
 };
 use event_json::{Names, Writer, write_uncached};
 
@@ -70,44 +70,43 @@ pub fn measure(rounds: u32) -> JsonSpeed {
     let mut speed = JsonSpeed { events: stream.len(), bytes: 0, writer: Duration::MAX, serde: Duration::MAX };
     for _ in 0..rounds.max(1) {
         let mut writer = Writer::new(&host);
-        let (elapsed, bytes) = round(&stream, &mut out, |out, event, image| writer.write(out, event, image));
+        let (elapsed, bytes) = round(&stream, &mut out, |out, event, run| writer.write(out, event, run));
         speed.writer = speed.writer.min(elapsed);
         speed.bytes = bytes;
         let (elapsed, _) =
-            round(&stream, &mut out, |out, event, image| write_uncached(out, event, image, &host, &names));
+            round(&stream, &mut out, |out, event, run| write_uncached(out, event, run, &host, &names));
         speed.serde = speed.serde.min(elapsed);
     }
     speed
 }
 
 fn round(
-    stream: &[(Event, Arc<Image>)],
+    stream: &[(Event, Arc<Run>)],
     out: &mut Vec<u8>,
-    mut write: impl FnMut(&mut Vec<u8>, &Event, &Arc<Image>),
+    mut write: impl FnMut(&mut Vec<u8>, &Event, &Arc<Run>),
 ) -> (Duration, usize) {
     let start = Instant::now();
     let mut bytes = 0;
     for batch in stream.chunks(BATCH) {
         out.clear();
-        for (event, image) in batch {
-            write(out, black_box(event), image);
+        for (event, run) in batch {
+            write(out, black_box(event), run);
         }
         bytes += black_box(&*out).len();
     }
     (start.elapsed(), bytes)
 }
 
-/// The events of one round, each with the image of its process.
-fn stream() -> Vec<(Event, Arc<Image>)> {
+/// The events of one round, each with the run of its process.
+fn stream() -> Vec<(Event, Arc<Run>)> {
     let mut stream = Vec::new();
     for number in 0..PROCESSES {
         // The server of one of eight containers starts a worker.
         let cgroup = container(number % 8);
-        let server = image(&task(101, 1, "gunicorn", &cgroup), &program("/usr/local/bin/gunicorn", 1), None);
+        let server = run(&task(101, 1, "gunicorn", &cgroup), &program("/usr/local/bin/gunicorn", 1), None);
         let task = task(1_000 + number, 101, "python3", &cgroup);
-        let worker = image(&task, &program("/usr/bin/python3.11", number), Some(&server));
-        let forked =
-            Image { exec: server.exec.clone(), is_own_exec: false, exec_ns: 0, ..Image::clone(&worker) };
+        let worker = run(&task, &program("/usr/bin/python3.11", number), Some(&server));
+        let forked = Run { exec: server.exec.clone(), is_own_exec: false, exec_ns: 0, ..Run::clone(&worker) };
         let forked = Arc::new(forked);
         stream.push((event(&forked, 0, What::Fork(server.key)), forked));
         let exec = worker.exec.clone();
@@ -116,7 +115,7 @@ fn stream() -> Vec<(Event, Arc<Image>)> {
             let what = What::Open(opened(number, open));
             stream.push((event(&worker, u64::from(open) + 2, what), Arc::clone(&worker)));
         }
-        let ended = Arc::new(Image { exit_ns: 9_000, ..Image::clone(&worker) });
+        let ended = Arc::new(Run { exit_ns: 9_000, ..Run::clone(&worker) });
         stream.push((event(&ended, 99, What::Exit(ExitStatus::Exited(0))), ended));
     }
     stream
@@ -198,8 +197,8 @@ fn program(path: &str, number: u32) -> Exec {
     Exec { executable: file(path.to_owned()), args: strings(args), envs: strings(envs), ..Exec::default() }
 }
 
-fn image(task: &Task, exec: &Exec, ancestor: Option<&Arc<Image>>) -> Arc<Image> {
-    Arc::new(Image {
+fn run(task: &Task, exec: &Exec, ancestor: Option<&Arc<Run>>) -> Arc<Run> {
+    Arc::new(Run {
         key: task.process,
         task: Arc::new(task.clone()),
         fork_ns: task.process.start_ns,
@@ -215,9 +214,9 @@ fn image(task: &Task, exec: &Exec, ancestor: Option<&Arc<Image>>) -> Arc<Image> 
 }
 
 /// Every event has its own task, as if each came in a batch of its own.
-fn event(image: &Image, after_us: u64, what: What) -> Event {
-    let task = Arc::new(Task::clone(&image.task));
-    Event { boot_ns: image.fork_ns + 1_000 * after_us, task, what }
+fn event(run: &Run, after_us: u64, what: What) -> Event {
+    let task = Arc::new(Task::clone(&run.task));
+    Event { boot_ns: run.fork_ns + 1_000 * after_us, task, what }
 }
 
 fn opened(number: u32, open: u32) -> Open {
@@ -245,10 +244,10 @@ mod tests {
         let mut writer = Writer::new(&host);
         let stream = stream();
         let mut bytes = 0;
-        for (event, image) in &stream {
+        for (event, run) in &stream {
             let (mut cached, mut plain) = (Vec::new(), Vec::new());
-            writer.write(&mut cached, event, image);
-            write_uncached(&mut plain, event, image, &host, &Names::default());
+            writer.write(&mut cached, event, run);
+            write_uncached(&mut plain, event, run, &host, &Names::default());
             assert_eq!(cached, plain);
             bytes += cached.len();
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use analyzer::config::TreeConfig;
-use analyzer::dispatch::{KindMonitor, Stages};
-use analyzer::pipeline::Pipeline;
-use analyzer::scrub::Scrubber;
+use analyzer::context::scrub::Scrubber;
+use analyzer::stages::dispatch::{KindMonitor, Stages};
+use analyzer::stages::pipeline::Pipeline;
 
 use crate::probe::Taken;
 use crate::recorded::Workload;

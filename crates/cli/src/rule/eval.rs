@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::{Event, ExitStatus, Host, Image, What};
+use event::{Event, ExitStatus, Host, Run, What};
 use jiff::tz::TimeZone;
 use rule_model::{Facts, Fields, Os, Seen};
 use secl::{Binding, Macros, Rule, check_rule};
@@ -27,14 +27,14 @@ pub(crate) fn run(args: &RuleEvalArgs, color: ColorMode) -> Result<(), Failure> 
     let terminal = Terminal::stdout(color);
     let zone = TimeZone::system();
     let (mut all, mut found) = (0_u64, 0_u64);
-    recorded::replay(&args.capture, |host, event, image| {
+    recorded::replay(&args.capture, |host, event, run| {
         all += 1;
-        let facts = Facts::new(&fields, Seen { event, image, host, tags: &[] });
+        let facts = Facts::new(&fields, Seen { event, run, host, tags: &[] });
         if !is_match(&rule, &facts) {
             return Ok(true);
         }
         found += 1;
-        print_line(&event_line::line(&message(host, event, image), &zone, terminal))?;
+        print_line(&event_line::line(&message(host, event, run), &zone, terminal))?;
         for line in matched::lines(&rule, &facts, &fields, terminal.paint) {
             print_line(&format!("    {line}"))?;
         }
@@ -52,19 +52,19 @@ fn is_match(rule: &Rule, facts: &Facts<'_>) -> bool {
 }
 
 /// The event as its line shows it; arguments are left out, because a capture has them unscrubbed.
-fn message(host: &Host, event: &Event, image: &Arc<Image>) -> EventMessage {
-    let program = |image: &Image| image.exec.as_ref().map(|exec| exec.executable.path.to_string());
+fn message(host: &Host, event: &Event, run: &Arc<Run>) -> EventMessage {
+    let program = |run: &Run| run.exec.as_ref().map(|exec| exec.executable.path.to_string());
     let (path, retval, detail) = match &event.what {
         What::Exec(exec) => (exec.executable.path.to_string(), 0, String::new()),
         What::Open(open) => (open.file.path.to_string(), open.retval, String::new()),
-        What::Fork { .. } => (program(image).unwrap_or_default(), 0, String::new()),
+        What::Fork { .. } => (program(run).unwrap_or_default(), 0, String::new()),
         What::Exit(status) => {
             let (code, detail) = match status {
                 ExitStatus::Exited(code) => (*code, "exited"),
                 ExitStatus::Signaled(signal) => (*signal, "killed"),
                 ExitStatus::CoreDumped(signal) => (*signal, "killed, core dumped"),
             };
-            (program(image).unwrap_or_default(), code.into(), detail.to_owned())
+            (program(run).unwrap_or_default(), code.into(), detail.to_owned())
         }
     };
     let container = event.task.cgroup.workload.container_id();
@@ -94,8 +94,8 @@ mod tests {
         let rule = check_rule(text, &fields, &Macros::default(), Binding::Any).unwrap();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/example.capture.jsonl");
         let mut found = Vec::new();
-        recorded::replay(&example, |host, event, image| {
-            let facts = Facts::new(&fields, Seen { event, image, host, tags: &[] });
+        recorded::replay(&example, |host, event, run| {
+            let facts = Facts::new(&fields, Seen { event, run, host, tags: &[] });
             if is_match(&rule, &facts) {
                 found.push((event.kind().name(), matched::lines(&rule, &facts, &fields, Paint::new(false))));
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use capture::convert::JsonLines;
 use capture::{CaptureError, Item, Reader};
-use event::{Event, Host, Image};
+use event::{Event, Host, Run};
 use process_tree::{Limits, Tree};
 
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 /// Calls `see` with every event of the capture at `path`, in either form, until it says that it has seen enough.
 pub(crate) fn replay(
     path: &Path,
-    mut see: impl FnMut(&Host, &Event, &Arc<Image>) -> Result<bool, Failure>,
+    mut see: impl FnMut(&Host, &Event, &Arc<Run>) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let mut state = State { host: Host::default(), tree: Tree::new(Limits::default()) };
     match Reader::open(path) {
@@ -43,7 +43,7 @@ impl State {
         &mut self,
         path: &Path,
         items: impl Iterator<Item = Result<Item, Failure>>,
-        see: &mut impl FnMut(&Host, &Event, &Arc<Image>) -> Result<bool, Failure>,
+        see: &mut impl FnMut(&Host, &Event, &Arc<Run>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         for item in items {
             let batch = match item? {
@@ -64,8 +64,8 @@ impl State {
             })?;
             decoded.processes.iter().for_each(|process| self.tree.know(process));
             for event in &decoded.events {
-                let image = self.tree.apply(event);
-                if !see(&self.host, event, &image)? {
+                let run = self.tree.apply(event);
+                if !see(&self.host, event, &run)? {
                     return Ok(());
                 }
             }

@@ -7,7 +7,7 @@
 mod file;
 mod process;
 
-use event::{Event, ExitStatus, Image, What};
+use event::{Event, ExitStatus, Run, What};
 use serde::Serialize;
 
 use crate::Names;
@@ -71,13 +71,13 @@ pub(crate) struct Lead<'a> {
 }
 
 impl<'a> Lead<'a> {
-    pub(crate) fn new(event: &'a Event, image: &'a Image, context: Context<'a>) -> Self {
+    pub(crate) fn new(event: &'a Event, run: &'a Run, context: Context<'a>) -> Self {
         let ids = Ids::of(&event.task, context);
         let (file, exit) = match &event.what {
             What::Open(open) => (Some(File::of_open(open, ids)), None),
             What::Exec(exec) => (Some(File::of_event(process::program(exec), ids)), None),
             What::Exit(status) => {
-                let program = image.exec.as_deref().map(process::program);
+                let program = run.exec.as_deref().map(process::program);
                 (program.map(|file| File::of_event(file, ids)), Some(Exit::new(*status)))
             }
             What::Fork(_) => (None, None),
@@ -157,10 +157,10 @@ pub(crate) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub(crate) fn new(event: &'a Event, image: &'a Image, context: Context<'a>) -> Self {
+    pub(crate) fn new(event: &'a Event, run: &'a Run, context: Context<'a>) -> Self {
         Self {
-            lead: Lead::new(event, image, context),
-            process: (event.task.process.tgid != 0).then(|| Process::new(event, image, context)),
+            lead: Lead::new(event, run, context),
+            process: (event.task.process.tgid != 0).then(|| Process::new(event, run, context)),
             trail: Trail::new(event, context),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::{Event, Exec, Image, Source, Task, What};
+use event::{Event, Exec, Run, Source, Task, What};
 use serde::{Serialize, Serializer};
 
 use super::file::path_error;
@@ -52,24 +52,24 @@ pub(crate) struct Who<'a> {
 
 impl<'a> Who<'a> {
     /// The acting process of an event: its task is the one of the event, which may be another thread than the one
-    /// that made the image, with other credentials.
-    pub(crate) fn acting(event: &'a Event, image: &'a Image, context: Context<'a>) -> Self {
-        let exit_ns = match (image.exit_ns, &event.what) {
+    /// that made the run, with other credentials.
+    pub(crate) fn acting(event: &'a Event, run: &'a Run, context: Context<'a>) -> Self {
+        let exit_ns = match (run.exit_ns, &event.what) {
             (0, What::Exit(_)) => event.boot_ns,
             (exit_ns, _) => exit_ns,
         };
-        Self::new(&event.task, image, exit_ns, context)
+        Self::new(&event.task, run, exit_ns, context)
     }
 
     /// A process of the lineage.
-    pub(crate) fn of_image(image: &'a Image, context: Context<'a>) -> Self {
-        Self::new(&image.task, image, image.exit_ns, context)
+    pub(crate) fn of_run(run: &'a Run, context: Context<'a>) -> Self {
+        Self::new(&run.task, run, run.exit_ns, context)
     }
 
-    fn new(task: &'a Task, image: &'a Image, exit_ns: u64, context: Context<'a>) -> Self {
+    fn new(task: &'a Task, run: &'a Run, exit_ns: u64, context: Context<'a>) -> Self {
         let ids = Ids::of(task, context);
         let credentials = &task.credentials;
-        if is_kernel_thread(task, image.exec.as_ref()) {
+        if is_kernel_thread(task, run.exec.as_ref()) {
             return Self::kernel_thread(task);
         }
         Self {
@@ -81,8 +81,8 @@ impl<'a> Who<'a> {
             user: ids.user(credentials.uid),
             group: ids.group(credentials.gid),
             comm: Lossy(task.comm.as_bytes()),
-            fork_time: context.time(image.fork_ns),
-            exec_time: context.time(image.exec_ns),
+            fork_time: context.time(run.fork_ns),
+            exec_time: context.time(run.exec_ns),
             exit_time: context.time(exit_ns),
             container: Container::of(task),
             is_kworker: false,
@@ -153,9 +153,9 @@ impl CredentialsOf {
 }
 
 impl CredentialsOf {
-    /// Those that an image began with.
-    pub(crate) fn image(image: &Image) -> Self {
-        Self::task(&image.task, image.exec.as_ref())
+    /// Those that a run began with.
+    pub(crate) fn run(run: &Run) -> Self {
+        Self::task(&run.task, run.exec.as_ref())
     }
 }
 
@@ -199,14 +199,14 @@ impl<'a> Container<'a> {
     }
 }
 
-/// How much of an image is written.
+/// How much of a run is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
     /// Everything: the acting process.
     Full,
     /// Without environment: an ancestor.
     Ancestor,
-    /// Without arguments too: those of the image it was forked from follow later in the lineage.
+    /// Without arguments too: those of the run it was forked from follow later in the lineage.
     Inherited,
     /// Without arguments, and saying that they are missing.
     Cut,
@@ -215,16 +215,16 @@ pub(crate) enum Detail {
 impl Detail {
     /// How much of an ancestor is written: of several in a row that share one program start, only the oldest has
     /// its arguments.
-    pub(crate) fn of_ancestor(image: &Image) -> Self {
-        let older = image.ancestor.as_ref().and_then(|ancestor| ancestor.exec.as_ref());
-        match (&image.exec, older) {
+    pub(crate) fn of_ancestor(run: &Run) -> Self {
+        let older = run.ancestor.as_ref().and_then(|ancestor| ancestor.exec.as_ref());
+        match (&run.exec, older) {
             (Some(own), Some(older)) if Arc::ptr_eq(own, older) => Self::Inherited,
             _ => Self::Ancestor,
         }
     }
 }
 
-/// The part of a process that its program image decides.
+/// The part of a process that its run decides.
 #[derive(Serialize)]
 pub(crate) struct Runs<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -252,7 +252,7 @@ pub(crate) struct Runs<'a> {
     source: &'static str,
 }
 
-/// What of an image decides its [`Runs`], besides the program itself.
+/// What of a run decides its [`Runs`], besides the program itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RunsTraits {
     /// A child that has not started a program of its own.
@@ -264,13 +264,13 @@ pub(crate) struct RunsTraits {
 }
 
 impl RunsTraits {
-    pub(crate) fn of(image: &Image, task: &Task) -> Self {
-        let previous = image.ancestor.as_ref().filter(|ancestor| ancestor.key == image.key);
+    pub(crate) fn of(run: &Run, task: &Task) -> Self {
+        let previous = run.ancestor.as_ref().filter(|ancestor| ancestor.key == run.key);
         Self {
-            is_thread: !image.is_own_exec && (image.exec.is_some() || image.source == Source::Event),
-            is_exec_child: image.is_own_exec && previous.is_some_and(|previous| previous.is_own_exec),
-            is_kernel_thread: is_kernel_thread(task, image.exec.as_ref()),
-            source: image.source,
+            is_thread: !run.is_own_exec && (run.exec.is_some() || run.source == Source::Event),
+            is_exec_child: run.is_own_exec && previous.is_some_and(|previous| previous.is_own_exec),
+            is_kernel_thread: is_kernel_thread(task, run.exec.as_ref()),
+            source: run.source,
         }
     }
 }
@@ -336,13 +336,13 @@ pub(crate) struct Ancestor<'a> {
 
 impl<'a> Ancestor<'a> {
     /// An ancestor; its credentials are written if `differs`: if they are not those of the process before it.
-    pub(crate) fn new(image: &'a Image, detail: Detail, differs: bool, context: Context<'a>) -> Self {
-        let ids = Ids::of(&image.task, context);
-        let traits = RunsTraits::of(image, &image.task);
+    pub(crate) fn new(run: &'a Run, detail: Detail, differs: bool, context: Context<'a>) -> Self {
+        let ids = Ids::of(&run.task, context);
+        let traits = RunsTraits::of(run, &run.task);
         Self {
-            who: Who::of_image(image, context),
-            credentials: differs.then(|| Credentials::new(CredentialsOf::image(image), context)),
-            runs: Runs::new(image.exec.as_ref(), traits, detail, ids),
+            who: Who::of_run(run, context),
+            credentials: differs.then(|| Credentials::new(CredentialsOf::run(run), context)),
+            runs: Runs::new(run.exec.as_ref(), traits, detail, ids),
         }
     }
 }
@@ -362,26 +362,26 @@ pub(crate) struct Process<'a> {
 }
 
 impl<'a> Process<'a> {
-    pub(crate) fn new(event: &'a Event, image: &'a Image, context: Context<'a>) -> Self {
+    pub(crate) fn new(event: &'a Event, run: &'a Run, context: Context<'a>) -> Self {
         let ids = Ids::of(&event.task, context);
-        let traits = RunsTraits::of(image, &event.task);
-        let credentials = CredentialsOf::task(&event.task, image.exec.as_ref());
-        let ancestor = |image: &'a Image, child| {
-            Ancestor::new(image, Detail::of_ancestor(image), CredentialsOf::image(image) != child, context)
+        let traits = RunsTraits::of(run, &event.task);
+        let credentials = CredentialsOf::task(&event.task, run.exec.as_ref());
+        let ancestor = |run: &'a Run, child| {
+            Ancestor::new(run, Detail::of_ancestor(run), CredentialsOf::run(run) != child, context)
         };
         Self {
-            who: Who::acting(event, image, context),
+            who: Who::acting(event, run, context),
             credentials: Credentials::new(credentials, context),
-            runs: Runs::new(image.exec.as_ref(), traits, Detail::Full, ids),
-            parent: image.ancestor.as_deref().map(|parent| ancestor(parent, credentials)),
-            ancestors: image.ancestor.is_some().then_some(Ancestors { image, credentials, context }),
+            runs: Runs::new(run.exec.as_ref(), traits, Detail::Full, ids),
+            parent: run.ancestor.as_deref().map(|parent| ancestor(parent, credentials)),
+            ancestors: run.ancestor.is_some().then_some(Ancestors { run, credentials, context }),
         }
     }
 }
 
-/// The lineage of an image, nearest first.
+/// The lineage of a run, nearest first.
 struct Ancestors<'a> {
-    image: &'a Image,
+    run: &'a Run,
     /// Of the acting process.
     credentials: CredentialsOf,
     context: Context<'a>,
@@ -390,10 +390,10 @@ struct Ancestors<'a> {
 impl Serialize for Ancestors<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut child = self.credentials;
-        serializer.collect_seq(self.image.ancestors().map(|image| {
-            let own = CredentialsOf::image(image);
+        serializer.collect_seq(self.run.ancestors().map(|run| {
+            let own = CredentialsOf::run(run);
             let differs = std::mem::replace(&mut child, own) != own;
-            Ancestor::new(image, Detail::of_ancestor(image), differs, self.context)
+            Ancestor::new(run, Detail::of_ancestor(run), differs, self.context)
         }))
     }
 }

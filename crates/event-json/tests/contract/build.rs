@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, File, Host, Image, Layer, Lineage, Namespaces, ProcessKey, Runtime,
+    Cgroup, Credentials, Event, Exec, File, Host, Layer, Lineage, Namespaces, ProcessKey, Run, Runtime,
     Source, Strings, Task, Text, What, Workload,
 };
 use event_json::{Names, Writer};
@@ -88,10 +88,10 @@ pub(crate) fn task(tgid: u32, ppid: u32, comm: &str, uid: u32) -> Task {
     }
 }
 
-/// An image of its own program, started by exec a tenth of a second after its process was created.
-pub(crate) fn image(task: Task, exec: Exec, ancestor: Option<&Arc<Image>>) -> Arc<Image> {
+/// A run of its own program, started by exec a tenth of a second after its process was created.
+pub(crate) fn run(task: Task, exec: Exec, ancestor: Option<&Arc<Run>>) -> Arc<Run> {
     let fork_ns = task.process.start_ns;
-    Arc::new(Image {
+    Arc::new(Run {
         key: task.process,
         fork_ns,
         exec_ns: fork_ns + SECOND / 10,
@@ -106,20 +106,20 @@ pub(crate) fn image(task: Task, exec: Exec, ancestor: Option<&Arc<Image>>) -> Ar
     })
 }
 
-/// The image of a child that has not called exec.
-pub(crate) fn fork(task: Task, parent: &Arc<Image>) -> Arc<Image> {
+/// The run of a child that has not called exec.
+pub(crate) fn fork(task: Task, parent: &Arc<Run>) -> Arc<Run> {
     let exec = parent.exec.clone();
-    let child = image(task, Exec::default(), Some(parent));
-    Arc::new(Image { exec, is_own_exec: false, exec_ns: 0, ..Image::clone(&child) })
+    let child = run(task, Exec::default(), Some(parent));
+    Arc::new(Run { exec, is_own_exec: false, exec_ns: 0, ..Run::clone(&child) })
 }
 
-/// What the process of an image did twenty seconds after it was created.
-pub(crate) fn event(image: &Arc<Image>, what: What) -> Event {
-    Event { boot_ns: image.fork_ns + 20 * SECOND + 123, task: Arc::clone(&image.task), what }
+/// What the process of a run did twenty seconds after it was created.
+pub(crate) fn event(run: &Arc<Run>, what: What) -> Event {
+    Event { boot_ns: run.fork_ns + 20 * SECOND + 123, task: Arc::clone(&run.task), what }
 }
 
-pub(crate) fn exec_event(image: &Arc<Image>) -> Event {
-    event(image, What::Exec(image.exec.clone().unwrap()))
+pub(crate) fn exec_event(run: &Arc<Run>) -> Event {
+    event(run, What::Exec(run.exec.clone().unwrap()))
 }
 
 pub(crate) fn upper(path: &str) -> File {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use event::{Event, Image};
+use event::{Event, Run};
 use event_json::{SCHEMA, Writer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -14,9 +14,9 @@ static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
 });
 
 /// The document of one event, checked.
-pub(crate) fn document(writer: &mut Writer, event: &Event, image: &Arc<Image>) -> Value {
+pub(crate) fn document(writer: &mut Writer, event: &Event, run: &Arc<Run>) -> Value {
     let mut out = Vec::new();
-    writer.write(&mut out, event, image);
+    writer.write(&mut out, event, run);
     parse(&out)
 }
 

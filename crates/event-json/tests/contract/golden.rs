@@ -3,22 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use event::{Event, Exec, ExitStatus, File, Image, Layer, Lineage, Open, PathState, Source, Task, What};
+use event::{Event, Exec, ExitStatus, File, Layer, Lineage, Open, PathState, Run, Source, Task, What};
 use event_json::write_uncached;
 
 use crate::build::*;
 use crate::check::document;
 
 /// Compares with `tests/golden/<name>.json`, which holds the same document, indented.
-fn check(name: &str, event: &Event, image: &Arc<Image>) {
+fn check(name: &str, event: &Event, run: &Arc<Run>) {
     let mut writer = writer();
-    let cold = document(&mut writer, event, image);
-    let warm = document(&mut writer, event, image);
+    let cold = document(&mut writer, event, run);
+    let warm = document(&mut writer, event, run);
     assert_eq!(cold, warm, "{name}: what comes from the cache differs");
     let mut plain = Vec::new();
-    write_uncached(&mut plain, event, image, &host(), &names());
+    write_uncached(&mut plain, event, run, &host(), &names());
     let mut written = Vec::new();
-    writer.write(&mut written, event, image);
+    writer.write(&mut written, event, run);
     assert_eq!(String::from_utf8(plain).unwrap(), String::from_utf8(written).unwrap(), "{name}");
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
@@ -32,14 +32,14 @@ fn check(name: &str, event: &Event, image: &Arc<Image>) {
     assert_eq!(golden, text, "{name}: if the new document is right, UPDATE_GOLDEN=1 keeps it");
 }
 
-fn shell() -> Arc<Image> {
-    let image = image(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-c", "run everything"]), None);
-    Arc::new(Image { source: Source::Snapshot, ..Image::clone(&image) })
+fn shell() -> Arc<Run> {
+    let run = run(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-c", "run everything"]), None);
+    Arc::new(Run { source: Source::Snapshot, ..Run::clone(&run) })
 }
 
-fn cat() -> Arc<Image> {
+fn cat() -> Arc<Run> {
     let forked = fork(task(200, 100, "sh", 1000), &shell());
-    image(task(200, 100, "cat", 1000), exec("/usr/bin/cat", &["cat", "/etc/hostname"]), Some(&forked))
+    run(task(200, 100, "cat", 1000), exec("/usr/bin/cat", &["cat", "/etc/hostname"]), Some(&forked))
 }
 
 fn contained(task: Task) -> Task {
@@ -61,14 +61,14 @@ fn exec_of_a_script() {
         script: Some(Arc::new(upper("/app/start.py"))),
         ..exec("/usr/bin/python3.11", &["python3", "/app/start.py", "--fast"])
     };
-    let image = image(task(200, 100, "start.py", 1000), script, Some(&shell()));
-    check("exec_script", &exec_event(&image), &image);
+    let run = run(task(200, 100, "start.py", 1000), script, Some(&shell()));
+    check("exec_script", &exec_event(&run), &run);
 }
 
 #[test]
 fn exec_after_exec_of_the_same_process() {
-    let first = image(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-c", "exec top"]), None);
-    let second = image(task(100, 1, "top", 0), exec("/usr/bin/top", &["top"]), Some(&first));
+    let first = run(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-c", "exec top"]), None);
+    let second = run(task(100, 1, "top", 0), exec("/usr/bin/top", &["top"]), Some(&first));
     check("exec_after_exec", &exec_event(&second), &second);
 }
 
@@ -78,8 +78,8 @@ fn exec_with_cut_arguments() {
     let mut exec = exec("/usr/bin/xargs", &["xargs", &long]);
     exec.args.items.extend((0..200).map(|number| format!("{number}").into()));
     exec.envs.truncated = true;
-    let image = image(task(200, 100, "xargs", 0), exec, None);
-    check("exec_cut_arguments", &exec_event(&image), &image);
+    let run = run(task(200, 100, "xargs", 0), exec, None);
+    check("exec_cut_arguments", &exec_event(&run), &run);
 }
 
 #[test]
@@ -98,15 +98,15 @@ fn exits_of_every_cause() {
     ];
     for (name, status) in cases {
         let event = event(&cat(), What::Exit(status));
-        let ended = Arc::new(Image { exit_ns: event.boot_ns, ..Image::clone(&cat()) });
+        let ended = Arc::new(Run { exit_ns: event.boot_ns, ..Run::clone(&cat()) });
         check(name, &event, &ended);
     }
 }
 
 #[test]
 fn exit_of_a_process_whose_program_is_not_known() {
-    let unknown = Image { exec: None, is_own_exec: false, source: Source::Unknown, ..Image::clone(&cat()) };
-    let unknown = Arc::new(Image { ancestor: None, lineage: Lineage::MissingParent, ..unknown });
+    let unknown = Run { exec: None, is_own_exec: false, source: Source::Unknown, ..Run::clone(&cat()) };
+    let unknown = Arc::new(Run { ancestor: None, lineage: Lineage::MissingParent, ..unknown });
     check("exit_unknown_program", &event(&unknown, What::Exit(ExitStatus::Exited(0))), &unknown);
 }
 
@@ -145,8 +145,8 @@ fn open_that_creates() {
 
 #[test]
 fn open_in_the_upper_layer_of_an_overlay() {
-    let image = image(contained(task(200, 100, "cat", 0)), exec("/bin/cat", &["cat"]), None);
-    check("open_overlay_upper", &event(&image, open(upper("/root/notes"), libc::O_RDONLY, 3)), &image);
+    let run = run(contained(task(200, 100, "cat", 0)), exec("/bin/cat", &["cat"]), None);
+    check("open_overlay_upper", &event(&run, open(upper("/root/notes"), libc::O_RDONLY, 3)), &run);
 }
 
 #[test]
@@ -165,9 +165,9 @@ fn open_of_a_deleted_file() {
 
 #[test]
 fn open_in_a_container_with_two_ancestors() {
-    let init = image(contained(task(100, 90, "init", 0)), exec("/sbin/init", &["/sbin/init"]), None);
+    let init = run(contained(task(100, 90, "init", 0)), exec("/sbin/init", &["/sbin/init"]), None);
     let server =
-        image(contained(task(110, 100, "server", 33)), exec("/srv/server", &["server", "-d"]), Some(&init));
+        run(contained(task(110, 100, "server", 33)), exec("/srv/server", &["server", "-d"]), Some(&init));
     let worker = fork(contained(task(111, 110, "server", 33)), &server);
     let file =
         File { filesystem: "overlay".into(), layer: Layer::Lower, uid: 33, gid: 33, ..file("/srv/data") };
@@ -180,7 +180,7 @@ fn open_in_a_container_with_two_ancestors() {
 
 #[test]
 fn exec_whose_parent_is_missing() {
-    let orphan = Image { lineage: Lineage::MissingParent, ancestor: None, ..Image::clone(&cat()) };
+    let orphan = Run { lineage: Lineage::MissingParent, ancestor: None, ..Run::clone(&cat()) };
     check("missing_parent", &exec_event(&cat()), &Arc::new(orphan));
 }
 
@@ -189,21 +189,21 @@ fn text_that_is_not_utf_8() {
     let file = File { path: b"/tmp/\xff\xfe/\x01caf\xc3\xa9\"\\".as_slice().into(), ..file("") };
     let mut program = exec("/usr/bin/printf", &["printf"]);
     program.args.items.push(b"\xf0\x28\x8c\x28".as_slice().into());
-    let image = image(Task { comm: b"\xc3".as_slice().into(), ..task(200, 100, "", 1000) }, program, None);
-    check("not_utf_8", &event(&image, open(file, libc::O_RDONLY, 3)), &image);
+    let run = run(Task { comm: b"\xc3".as_slice().into(), ..task(200, 100, "", 1000) }, program, None);
+    check("not_utf_8", &event(&run, open(file, libc::O_RDONLY, 3)), &run);
 }
 
 #[test]
 fn users_with_and_without_a_name() {
     for (name, uid) in [("user_root", 0), ("user_known", 1000), ("user_unknown", 4242)] {
-        let image = image(task(200, 100, "id", uid), exec("/usr/bin/id", &["id"]), None);
-        check(name, &exec_event(&image), &image);
+        let run = run(task(200, 100, "id", uid), exec("/usr/bin/id", &["id"]), None);
+        check(name, &exec_event(&run), &run);
     }
 }
 
 #[test]
 fn fork_of_a_kernel_thread() {
-    let thread = image(task(77, 2, "kworker/0:1", 0), Exec::default(), None);
-    let thread = Arc::new(Image { exec: None, is_own_exec: false, ..Image::clone(&thread) });
+    let thread = run(task(77, 2, "kworker/0:1", 0), Exec::default(), None);
+    let thread = Arc::new(Run { exec: None, is_own_exec: false, ..Run::clone(&thread) });
     check("kernel_thread", &event(&thread, What::Fork(thread.key)), &thread);
 }

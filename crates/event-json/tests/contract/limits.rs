@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::{Exec, File, Image, Strings, Text, What};
+use event::{Exec, File, Run, Strings, Text, What};
 use event_json::{MAX_DOCUMENT_BYTES, Writer};
 use serde_json::Value;
 
@@ -27,12 +27,12 @@ fn worst(number: u32) -> Exec {
     }
 }
 
-fn lineage(depth: u32, program: impl Fn(u32) -> Exec) -> Arc<Image> {
-    let mut image_ = image(task(100, 1, "first", 0), program(0), None);
+fn lineage(depth: u32, program: impl Fn(u32) -> Exec) -> Arc<Run> {
+    let mut last = run(task(100, 1, "first", 0), program(0), None);
     for number in 1..=depth {
-        image_ = image(task(100 + number, 99 + number, "next", 0), program(number), Some(&image_));
+        last = run(task(100 + number, 99 + number, "next", 0), program(number), Some(&last));
     }
-    image_
+    last
 }
 
 fn ancestors(document: &Value) -> &Vec<Value> {
@@ -48,9 +48,9 @@ fn a_lineage_of_the_largest_programs_stays_within_the_limit() {
         );
         let small_leaf =
             lineage(depth, |number| if number == depth { exec("/bin/ls", &["ls"]) } else { worst(number) });
-        for image in [leaf, small_leaf] {
+        for run in [leaf, small_leaf] {
             let mut out = Vec::new();
-            writer().write(&mut out, &exec_event(&image), &image);
+            writer().write(&mut out, &exec_event(&run), &run);
             parse(&out);
             assert!(out.len() <= MAX_DOCUMENT_BYTES, "{} bytes at depth {depth}", out.len());
         }
@@ -84,7 +84,7 @@ fn an_endless_lineage_ends() {
 
 #[test]
 fn forks_without_exec_name_their_arguments_once_in_the_oldest() {
-    let shell = image(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-i"]), None);
+    let shell = run(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-i"]), None);
     let first = fork(task(101, 100, "sh", 0), &shell);
     let second = fork(task(102, 101, "sh", 0), &first);
     let leaf = fork(task(103, 102, "sh", 0), &second);
@@ -98,13 +98,13 @@ fn forks_without_exec_name_their_arguments_once_in_the_oldest() {
 
 #[test]
 fn all_events_of_one_image_and_its_forks_share_one_cached_part() {
-    let shell = image(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-i"]), None);
+    let shell = run(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-i"]), None);
     let mut writer = writer();
     let mut out = Vec::new();
     for number in 0..10 {
         let child = fork(task(200 + number, 100, "sh", 0), &shell);
         writer.write(&mut out, &event(&child, What::Fork(shell.key)), &child);
-        let ended = Arc::new(Image { exit_ns: 77, ..Image::clone(&child) });
+        let ended = Arc::new(Run { exit_ns: 77, ..Run::clone(&child) });
         writer.write(&mut out, &event(&child, What::Exit(event::ExitStatus::Exited(0))), &ended);
     }
     // The first event finds nothing; the parent is written twice. The others find credentials and tail.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, Host, Image, Layer, Lineage, Namespaces,
-    Open, PathState, ProcessKey, Runtime, Source, Strings, Task, Text, What, Workload,
+    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, Host, Layer, Lineage, Namespaces, Open,
+    PathState, ProcessKey, Run, Runtime, Source, Strings, Task, Text, What, Workload,
 };
 use event_json::{Names, Writer, write_uncached};
 use proptest::collection::vec;
@@ -107,7 +107,7 @@ fn task() -> impl Strategy<Value = Arc<Task>> {
     )
 }
 
-/// What an image is made of; its ancestor is one of the images before it.
+/// What a run is made of; its ancestor is one of the runs before it.
 type ImagePlan = (Arc<Task>, Option<Arc<Exec>>, bool, Option<Index>, (u64, u64, u64), Source);
 
 fn image_plan() -> impl Strategy<Value = ImagePlan> {
@@ -116,12 +116,12 @@ fn image_plan() -> impl Strategy<Value = ImagePlan> {
     (task(), option::of(exec()), any::<bool>(), option::weighted(0.8, any::<Index>()), times, source)
 }
 
-fn images(plans: Vec<ImagePlan>) -> Vec<Arc<Image>> {
-    let mut images: Vec<Arc<Image>> = Vec::new();
+fn runs(plans: Vec<ImagePlan>) -> Vec<Arc<Run>> {
+    let mut runs: Vec<Arc<Run>> = Vec::new();
     for (task, exec, inherits, ancestor, (fork_ns, exec_ns, exit_ns), source) in plans {
-        let ancestor = ancestor.filter(|_| !images.is_empty()).map(|index| Arc::clone(index.get(&images)));
+        let ancestor = ancestor.filter(|_| !runs.is_empty()).map(|index| Arc::clone(index.get(&runs)));
         let inherited = ancestor.as_ref().filter(|_| inherits).and_then(|ancestor| ancestor.exec.clone());
-        images.push(Arc::new(Image {
+        runs.push(Arc::new(Run {
             key: task.process,
             task,
             fork_ns,
@@ -135,7 +135,7 @@ fn images(plans: Vec<ImagePlan>) -> Vec<Arc<Image>> {
             source,
         }));
     }
-    images
+    runs
 }
 
 fn what() -> impl Strategy<Value = What> {
@@ -155,7 +155,7 @@ fn what() -> impl Strategy<Value = What> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 96, ..ProptestConfig::default() })]
 
-    /// One writer, with a cache too small for everything, over events of images that share programs and
+    /// One writer, with a cache too small for everything, over events of runs that share programs and
     /// ancestors: every document is valid, and is what serde alone writes.
     #[test]
     fn every_document_is_valid_and_the_same_with_and_without_cache(
@@ -164,18 +164,18 @@ proptest! {
         wall_offset_ns in any::<i64>(),
         cache_bytes in select(vec![0, 40_000, 1 << 20]),
     ) {
-        let images = images(plans);
+        let runs = runs(plans);
         let host = Host { wall_offset_ns, ..Host::default() };
         let names = Names::parse(b"app:x:1:1:::\n\"q\\:x:2:2:::\n", b"app:x:1:\n");
         let mut writer = Writer::new(&host).with_names(names.clone()).with_cache_bytes(cache_bytes);
         for (boot_ns, task, what, index) in events {
-            let image = index.get(&images);
-            let task = task.unwrap_or_else(|| Arc::clone(&image.task));
+            let run = index.get(&runs);
+            let task = task.unwrap_or_else(|| Arc::clone(&run.task));
             let event = Event { boot_ns, task, what };
             let mut plain = Vec::new();
-            write_uncached(&mut plain, &event, image, &host, &names);
+            write_uncached(&mut plain, &event, run, &host, &names);
             let mut written = Vec::new();
-            writer.write(&mut written, &event, image);
+            writer.write(&mut written, &event, run);
             prop_assert_eq!(String::from_utf8(plain).unwrap(), String::from_utf8(written.clone()).unwrap());
             parse(&written);
         }

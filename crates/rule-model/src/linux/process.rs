@@ -121,11 +121,11 @@ pub(crate) const ROWS: [Row<OfActor>; 44] = [
         "runs the program of its parent: a child that called no exec",
         "",
         One(|actor| {
-            let is_child = actor.image.exec.is_some() || actor.image.source == event::Source::Event;
-            Value::Bool(!actor.image.is_own_exec && is_child)
+            let is_child = actor.run.exec.is_some() || actor.run.source == event::Source::Event;
+            Value::Bool(!actor.run.is_own_exec && is_child)
         }),
     ),
-    row("is_exec", Bool, "runs a program of its own", "", One(|actor| Value::Bool(actor.image.is_own_exec))),
+    row("is_exec", Bool, "runs a program of its own", "", One(|actor| Value::Bool(actor.run.is_own_exec))),
     row("is_kworker", Bool, "a thread of the kernel", "", One(|actor| Value::Bool(actor.is_kernel_thread()))),
     row(
         "container.id",

@@ -12,12 +12,11 @@ use tonic::{Request, Response, Status};
 use wire::v1;
 use wire::v1::analyzer_server::{Analyzer, AnalyzerServer};
 
-use super::filter::Filter;
-use super::subscriptions::Subscribe;
-use crate::ingest::StartRecord;
+use crate::api::status::StatusBoard;
+use crate::link::ingest::StartRecord;
 use crate::metrics::Metrics;
-use crate::outbox::Reporter;
-use crate::status::StatusBoard;
+use crate::output::outbox::Reporter;
+use crate::output::subscribers::{Filter, Subscribe};
 
 /// How long the reporter may take to say how it is; after that its last answer is shown.
 const REPORTER_TIMEOUT: Duration = Duration::from_millis(500);

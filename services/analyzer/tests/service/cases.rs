@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use analyzer::compose;
 use analyzer::config::Config;
-use analyzer::supervisor;
 use event::{
     Cgroup, Event, Exec, ExitStatus, File, Host, Kind, KnownProcess, Ledger, LossCause, NotObserved, Open,
     PerKind, ProcessKey, Runtime, Strings, Task, What, Workload,
@@ -95,7 +95,7 @@ impl Service {
                 drop(stopped.await);
                 "test"
             };
-            actix::System::new().block_on(supervisor::run(config, shutdown)).unwrap();
+            actix::System::new().block_on(compose::run(config, shutdown)).unwrap();
         });
         Self { stop, thread }
     }
@@ -146,7 +146,7 @@ fn ids(payloads: &[Payload]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_become_labelled_payloads_and_every_batch_is_acknowledged() {
+async fn events_become_tagged_payloads_and_every_batch_is_acknowledged() {
     let dir = TempDir::new().unwrap();
     fakes::docker(&dir.path().join("docker.sock"), "reg:5000/team/web:1.2");
     let reporter = FakeReporter::start(dir.path());
@@ -169,7 +169,7 @@ async fn events_become_labelled_payloads_and_every_batch_is_acknowledged() {
         .map(|n| all.iter().position(|json| json.contains(&format!("\"/f{n}\""))).unwrap())
         .collect();
     assert!(files.is_sorted(), "payloads of a container keep their order");
-    assert_eq!(metric(dir.path(), "analyzer_outbox_unlabelled_total").await, 0);
+    assert_eq!(metric(dir.path(), "analyzer_outbox_untagged_total").await, 0);
     let (_, ledger) = probe.acked();
     let expected = PerKind::from([(Kind::Exec, 1), (Kind::Fork, 1), (Kind::Exit, 1), (Kind::Open, 500)]);
     assert_eq!((ledger.delivered, ledger.by_kind()), (expected, expected));
@@ -178,7 +178,7 @@ async fn events_become_labelled_payloads_and_every_batch_is_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reporter_that_comes_late_and_fails_gets_everything_once_the_labels_are_given_up() {
+async fn a_reporter_that_comes_late_and_fails_gets_everything_once_the_tags_are_given_up() {
     let dir = TempDir::new().unwrap();
     let probe = FakeProbe::start(dir.path(), host(), vec![]);
     let service = Service::start(dir.path(), "[tags]\nwait = '100ms'\ndocker_sockets = []\n");
@@ -193,7 +193,7 @@ async fn a_reporter_that_comes_late_and_fails_gets_everything_once_the_labels_ar
     let payloads = reporter.wait_for(400).await;
     probe.wait_for_ack(2).await;
     assert_eq!(payloads.len(), 400);
-    assert_eq!(metric(dir.path(), "analyzer_outbox_unlabelled_total").await, 200);
+    assert_eq!(metric(dir.path(), "analyzer_outbox_untagged_total").await, 200);
     service.stop().await;
 }
 
@@ -296,7 +296,7 @@ async fn a_hanging_resolver_delays_a_container_once_and_others_not_at_all() {
         probe.send(opens(n * 10..n * 10 + 10, true));
         probe.wait_for_ack(n + 1).await;
     }
-    assert_eq!(metric(dir.path(), "analyzer_outbox_unlabelled_total").await, 110);
+    assert_eq!(metric(dir.path(), "analyzer_outbox_untagged_total").await, 110);
     assert_eq!(probe.acked().1.delivered, PerKind::from([(Kind::Open, 120)]));
     service.stop().await;
 }
@@ -406,7 +406,7 @@ async fn the_status_answers_while_the_reporter_hangs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_end_of_the_service_sends_what_still_waits_for_labels() {
+async fn the_end_of_the_service_sends_what_still_waits_for_tags() {
     let dir = TempDir::new().unwrap();
     let reporter = FakeReporter::start(dir.path());
     let probe = FakeProbe::start(dir.path(), host(), vec![]);

@@ -377,7 +377,7 @@ pub(crate) fn docker(path: &Path, image: &'static str) {
             let request = String::from_utf8_lossy(&request[..n]).into_owned();
             let id = request.split('/').nth(2).unwrap_or_default();
             let body =
-                format!(r#"{{"Id":"{id}","Name":"/web-1","Config":{{"Image":"{image}","Labels":{{}}}}}}"#);
+                format!(r#"{{"Id":"{id}","Name":"/web-1","Config":{{"Image":"{image}","Tags":{{}}}}}}"#);
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             stream.write_all(answer.as_bytes()).await.unwrap();
         }

@@ -13,7 +13,7 @@ use prost::Message as _;
 use super::Backlog;
 use super::losses::name_of;
 use super::waiting::{Waiting, Weight};
-use crate::batcher::is_lifecycle;
+use crate::flow::batcher::is_lifecycle;
 
 /// What was dropped because the backlog was full.
 #[derive(Debug, Default)]

@@ -2,9 +2,9 @@ use event::{Kind, LossCause};
 use wire::batch::Decoded;
 
 use super::*;
-use crate::batcher::{Batcher, Complete, is_lifecycle};
+use crate::context::table::Table;
+use crate::flow::batcher::{Batcher, Complete, is_lifecycle};
 use crate::made::{exec, exit, fork, image, open, task_in};
-use crate::table::Table;
 
 fn complete(lane: Lane, events: Vec<Event>) -> Complete {
     let mut batcher = Batcher::new(usize::MAX, 0);

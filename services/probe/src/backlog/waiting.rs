@@ -8,7 +8,7 @@ use prost::Message as _;
 use wire::batch::News;
 use wire::v1::from_probe::Message;
 
-use crate::batcher::{Complete, Share, event_bytes, is_lifecycle};
+use crate::flow::batcher::{Complete, Share, event_bytes, is_lifecycle};
 
 /// A batch that was not sent yet, encoded without a number.
 #[derive(Debug)]

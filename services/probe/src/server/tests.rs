@@ -8,19 +8,19 @@ use wire::v1::probe_client::ProbeClient;
 
 use super::*;
 use crate::backlog::Backlog;
-use crate::batcher::Batcher;
-use crate::drain::{Drain, DrainParts};
-use crate::drainer::Drainer;
+use crate::backlog::handover::Account;
+use crate::context::cgroups::Workloads;
+use crate::context::table::Table;
+use crate::flow::batcher::Batcher;
+use crate::flow::drain::{Drain, DrainParts};
+use crate::flow::drainer::Drainer;
 use crate::made::{FakeSource, exit, fork, known, open};
-use crate::outbox::Account;
-use crate::table::Table;
-use crate::workload::Workloads;
 
 /// A probe without a kernel, serving on a socket in a directory of its own.
 struct Probe {
     _directory: tempfile::TempDir,
     socket: PathBuf,
-    outbox: Arc<Outbox>,
+    handover: Arc<Handover>,
     metrics: Metrics,
     publish: Option<watch::Sender<Published>>,
 }
@@ -37,18 +37,18 @@ fn probe(buffer_bytes: usize, uid: u32) -> Probe {
     let registry = metrics.registry();
     let door = Door::new(listener, PeerUids::new([uid]), LIMITS, registry, crate::metrics::REFUSED);
     let table = Table::new(5_000, 8 << 20);
-    let outbox = Arc::new(Outbox::new(Backlog::new(buffer_bytes, None), table, metrics.clone()));
-    outbox.know(vec![known(1, None, "/bin/init")]);
+    let handover = Arc::new(Handover::new(Backlog::new(buffer_bytes, None), table, metrics.clone()));
+    handover.know(vec![known(1, None, "/bin/init")]);
     let (publish, status) = watch::channel(Published::default());
     let parts = ServerParts {
         host: Host { hostname: "here".to_owned(), ..Host::default() },
         session: 5,
-        outbox: Arc::clone(&outbox),
+        handover: Arc::clone(&handover),
         status,
         metrics: metrics.clone(),
     };
     tokio::spawn(serve(door, parts, std::future::pending()));
-    Probe { _directory: directory, socket, outbox, metrics, publish: Some(publish) }
+    Probe { _directory: directory, socket, handover, metrics, publish: Some(publish) }
 }
 
 impl Probe {
@@ -60,12 +60,12 @@ impl Probe {
         let mut batcher = Batcher::new(usize::MAX, 0);
         events.into_iter().for_each(|event| batcher.push(event));
         batcher.flush();
-        self.outbox.push(batcher.complete().unwrap());
+        self.handover.push(batcher.complete().unwrap());
     }
 
     async fn settle(&self) {
-        let outbox = Arc::clone(&self.outbox);
-        tokio::task::spawn_blocking(move || outbox.wait_until_settled(Duration::from_secs(20)))
+        let handover = Arc::clone(&self.handover);
+        tokio::task::spawn_blocking(move || handover.wait_until_settled(Duration::from_secs(20)))
             .await
             .unwrap();
     }
@@ -151,7 +151,7 @@ async fn a_stream_begins_with_hello_status_and_the_known_processes() {
     assert_eq!(wire::batch::decode(&batch).unwrap().events[0].boot_ns, 5);
     analyzer.ack(&batch).await;
     probe.settle().await;
-    assert_eq!(probe.outbox.account().ledger.delivered.get(Kind::Open), 1);
+    assert_eq!(probe.handover.account().ledger.delivered.get(Kind::Open), 1);
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn after_a_reconnect_come_the_processes_and_then_what_was_not_acknowledged
     let batch = first.batch().await;
     assert_eq!((batch.seq, first.batch().await.seq), (1, 2));
     first.ack(&batch).await;
-    while probe.outbox.account().ledger.delivered.get(Kind::Fork) == 0 {
+    while probe.handover.account().ledger.delivered.get(Kind::Fork) == 0 {
         tokio::task::yield_now().await;
     }
     drop(first);
@@ -191,7 +191,7 @@ async fn a_newer_connection_takes_over() {
     let batch = new.batch().await;
     new.ack(&batch).await;
     probe.settle().await;
-    assert_eq!(probe.outbox.account().ledger.delivered.get(Kind::Open), 1);
+    assert_eq!(probe.handover.account().ledger.delivered.get(Kind::Open), 1);
     assert_eq!((probe.metrics.sessions.get(), probe.metrics.replaced.get()), (2, 1));
 }
 
@@ -335,7 +335,7 @@ async fn an_analyzer_that_does_not_answer_costs_counted_events_and_nothing_else(
     for time in 0..2_000 {
         probe.push(vec![open(1, time), fork(2, 1, time), exit(2, time)]);
     }
-    let account = probe.outbox.account();
+    let account = probe.handover.account();
     assert_eq!(account.ledger, Ledger::default());
     assert!(account.dropped.get(Kind::Open) > 1_000, "{account:?}");
     let mut got = PerKind::default();
@@ -345,7 +345,7 @@ async fn an_analyzer_that_does_not_answer_costs_counted_events_and_nothing_else(
         analyzer.ack(&batch).await;
     }
     probe.settle().await;
-    let Account { ledger: Ledger { delivered, .. }, dropped: lost, .. } = probe.outbox.account();
+    let Account { ledger: Ledger { delivered, .. }, dropped: lost, .. } = probe.handover.account();
     assert_eq!(delivered, got);
     for kind in [Kind::Open, Kind::Fork, Kind::Exit] {
         assert_eq!(delivered.get(kind) + lost.get(kind), 2_000, "{}", kind.name());
@@ -355,7 +355,7 @@ async fn an_analyzer_that_does_not_answer_costs_counted_events_and_nothing_else(
 #[tokio::test]
 async fn many_processes_come_in_several_messages_and_all_of_them() {
     let probe = probe(1 << 20, own_uid());
-    probe.outbox.know((2..4_000).map(|tgid| known(tgid, Some(1), &"/long".repeat(60))).collect());
+    probe.handover.know((2..4_000).map(|tgid| known(tgid, Some(1), &"/long".repeat(60))).collect());
     let mut analyzer = Analyzer::connect(&probe.socket).await;
     probe.push(vec![open(1, 5)]);
     let (mut messages, mut processes) = (0, Vec::new());
@@ -380,16 +380,16 @@ async fn the_last_status_accounts_for_every_event_and_the_stream_ends_well() {
         scope: "host".parse().unwrap(),
         workloads: Workloads::new(Vec::new(), 10, 0),
         batcher: Batcher::new(64, 20_000_000),
-        outbox: Arc::clone(&probe.outbox),
+        handover: Arc::clone(&probe.handover),
         metrics: probe.metrics.clone(),
     });
     let publish = probe.publish.take().unwrap();
-    let about = crate::about::About { scope: "host".to_owned(), ..Default::default() };
-    let drainer = Drainer::new(drain, Arc::clone(&probe.outbox), about, publish);
+    let about = about::About { scope: "host".to_owned(), ..Default::default() };
+    let drainer = Drainer::new(drain, Arc::clone(&probe.handover), about, publish);
     let (stopped, stop) = std::io::pipe().unwrap();
     let thread = std::thread::spawn(move || drainer.run(&stopped));
     let mut analyzer = Analyzer::connect(&probe.socket).await;
-    let now = crate::host::boot_ns();
+    let now = crate::context::host::boot_ns();
     for number in 0..1_000 {
         source.see(open(1, now + number));
         source.see(exit(2, now + number));
@@ -427,7 +427,7 @@ async fn an_acknowledgement_says_what_became_of_the_events() {
     let ledger = v1::Ledger { delivered: opens(1), no_taker: opens(1), lost: vec![lost] };
     analyzer.say_ack(seq, Some(ledger)).await;
     probe.settle().await;
-    let ledger = probe.outbox.account().ledger;
+    let ledger = probe.handover.account().ledger;
     let got = [ledger.delivered, ledger.no_taker].map(|counts| counts.get(Kind::Open));
     assert_eq!((got, ledger.lost.of(LossCause::Refused).get(Kind::Open)), ([1, 1], 1));
     assert_eq!(ledger.lost.of(LossCause::Undecodable).get(Kind::Fork), 1, "the ledger does not speak of it");
@@ -447,7 +447,7 @@ async fn a_ledger_with_an_unknown_cause_ends_the_stream_and_counts_nothing() {
     let mut again = Analyzer::connect(&probe.socket).await;
     again.batch().await;
     assert_eq!(again.batch().await.seq, seq);
-    assert_eq!(probe.outbox.account().ledger, Ledger::default());
+    assert_eq!(probe.handover.account().ledger, Ledger::default());
 }
 
 #[tokio::test]
@@ -473,7 +473,7 @@ async fn another_analyzer_is_told_from_the_same_one_that_reconnects() {
         let hello = v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, instance, ..Default::default() };
         let first = v1::FromAnalyzer { message: Some(Said::Hello(hello)) };
         Analyzer::connect_with(&probe.socket, first).await.unwrap().batch().await;
-        assert_eq!(probe.outbox.account().analyzer_restarts, restarts, "{instance}");
+        assert_eq!(probe.handover.account().analyzer_restarts, restarts, "{instance}");
     }
 }
 
@@ -493,7 +493,9 @@ async fn an_exec_overtakes_the_flood_that_waits() {
         opens.for_each(|event| batcher.push(event));
         batcher.flush();
         while let Some(complete) = batcher.complete() {
-            probe.outbox.push(crate::batcher::Complete { lane: wire::batch::Lane::Flood, ..complete });
+            probe
+                .handover
+                .push(crate::flow::batcher::Complete { lane: wire::batch::Lane::Flood, ..complete });
         }
     }
     let first = analyzer.batch().await;

@@ -5,12 +5,12 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::{FileConfig, IntakeConfig, LineFormat};
-use crate::group::tests::message;
-use crate::intake::Intake;
-use crate::lines::LineWriter;
+use crate::intake::group::tests::message;
 use crate::metrics::{DestinationMetrics, DropCause, FileMetrics};
-use crate::output::OutputParts;
-use crate::rotate::RotatingFile;
+use crate::outputs::http::Intake;
+use crate::outputs::lines::LineWriter;
+use crate::outputs::lines::rotate::RotatingFile;
+use crate::outputs::output::OutputParts;
 use bootstrap::log_limit::LogLimit;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cel_interpreter::Value;
 use event::{
-    Cgroup, Event, Exec, File, Host, Image, Lineage, Open, ProcessKey, Runtime, Source, Task, Text, What,
+    Cgroup, Event, Exec, File, Host, Lineage, Open, ProcessKey, Run, Runtime, Source, Task, Text, What,
     Workload,
 };
 use rule_model::Seen;
@@ -13,7 +13,7 @@ use rule_model::Seen;
 #[derive(Debug)]
 pub(super) struct Opened {
     event: Event,
-    image: Arc<Image>,
+    run: Arc<Run>,
     host: Host,
 }
 
@@ -45,8 +45,8 @@ fn opened(path: &str, flags: u32) -> Opened {
         let executable = Arc::new(File { path: Text::from(path), ..File::default() });
         Some(Arc::new(Exec { executable, ..Exec::default() }))
     };
-    let image = |task: &Arc<Task>, exec, ancestor, depth| {
-        Arc::new(Image {
+    let run = |task: &Arc<Task>, exec, ancestor, depth| {
+        Arc::new(Run {
             key: task.process,
             task: Arc::clone(task),
             fork_ns: 1,
@@ -60,17 +60,17 @@ fn opened(path: &str, flags: u32) -> Opened {
             source: Source::Event,
         })
     };
-    let root = image(&task(1), program("/usr/bin/containerd-shim"), None, 0);
+    let root = run(&task(1), program("/usr/bin/containerd-shim"), None, 0);
     let acting = task(100);
-    let image = image(&acting, program("/usr/sbin/nginx"), Some(root), 1);
+    let run = run(&acting, program("/usr/sbin/nginx"), Some(root), 1);
     let file = Arc::new(File { path: Text::from(path), mode: 0o100_644, ..File::default() });
     let what = What::Open(Open { file, flags, mode: 0, retval: 3 });
-    Opened { event: Event { boot_ns: 1_000_000_000, task: acting, what }, image, host: Host::default() }
+    Opened { event: Event { boot_ns: 1_000_000_000, task: acting, what }, run, host: Host::default() }
 }
 
 impl Opened {
     pub(super) fn seen(&self) -> Seen<'_> {
-        Seen { event: &self.event, image: &self.image, host: &self.host, tags: &[] }
+        Seen { event: &self.event, run: &self.run, host: &self.host, tags: &[] }
     }
 
     /// The same for CEL, under short names.

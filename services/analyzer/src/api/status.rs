@@ -1,0 +1,184 @@
+//! What the analyzer knows of its neighbours, for the status; failures are logged when they change.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bootstrap::counters::Registry;
+use tokio::time::Instant;
+use wire::v1;
+
+use crate::output::outbox::SubmitError;
+
+/// A reporter that is slower than the events says "full" many times a second; one line in this time is enough.
+const SAME_WARNING: Duration = Duration::from_secs(30);
+/// The probe reports every second, behind its batches. A report that is older is shown with its age, because what it says
+/// of events, losses and the backlog no longer holds.
+const OLD_REPORT: Duration = Duration::from_secs(5);
+
+/// The neighbours, shared between who hears from them and who answers for them.
+#[derive(Debug, Clone, Default)]
+pub struct StatusBoard(Arc<Mutex<Board>>);
+
+#[derive(Debug, Default)]
+struct Board {
+    host: Option<v1::Host>,
+    is_probe_connected: bool,
+    probe_error: String,
+    probe: Option<v1::ProbeStatus>,
+    probe_reported: Option<Instant>,
+    is_reporter_connected: bool,
+    reporter_error: String,
+    reporter_warned: Option<Instant>,
+    reporter: Option<v1::ServiceStatus>,
+}
+
+impl StatusBoard {
+    /// A stream of the probe began.
+    pub fn probe_connected(&self, host: Option<v1::Host>) {
+        self.with(|board| {
+            board.host = host;
+            board.is_probe_connected = true;
+            board.probe_error.clear();
+        });
+    }
+
+    /// There is no stream, because of this.
+    pub fn probe_failed(&self, error: &dyn std::error::Error) {
+        let text = chain(error);
+        let is_new = self.with(|board| {
+            board.is_probe_connected = false;
+            let is_new = board.probe_error != text;
+            board.probe_error.clone_from(&text);
+            is_new
+        });
+        if is_new {
+            tracing::warn!(error = %text, "no events from the probe, trying again");
+        }
+    }
+
+    /// The probe said this of itself.
+    pub fn probe_reported(&self, status: v1::ProbeStatus) {
+        self.with(|board| {
+            board.probe = Some(status);
+            board.probe_reported = Some(Instant::now());
+        });
+    }
+
+    /// There is a stream to the reporter.
+    pub fn reporter_connected(&self) {
+        self.with(|board| board.is_reporter_connected = true);
+    }
+
+    /// The reporter settled payloads.
+    pub fn reporter_settled(&self) {
+        self.with(|board| {
+            board.is_reporter_connected = true;
+            board.reporter_error.clear();
+        });
+    }
+
+    /// The reporter could not be reached, or it answered with an error.
+    pub fn reporter_failed(&self, error: &SubmitError) {
+        let text = chain(error);
+        let warn = self.with(|board| {
+            board.is_reporter_connected = !matches!(error, SubmitError::Unreachable(_) | SubmitError::Ended);
+            board.reporter_error.clone_from(&text);
+            let warn = board.reporter_warned.is_none_or(|warned| warned.elapsed() >= SAME_WARNING);
+            if warn {
+                board.reporter_warned = Some(Instant::now());
+            }
+            warn
+        });
+        if warn {
+            tracing::warn!(error = %text, "the reporter does not take payloads now, keeping them");
+        }
+    }
+
+    /// The reporter said this of itself.
+    pub fn reporter_reported(&self, status: v1::ServiceStatus) {
+        self.with(|board| {
+            // It was not reachable and is now; that it settles nothing is another matter.
+            if !board.is_reporter_connected {
+                board.is_reporter_connected = true;
+                board.reporter_error.clear();
+            }
+            board.reporter = Some(status);
+        });
+    }
+
+    /// The answer to a question for the status.
+    #[must_use]
+    pub fn answer(&self, registry: &Registry, started: std::time::Instant) -> v1::AnalyzerStatus {
+        let analyzer = v1::ServiceStatus {
+            service: "analyzer".to_owned(),
+            version: bootstrap::VERSION.to_owned(),
+            uptime_seconds: started.elapsed().as_secs(),
+            metrics: registry
+                .samples()
+                .into_iter()
+                .map(|sample| wire::status::metric(sample.name, sample.labels, sample.value))
+                .collect(),
+        };
+        self.with(|board| v1::AnalyzerStatus {
+            analyzer: Some(analyzer),
+            host: board.host.clone(),
+            probe_connected: board.is_probe_connected,
+            probe_error: board.probe_error(),
+            probe: board.probe.clone(),
+            reporter_connected: board.is_reporter_connected,
+            reporter_error: board.reporter_error.clone(),
+            reporter: board.reporter.clone(),
+            reporter_restarts: 0,
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Board) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Board {
+    /// What is wrong with the probe, or with what is known of it.
+    fn probe_error(&self) -> String {
+        let age = self.probe_reported.map(|reported| reported.elapsed()).filter(|age| *age >= OLD_REPORT);
+        match age {
+            Some(age) if self.is_probe_connected && self.probe_error.is_empty() => format!(
+                "what it says here is {} s old: nothing is read from it while no output takes events",
+                age.as_secs()
+            ),
+            _ => self.probe_error.clone(),
+        }
+    }
+}
+
+/// An error with its causes, without saying twice what one of them repeats.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_of_the_probe_that_is_old_is_shown_with_its_age_until_there_is_a_new_one() {
+        let board = StatusBoard::default();
+        let error = || board.answer(&Registry::default(), std::time::Instant::now()).probe_error;
+        board.probe_connected(None);
+        board.probe_reported(v1::ProbeStatus::default());
+        tokio::time::advance(OLD_REPORT - Duration::from_millis(1)).await;
+        assert_eq!(error(), "");
+        tokio::time::advance(Duration::from_secs(50)).await;
+        assert!(error().contains("is 54 s old"), "{}", error());
+        board.probe_reported(v1::ProbeStatus::default());
+        assert_eq!(error(), "");
+    }
+}

@@ -1,0 +1,186 @@
+//! Starts the parts, connects them, and ends them in the order in which nothing is lost.
+
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter, Context};
+use bootstrap::socket::{self, Door, PeerUids, SocketError};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::api::status::StatusBoard;
+use crate::api::{self, Api, ApiParts};
+use crate::config::{Config, NamesConfig, ScrubError};
+use crate::context::tags::{Directory, TagManager};
+use crate::link::connection::{Phase, ProbeLink};
+use crate::link::ingest::{Ingest, Outlets, Room};
+use crate::metrics::{self, Metrics};
+use crate::output::outbox::{Fixed, Outbox, OutboxParts, Queue, Reporter, Tagger, ToOutbox};
+use crate::output::subscribers::{Recorders, SubscriptionManager};
+use crate::stages::dispatch::{KindMonitor, Stages};
+use crate::stages::pipeline::Pipeline;
+
+/// How long the link may take to hand over the batch it holds when the service ends.
+const STOP_LINK: Duration = Duration::from_secs(3);
+
+/// Why the analyzer does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The API socket cannot be served.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// A word to scrub cannot be used.
+    #[error(transparent)]
+    Scrub(#[from] ScrubError),
+}
+
+/// Requests of the API that may wait for the pipeline.
+const REQUESTS: usize = 16;
+
+/// Runs the analyzer inside an actix system until `shutdown` resolves.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -> Result<(), RunError> {
+    let metrics = Metrics::new();
+    let board = StatusBoard::default();
+    let tags = &config.tags;
+    let directory = Directory::new(tags.cache_entries, tags.retry, tags.wait);
+    let reporter = Reporter::new(config.sockets.reporter.clone());
+    let allowed = allowed_uids(&config.sockets.api_uids);
+    let listener = socket::bind(&config.sockets.api, &allowed)?;
+    let door = Door::new(listener, allowed, api::LIMITS, &metrics.registry, metrics::REFUSED);
+    let names = names(&config.names);
+
+    // What waits for the network and answers questions shares this thread. Rendering has one, and so has what is
+    // done for subscribers: neither may delay an acknowledgement.
+    let (to_outbox, outbox_messages) = mpsc::channel(config.queues.outbox.get());
+    let tags = TagManager::new(tags, directory.clone(), to_outbox.clone(), metrics.tags.clone());
+    let tags = TagManager::create(|ctx| {
+        ctx.set_mailbox_capacity(config.queues.tags.get());
+        tags
+    });
+    let fixed = Fixed { tags: config.outbox.tags.clone(), service: config.outbox.service.clone() };
+    let outbox = Outbox::new(OutboxParts {
+        queue: Queue::new(config.outbox.max_waiting_bytes.get(), fixed, metrics.outbox.clone()),
+        reporter: reporter.clone(),
+        tagger: Tagger::new(directory.clone(), tags.recipient()),
+        board: board.clone(),
+        metrics: metrics.outbox.clone(),
+        own: to_outbox.clone(),
+    });
+    tokio::spawn(outbox.run(outbox_messages));
+
+    let per_subscriber = config.queues.per_subscriber.get();
+    let subscriptions =
+        SubscriptionManager::new(per_subscriber, names.clone(), directory, metrics.api.clone());
+    let audience = subscriptions.audience();
+    let subscriptions = start(subscriptions, config.queues.subscriptions.get());
+
+    let stages =
+        Stages { monitors: vec![Box::new(KindMonitor(metrics.events.clone()))], ..Stages::default() };
+    let ingest = Ingest::new(
+        Pipeline::new(config.tree, config.scrub.scrubber()?, stages),
+        names,
+        Outlets {
+            outbox: to_outbox.clone(),
+            room: Room::new(config.outbox.max_bytes.get()),
+            subscriptions: subscriptions.clone().recipient(),
+            audience,
+        },
+        Recorders::new(config.queues.per_recorder.get(), metrics.api.clone()),
+        metrics.clone(),
+        &config,
+    );
+    let (to_ingest, from_link) = mpsc::channel(config.queues.pipeline.get());
+    let (requests, api_requests) = mpsc::channel(REQUESTS);
+    Arbiter::new().spawn(ingest.run(from_link, api_requests));
+
+    let api = Api::new(ApiParts {
+        subscriptions: subscriptions.recipient(),
+        pipeline: requests,
+        board: board.clone(),
+        reporter,
+        metrics,
+    });
+    let server =
+        tokio::spawn(socket::server(api::LIMITS).add_service(api.into_server()).serve_with_incoming(door));
+    let (phase, phases) = watch::channel(Phase::Running);
+    let link = ProbeLink {
+        socket: config.sockets.probe.clone(),
+        ingest: to_ingest,
+        instance: rand::random::<u64>() | 1,
+        board,
+    };
+    let link = tokio::spawn(link.run(phases));
+    tracing::info!(version = bootstrap::VERSION, api = %config.sockets.api.display(), "analyzer started");
+    bootstrap::readiness::ready();
+
+    let reason = shutdown.await;
+    tracing::info!(reason, "ending: no new events, sending what is there");
+    bootstrap::readiness::stopping();
+    phase.send_replace(Phase::Draining);
+    let left = drain(&to_outbox, config.outbox.drain).await;
+    if left > 0 {
+        tracing::warn!(
+            payloads = left,
+            "the reporter did not settle everything in time; the probe sends it again"
+        );
+    }
+    phase.send_replace(Phase::Ending);
+    end_link(link).await;
+    server.abort();
+    remove_socket(&config.sockets.api);
+    Ok(())
+}
+
+/// Lets the outbox submit what is there, and gives how many payloads were left.
+async fn drain(outbox: &mpsc::Sender<ToOutbox>, within: Duration) -> u64 {
+    let (done, drained) = oneshot::channel();
+    if outbox.send(ToOutbox::Drain { within, done }).await.is_err() {
+        return 0;
+    }
+    drained.await.unwrap_or(0)
+}
+
+/// Starts an actor with a thread of its own.
+fn start<A: Actor<Context = Context<A>> + Send>(actor: A, capacity: usize) -> Addr<A> {
+    A::start_in_arbiter(&Arbiter::new().handle(), move |ctx| {
+        ctx.set_mailbox_capacity(capacity);
+        actor
+    })
+}
+
+async fn end_link(link: JoinHandle<()>) {
+    let abort = link.abort_handle();
+    if tokio::time::timeout(STOP_LINK, link).await.is_err() {
+        tracing::warn!("the probe link did not end in time; its last batch will be sent again");
+        abort.abort();
+    }
+}
+
+/// Root and our own user may always call: root could anyway, and our own user runs us.
+fn allowed_uids(configured: &[u32]) -> PeerUids {
+    let own = nix::unistd::geteuid().as_raw();
+    PeerUids::new(configured.iter().copied().chain([0, own]))
+}
+
+fn names(config: &NamesConfig) -> event_json::Names {
+    let read = |path: &Path| {
+        if path.as_os_str().is_empty() {
+            return Vec::new();
+        }
+        std::fs::read(path).unwrap_or_else(|error| {
+            tracing::warn!(%error, path = %path.display(), "users and groups stay without names");
+            Vec::new()
+        })
+    };
+    event_json::Names::parse(&read(&config.passwd), &read(&config.group))
+}
+
+fn remove_socket(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::debug!(%error, path = %path.display(), "the socket stays behind");
+    }
+}

@@ -1,0 +1,4 @@
+//! The side of the probe: receive and decode batches, hand them on, acknowledge them.
+
+pub mod connection;
+pub mod ingest;

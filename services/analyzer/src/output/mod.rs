@@ -1,0 +1,6 @@
+//! The ways out: documents for the outputs of the reporter, and streams of subscribers and recorders.
+
+pub mod outbox;
+pub mod payloads;
+pub mod render;
+pub mod subscribers;

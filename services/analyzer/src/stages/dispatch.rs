@@ -1,0 +1,153 @@
+//! The order in which the stages see an event.
+//!
+//! Profile lookup, dump mark, handlers (rules), consumers, then either the anomaly branch or the dump, then the
+//! monitors. The order is a contract: marks are set before rules run, an anomaly is never added to a running dump,
+//! and monitors count what everybody has seen. A stage that is not configured is not there.
+
+use std::sync::Arc;
+
+use event::{Event, Run};
+
+use crate::metrics::EventMetrics;
+
+/// An event with what the stages know of it.
+#[derive(Debug, Clone)]
+pub struct Dispatched {
+    /// Number of the event in this analyzer, from 1.
+    pub number: u64,
+    /// What happened, scrubbed.
+    pub event: Event,
+    /// The run that was acting, with its lineage.
+    pub run: Arc<Run>,
+    /// What the stages found out.
+    pub marks: Marks,
+}
+
+/// What the stages found out about an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Marks {
+    /// The profile of the workload holds it.
+    pub is_in_profile: bool,
+    /// It is outside what the profile holds.
+    pub is_anomaly: bool,
+    /// A running dump covers it.
+    pub is_in_dump: bool,
+}
+
+/// One step of the dispatch. It sees the events one by one, in order, and must not block.
+pub trait Stage: Send {
+    /// Looks at one event, and may mark it.
+    fn handle(&mut self, event: &mut Dispatched);
+}
+
+/// The stages, in the order in which they run.
+#[derive(Default)]
+pub struct Stages {
+    /// Looks the event up in the profile of its workload.
+    pub profile: Option<Box<dyn Stage>>,
+    /// Marks events that a running dump covers.
+    pub dump_mark: Option<Box<dyn Stage>>,
+    /// Wildcard handlers, the rule engine first.
+    pub handlers: Vec<Box<dyn Stage>>,
+    /// Consumers, which keep a copy of what they need.
+    pub consumers: Vec<Box<dyn Stage>>,
+    /// Reports events that are marked as anomalies.
+    pub anomaly: Option<Box<dyn Stage>>,
+    /// Adds the other events to running dumps.
+    pub dump_insert: Option<Box<dyn Stage>>,
+    /// Run last, whatever the others did.
+    pub monitors: Vec<Box<dyn Stage>>,
+}
+
+impl Stages {
+    /// Shows one event to every stage.
+    pub fn run(&mut self, event: &mut Dispatched) {
+        for stage in self.profile.iter_mut().chain(&mut self.dump_mark) {
+            stage.handle(event);
+        }
+        for stage in self.handlers.iter_mut().chain(&mut self.consumers) {
+            stage.handle(event);
+        }
+        let branch = if event.marks.is_anomaly { &mut self.anomaly } else { &mut self.dump_insert };
+        for stage in branch.iter_mut().chain(&mut self.monitors) {
+            stage.handle(event);
+        }
+    }
+}
+
+impl std::fmt::Debug for Stages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stages")
+            .field("handlers", &self.handlers.len())
+            .field("consumers", &self.consumers.len())
+            .field("monitors", &self.monitors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The monitor that counts events by kind.
+#[derive(Debug)]
+pub struct KindMonitor(pub EventMetrics);
+
+impl Stage for KindMonitor {
+    fn handle(&mut self, event: &mut Dispatched) {
+        self.0.of(event.event.kind()).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use event::{ExitStatus, What};
+
+    use super::*;
+    use process_tree::{Limits, Tree};
+
+    struct Recording {
+        name: &'static str,
+        seen: Arc<Mutex<Vec<&'static str>>>,
+        finds_anomaly: bool,
+    }
+
+    impl Stage for Recording {
+        fn handle(&mut self, event: &mut Dispatched) {
+            self.seen.lock().unwrap().push(self.name);
+            event.marks.is_anomaly |= self.finds_anomaly;
+        }
+    }
+
+    fn order(has_anomaly: bool) -> Vec<&'static str> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let stage = |name| -> Box<dyn Stage> {
+            let finds_anomaly = has_anomaly && name == "profile";
+            Box::new(Recording { name, seen: Arc::clone(&seen), finds_anomaly })
+        };
+        let mut stages = Stages {
+            monitors: vec![stage("monitor")],
+            dump_insert: Some(stage("dump insert")),
+            anomaly: Some(stage("anomaly")),
+            consumers: vec![stage("consumer")],
+            handlers: vec![stage("rules"), stage("second handler")],
+            dump_mark: Some(stage("dump mark")),
+            profile: Some(stage("profile")),
+        };
+        let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(0)) };
+        let run = Tree::new(Limits::default()).apply(&event);
+        stages.run(&mut Dispatched { number: 1, event, run, marks: Marks::default() });
+        seen.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn the_stages_run_in_the_order_of_the_contract() {
+        let expected =
+            ["profile", "dump mark", "rules", "second handler", "consumer", "dump insert", "monitor"];
+        assert_eq!(order(false), expected);
+    }
+
+    #[test]
+    fn an_anomaly_is_reported_and_not_added_to_a_running_dump() {
+        let expected = ["profile", "dump mark", "rules", "second handler", "consumer", "anomaly", "monitor"];
+        assert_eq!(order(true), expected);
+    }
+}

@@ -1,0 +1,4 @@
+//! What is thought about an event, in the order of the contract.
+
+pub mod dispatch;
+pub mod pipeline;

@@ -1,0 +1,136 @@
+//! The thread that drains: waits, steps, publishes the status, and ends in the right order.
+//!
+//! It never waits for the analyzer, except at the end, and then at most [`FLUSH_LIMIT`]. Nothing wakes it while nothing
+//! happens, except for the status every five seconds.
+
+use std::io::PipeReader;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::sync::watch;
+
+use crate::backlog::handover::Handover;
+use crate::context::host::boot_ns;
+use crate::flow::drain::Drain;
+use crate::flow::source::Source;
+use crate::server::Published;
+use crate::server::about::About;
+
+/// Pause between two drains while records come. The rings report only when they fill up, so this also bounds how
+/// old an event gets.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Pause after [`IDLE_AFTER_NS`] without a record, if the source cannot wake us at the next one.
+const IDLE_PAUSE: Duration = Duration::from_millis(500);
+const IDLE_AFTER_NS: u64 = 1_000_000_000;
+
+/// Pause between two status messages.
+const TICK_NS: u64 = 1_000_000_000;
+
+/// The same while nothing comes and nothing waits.
+const QUIET_TICK_NS: u64 = 5_000_000_000;
+
+/// After the hooks are off, programs that were running on other CPUs get this long to finish.
+const STOP_PAUSE: Duration = Duration::from_millis(10);
+
+/// Time for the analyzer to acknowledge the rest at the end.
+pub const FLUSH_LIMIT: Duration = Duration::from_secs(3);
+
+/// What the thread owns.
+pub struct Drainer<S> {
+    drain: Drain<S>,
+    handover: Arc<Handover>,
+    about: About,
+    publish: watch::Sender<Published>,
+}
+
+impl<S: Source> Drainer<S> {
+    /// Publishes the first status, so that the first analyzer already finds one.
+    #[must_use]
+    pub fn new(
+        drain: Drain<S>,
+        handover: Arc<Handover>,
+        about: About,
+        publish: watch::Sender<Published>,
+    ) -> Self {
+        let mut drainer = Self { drain, handover, about, publish };
+        drainer.tick(boot_ns());
+        drainer
+    }
+
+    /// Drains until the other end of `stopped` is closed, then passes on the rest.
+    pub fn run(mut self, stopped: &PipeReader) {
+        let mut last_record_ns = boot_ns();
+        let mut last_tick_ns = last_record_ns;
+        let mut is_settled = false;
+        loop {
+            let now_ns = boot_ns();
+            let is_idle = now_ns.saturating_sub(last_record_ns) > IDLE_AFTER_NS;
+            // Asked for before the drain: what comes after it then wakes us.
+            let wakes = is_idle && self.drain.sleep();
+            let is_quiet = is_idle && is_settled;
+            if self.drain.step(now_ns) > 0 {
+                last_record_ns = now_ns;
+            }
+            let tick_ns = last_tick_ns.saturating_add(if is_quiet { QUIET_TICK_NS } else { TICK_NS });
+            if now_ns >= tick_ns {
+                last_tick_ns = now_ns;
+                is_settled = self.tick(now_ns);
+            }
+            let pause = match (last_record_ns == now_ns || !is_idle, wakes) {
+                (true, _) => BUSY_PAUSE,
+                (false, true) if is_quiet => Duration::from_nanos(QUIET_TICK_NS),
+                (false, true) => Duration::from_nanos(TICK_NS),
+                (false, false) => IDLE_PAUSE,
+            };
+            let until_deadline = self
+                .drain
+                .deadline_ns()
+                .map(|deadline| Duration::from_nanos(deadline.saturating_sub(boot_ns())));
+            if self.wait(until_deadline.map_or(pause, |left| left.min(pause)), stopped) {
+                break;
+            }
+        }
+        self.finish(stopped);
+    }
+
+    fn finish(mut self, stopped: &PipeReader) {
+        self.drain.stop();
+        self.wait(STOP_PAUSE, stopped);
+        self.drain.finish(boot_ns());
+        self.handover.wait_until_settled(FLUSH_LIMIT);
+        let (counters, account) = self.drain.counters();
+        let status = self.about.status(&self.drain, &self.handover, &counters, &account, boot_ns());
+        self.publish.send_replace(Published { status, is_last: true });
+        self.about.stop(account.unsettled_since_ns);
+    }
+
+    /// Waits until records wait, the time is up, or `stopped` is closed. Returns whether it is.
+    fn wait(&self, pause: Duration, stopped: &PipeReader) -> bool {
+        // Rounded up, or the last part of a millisecond before a deadline would be spent spinning.
+        let milliseconds = u16::try_from(pause.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let mut fds = vec![PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.drain.source().fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        match poll(&mut fds, PollTimeout::from(milliseconds)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => tracing::error!(%error, "waiting for records failed"),
+        }
+        fds.first().is_some_and(|stopped| stopped.any().unwrap_or(false))
+    }
+
+    /// Publishes the status and keeps the state. Returns whether everything is settled.
+    fn tick(&mut self, now_ns: u64) -> bool {
+        let (counters, account) = self.drain.counters();
+        self.drain.reconcile(now_ns, &counters.lost);
+        let status = self.about.status(&self.drain, &self.handover, &counters, &account, now_ns);
+        self.publish.send_replace(Published { status, is_last: false });
+        self.about.keep(account.unsettled_since_ns);
+        if self.about.is_without_batches(&self.drain) {
+            self.handover.tell_news(now_ns);
+        }
+        account.waiting.total() == 0
+    }
+}

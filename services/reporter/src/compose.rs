@@ -1,0 +1,294 @@
+//! Opens the outputs and the socket, and ends them in the order in which nothing is lost.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootstrap::counters::Registry;
+use bootstrap::log_limit::LogLimit;
+use bootstrap::socket::{self, Door, PeerUids, SocketError};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, InvalidConfig, LineFormat};
+use crate::intake::labels::{LabelId, Labels};
+use crate::intake::service::{self, Service};
+use crate::intake::stream::Phase;
+use crate::metrics::{self, DestinationMetrics, FileMetrics, SubmitMetrics};
+use crate::outputs::Outputs;
+use crate::outputs::http::{ClientError, Intake};
+use crate::outputs::lines::rotate::{FileError, RotatingFile};
+use crate::outputs::lines::{LineWriter, Sink, Stdout};
+use crate::outputs::output::{Output, OutputParts, Shared};
+
+/// What a sender may have on its way before the reporter reads it: enough for a large group.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// Fewer and larger pieces of a message than the 16 KiB of the standard.
+const FRAME_BYTES: u32 = 256 << 10;
+/// After the time to drain, for the last marks to reach their senders.
+const LAST_MARK: Duration = Duration::from_secs(1);
+
+/// Why the reporter cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    /// The intake cannot be used.
+    #[error(transparent)]
+    Intake(#[from] ClientError),
+    /// The file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The socket cannot be served.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// A writer thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// Standard output is closed.
+    #[error("cannot use standard output: {0}")]
+    Stdout(#[source] std::io::Error),
+}
+
+/// A reporter whose outputs are open and whose socket exists.
+#[derive(Debug)]
+pub struct Reporter {
+    socket: PathBuf,
+    door: Door,
+    drain_timeout: Duration,
+    registry: Registry,
+    outputs: Arc<Outputs>,
+    submit_metrics: SubmitMetrics,
+    destinations: Vec<Running>,
+    /// Lets outputs that are down for too long leave the mark.
+    watch: JoinHandle<()>,
+    stopping: watch::Sender<bool>,
+    abandoned: watch::Sender<bool>,
+}
+
+/// A destination at work.
+#[derive(Debug)]
+struct Running {
+    output: Arc<Output>,
+    /// Ends when the destination has settled everything.
+    task: JoinHandle<()>,
+}
+
+/// What became of the payloads of one destination, at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// `intake`, `file` or `stdout`.
+    pub destination: &'static str,
+    /// Payloads that were accepted and could not be delivered before the end; counted as dropped.
+    pub payloads: u64,
+}
+
+impl Reporter {
+    /// Opens the outputs, then the socket: whoever sees the socket can submit.
+    ///
+    /// Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(mut config: Config) -> Result<Self, StartError> {
+        for correction in config.settle()? {
+            tracing::warn!("{correction}");
+        }
+        let own_uid = nix::unistd::geteuid().as_raw();
+        let allowed = match config.allowed_uids.as_slice() {
+            [] => PeerUids::new([own_uid]),
+            uids => PeerUids::new(uids.iter().copied()),
+        };
+        let registry = Registry::default();
+        let submit_metrics = SubmitMetrics::new(&registry);
+        let (stopping, stopped) = watch::channel(false);
+        let (abandoned, is_abandoned) = watch::channel(false);
+        let mut opening = Opening {
+            config: &config,
+            hostname: config.hostname.clone().unwrap_or_else(machine_name),
+            registry: registry.clone(),
+            labels: Arc::default(),
+            shared: Arc::new(Shared::new(config.leave_after)),
+            stopped,
+            abandoned: is_abandoned,
+            running: Vec::new(),
+        };
+        opening.open()?;
+        let Opening { labels, shared, running: destinations, .. } = opening;
+        let list = destinations.iter().map(|running| running.output.clone()).collect();
+        let outputs = Arc::new(Outputs::new(list, shared, labels, submit_metrics.clone()));
+        let listener = socket::bind(&config.socket, &allowed)?;
+        let door = Door::new(listener, allowed, service::LIMITS, &registry, metrics::REFUSED);
+        let watched = outputs.clone();
+        Ok(Self {
+            socket: config.socket,
+            door,
+            drain_timeout: config.drain_timeout,
+            registry,
+            outputs,
+            submit_metrics,
+            destinations,
+            watch: tokio::spawn(async move { watched.watch().await }),
+            stopping,
+            abandoned,
+        })
+    }
+
+    /// The counters, which stay readable after [`Reporter::serve`] has ended.
+    #[must_use]
+    pub fn counters(&self) -> Registry {
+        self.registry.clone()
+    }
+
+    /// Serves until `stop` resolves, then reads nothing more and goes on delivering for at most the drain timeout.
+    /// The senders get their last marks before their streams end. Returns what was left.
+    ///
+    /// # Errors
+    /// When the socket cannot be served any more.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<Vec<Left>, tonic::transport::Error> {
+        let (phases, phase) = watch::channel(Phase::Running);
+        let service = Service::new(self.outputs.clone(), self.registry, self.submit_metrics, phase);
+        let (stopped, has_stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = socket::server(service::LIMITS)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(2 * STREAM_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
+            .add_service(service.into_server())
+            .serve_with_incoming_shutdown(self.door, async move {
+                // The sender only disappears with this function.
+                drop(has_stopped.await);
+            });
+        tokio::pin!(server);
+        let is_serving = tokio::select! {
+            ended = &mut server => { ended?; false }
+            () = stop => true,
+        };
+        phases.send_replace(Phase::Draining);
+        self.outputs.close();
+        self.stopping.send_replace(true);
+        drop(stopped);
+        // The socket disappears first: nobody should try a reporter that is going.
+        if let Err(error) = std::fs::remove_file(&self.socket) {
+            tracing::debug!(%error, "the socket was already removed");
+        }
+        let deadline = tokio::time::Instant::now() + self.drain_timeout;
+        let drained = async {
+            let mut left = Vec::new();
+            for destination in self.destinations {
+                left.push(destination.finish(deadline).await);
+            }
+            self.abandoned.send_replace(true);
+            phases.send_replace(Phase::Drained);
+            left
+        };
+        // A client that keeps its connection open must not hold up the end.
+        let closed = async {
+            if is_serving {
+                tokio::time::timeout_at(deadline + LAST_MARK, server).await.is_ok()
+            } else {
+                true
+            }
+        };
+        let (left, closed) = tokio::join!(drained, closed);
+        if !closed {
+            tracing::debug!("a client kept its connection open until the end");
+        }
+        self.watch.abort();
+        Ok(left)
+    }
+}
+
+impl Running {
+    /// Waits for the destination until `deadline`; what it has not settled by then is counted as dropped.
+    async fn finish(mut self, deadline: tokio::time::Instant) -> Left {
+        if tokio::time::timeout_at(deadline, &mut self.task).await.is_err() {
+            self.task.abort();
+            // A cancelled task is what was asked for.
+            drop(self.task.await);
+        }
+        let payloads = self.output.metrics().pending();
+        if payloads > 0 {
+            let cause = metrics::DropCause::Shutdown;
+            self.output.metrics().drop_payloads(cause, LabelId::OTHER, payloads);
+        }
+        Left { destination: self.output.name(), payloads }
+    }
+}
+
+/// The outputs that are being opened, and what they need.
+struct Opening<'a> {
+    config: &'a Config,
+    hostname: String,
+    registry: Registry,
+    labels: Arc<Labels>,
+    shared: Arc<Shared>,
+    stopped: watch::Receiver<bool>,
+    abandoned: watch::Receiver<bool>,
+    running: Vec<Running>,
+}
+
+impl Opening<'_> {
+    fn open(&mut self) -> Result<(), StartError> {
+        let config = self.config;
+        if let Some(intake) = &config.intake {
+            let output = self.output("intake", intake.reliable, intake.queue_bytes);
+            let intake =
+                Intake::new(intake, &self.hostname, output.clone(), &self.registry, self.stopped.clone())?;
+            self.running.push(Running { output, task: tokio::spawn(intake.run()) });
+        }
+        if let Some(file) = &config.file {
+            let output = self.output("file", file.reliable, file.queue_bytes);
+            let metrics = FileMetrics::new(&self.registry, "file");
+            let sink = RotatingFile::open(file, metrics.cut_bytes.clone())?;
+            self.write_lines(sink, file.format, output, metrics)?;
+        }
+        if let Some(stdout) = &config.stdout {
+            let output = self.output("stdout", stdout.reliable, stdout.queue_bytes);
+            let metrics = FileMetrics::new(&self.registry, "stdout");
+            let sink = Stdout::new().map_err(StartError::Stdout)?;
+            self.write_lines(sink, stdout.format, output, metrics)?;
+        }
+        Ok(())
+    }
+
+    fn output(&self, name: &'static str, is_reliable: bool, queue_bytes: u64) -> Arc<Output> {
+        Arc::new(Output::new(OutputParts {
+            index: self.running.len(),
+            name,
+            is_reliable,
+            queue_bytes: usize::try_from(queue_bytes).unwrap_or(usize::MAX),
+            metrics: DestinationMetrics::new(&self.registry, self.labels.clone(), name),
+            shared: self.shared.clone(),
+        }))
+    }
+
+    fn write_lines(
+        &mut self,
+        sink: impl Sink,
+        format: LineFormat,
+        output: Arc<Output>,
+        metrics: FileMetrics,
+    ) -> Result<(), StartError> {
+        let writer = LineWriter {
+            sink,
+            output: output.clone(),
+            format,
+            hostname: self.hostname.as_str().into(),
+            metrics,
+            stopping: self.stopped.clone(),
+            errors: LogLimit::default(),
+        };
+        let finished = writer.spawn(self.abandoned.clone()).map_err(StartError::Thread)?;
+        // The sender disappears only with its thread, finished or not.
+        let task = tokio::spawn(async { drop(finished.await) });
+        self.running.push(Running { output, task });
+        Ok(())
+    }
+}
+
+fn machine_name() -> String {
+    nix::unistd::gethostname()
+        .map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
+}

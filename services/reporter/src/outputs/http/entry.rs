@@ -1,0 +1,151 @@
+//! The intake's form of one payload. The field names and their order are a public contract.
+//!
+//! Its cost is the escaping of the document, which becomes a string: runs without anything to escape are found
+//! eight bytes at a time and copied whole. Everything but the document and its time is made once for a group.
+
+use crate::intake::group::Group;
+
+/// Longest entry the intake keeps whole.
+pub(crate) const MAX_ENTRY_BYTES: usize = 1_000_000;
+/// The intake takes timestamps up to 18 hours old; the last hour is for waiting and repeating.
+const MAX_AGE_MS: i64 = 17 * 3600 * 1000;
+
+/// What the entries of one group share.
+#[derive(Debug)]
+pub(crate) struct EntryForm {
+    tail: Vec<u8>,
+}
+
+impl EntryForm {
+    pub(crate) fn new(group: &Group, hostname: &str) -> Self {
+        let mut tail = br#","hostname":"#.to_vec();
+        append_string(&mut tail, hostname.as_bytes());
+        tail.extend_from_slice(br#","service":"#);
+        append_string(&mut tail, group.service().as_bytes());
+        tail.extend_from_slice(br#","ddsource":"runtime-security-agent","ddtags":"#);
+        append_string(&mut tail, group.tags().as_bytes());
+        tail.push(b'}');
+        Self { tail }
+    }
+
+    /// Appends the entry of one document of the group to `out`.
+    pub(crate) fn append(&self, out: &mut Vec<u8>, group: &Group, place: u32, now_ms: i64) {
+        let document = group.document(place);
+        out.reserve(document.len() + document.len() / 4 + self.tail.len() + 64);
+        out.extend_from_slice(br#"{"message":"#);
+        append_string(out, document);
+        out.extend_from_slice(br#","status":"info","timestamp":"#);
+        out.extend_from_slice(timestamp(group.time_ms(place), now_ms).to_string().as_bytes());
+        out.extend_from_slice(&self.tail);
+    }
+}
+
+/// The time of the event, which is what a person searching the intake expects; the time of sending when the
+/// intake would not take it.
+fn timestamp(time_ms: i64, now_ms: i64) -> i64 {
+    if (now_ms.saturating_sub(MAX_AGE_MS)..=now_ms).contains(&time_ms) { time_ms } else { now_ms }
+}
+
+/// Appends UTF-8 text as a JSON string (RFC 8259, 7).
+fn append_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    let mut rest = text;
+    while !rest.is_empty() {
+        let run = plain_run(rest);
+        let (plain, special) = rest.split_at_checked(run).unwrap_or((rest, &[]));
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else { break };
+        append_escape(out, *byte);
+        rest = after;
+    }
+    out.push(b'"');
+}
+
+/// The length of the run of bytes before one that must be escaped.
+fn plain_run(text: &[u8]) -> usize {
+    let (words, tail) = text.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let found = specials(u64::from_le_bytes(*word));
+        if found != 0 {
+            return n * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    words.len() * 8 + tail.iter().position(is_special).unwrap_or(tail.len())
+}
+
+/// The high bit of each byte that is a quote, a backslash or a control character, exact up to the first of them.
+fn specials(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Subtracting borrows from the byte above only behind a byte that is itself found.
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quote = is_zero(word ^ (ONES * 0x22));
+    let backslash = is_zero(word ^ (ONES * 0x5c));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (quote | backslash | control) & HIGH
+}
+
+fn append_escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0c => b'f',
+        b'\r' => b'r',
+        control => {
+            let digit = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(control >> 4), digit(control & 15)]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::intake::group::tests::group;
+
+    #[test]
+    fn an_entry_is_exactly_what_the_intake_documents() {
+        let group = group(&[r#"{"a":"é\n"}"#], "shop", &["image_name:x", "image_tag:1"]);
+        let mut out = b"[".to_vec();
+        let now_ms = group.time_ms(0) + 500;
+        EntryForm::new(&group, "node-1").append(&mut out, &group, 0, now_ms);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"[{"message":"{\"a\":\"é\\n\"}","status":"info","timestamp":1700000000000,"hostname":"node-1","service":"shop","ddsource":"runtime-security-agent","ddtags":"image_name:x,image_tag:1"}"#
+        );
+    }
+
+    #[test]
+    fn a_time_that_the_intake_would_not_take_becomes_now() {
+        let now_ms = 1_700_000_000_000;
+        for (given, expected) in [
+            (now_ms - MAX_AGE_MS, now_ms - MAX_AGE_MS),
+            (now_ms - MAX_AGE_MS - 1, now_ms),
+            (now_ms + 1, now_ms),
+            (0, now_ms),
+            (i64::MIN, now_ms),
+            (i64::MAX, now_ms),
+        ] {
+            assert_eq!(timestamp(given, now_ms), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_escaped_as_everybody_else_does_it(
+            text in prop_oneof![any::<String>(), r#"[\x00-\x23\x5b-\x5d\x7f-\u{ff}a]{0,40}"#],
+        ) {
+            let mut out = Vec::new();
+            append_string(&mut out, text.as_bytes());
+            prop_assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(&text).unwrap());
+        }
+    }
+}

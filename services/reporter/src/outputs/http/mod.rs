@@ -1,0 +1,135 @@
+//! A logs intake over HTTP as a destination: payloads to batches, batches to requests.
+//!
+//! Two tasks with a channel of one batch between them: while one batch is on its way, the next is filled, and then
+//! nothing more is taken from the queue, which fills and holds back the senders. So memory is bounded by the queue
+//! and `batch_max_concurrent_send` + 2 bodies. A body is at most a quarter of the queue, so that the queue is never
+//! full of what waits for a batch to be filled.
+
+mod answer;
+mod backoff;
+mod batch;
+mod client;
+mod compress;
+pub(crate) mod config;
+mod deliver;
+mod entry;
+
+use std::sync::{Arc, Mutex};
+
+use bootstrap::counters::Registry;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::intake::group::{Group, now_ms};
+use crate::metrics::{DropCause, IntakeMetrics};
+use crate::outputs::output::Output;
+use backoff::{Backoff, Policy};
+use batch::{Batch, Batcher, Limits};
+use bootstrap::log_limit::LogLimit;
+use config::IntakeConfig;
+use deliver::Delivery;
+
+pub use client::ClientError;
+pub(crate) use entry::EntryForm;
+
+/// An intake that is ready to be run.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    batcher: Batcher,
+    hostname: Box<str>,
+    delivery: Arc<Delivery>,
+    max_in_flight: usize,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        config: &IntakeConfig,
+        hostname: &str,
+        output: Arc<Output>,
+        registry: &Registry,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<Self, ClientError> {
+        let limits = Limits {
+            max_entries: config.batch_max_size,
+            max_bytes: config.batch_max_content_size.min(config.max_batch_bytes()),
+            max_wait: config.batch_wait,
+        };
+        let delivery = Delivery {
+            client: client::Client::new(config)?,
+            compression: compress::Compression::new(config),
+            backoff: Mutex::new(Backoff::new(Policy::new(config))),
+            output,
+            intake_metrics: IntakeMetrics::new(registry),
+            stopping,
+            retries: LogLimit::default(),
+            refusals: LogLimit::default(),
+        };
+        Ok(Self {
+            batcher: Batcher::new(limits),
+            hostname: hostname.into(),
+            delivery: Arc::new(delivery),
+            max_in_flight: config.batch_max_concurrent_send.max(1),
+        })
+    }
+
+    /// Runs until the output's queue ends and everything is delivered or given up.
+    pub(crate) async fn run(self) {
+        let (batches, filled) = mpsc::channel(1);
+        let output = self.delivery.output.clone();
+        tokio::join!(
+            collect(&output, self.batcher, &self.hostname, batches),
+            deliver::run(self.delivery, filled, self.max_in_flight),
+        );
+    }
+}
+
+/// Fills batches from groups, and passes each on when it is full or old enough.
+async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches: mpsc::Sender<Batch>) {
+    let too_large = LogLimit::default();
+    loop {
+        let deadline = batcher.deadline();
+        let group = tokio::select! {
+            group = output.next() => match group {
+                Some(group) => group,
+                None => break,
+            },
+            () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                if let Some(batch) = batcher.take()
+                    && batches.send(batch).await.is_err()
+                {
+                    return;
+                }
+                continue;
+            }
+        };
+        let form = EntryForm::new(&group, hostname);
+        for place in group.fit_runs().flatten() {
+            match batcher.push((&group, place), &form, now_ms(), Instant::now()) {
+                Ok(complete) => {
+                    for batch in complete.into_iter().flatten() {
+                        if batches.send(batch).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(cause) => give_up(output, &group, place, cause, &too_large),
+            }
+        }
+    }
+    if let Some(rest) = batcher.take() {
+        // Delivery ends only after this channel.
+        drop(batches.send(rest).await);
+    }
+}
+
+fn give_up(output: &Output, group: &Group, place: u32, cause: DropCause, too_large: &LogLimit) {
+    output.gave_up(group, place..place + 1, cause);
+    if let Some(suppressed) = too_large.permit() {
+        let bytes = group.document(place).len();
+        tracing::warn!(cause = cause.name(), bytes, suppressed, "dropped a payload");
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

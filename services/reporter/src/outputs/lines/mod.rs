@@ -1,0 +1,185 @@
+//! Files and standard output as outputs: one line per payload.
+//!
+//! Each has its own thread, because writing can block for as long as a disk or the reader of a pipe likes. What
+//! cannot be written is kept and tried again. Invariant: nothing but the rest of a line ever follows a part of it.
+
+pub(crate) mod rotate;
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::config::LineFormat;
+use crate::intake::group::{Group, now_ms};
+use crate::metrics::FileMetrics;
+use crate::outputs::http::EntryForm;
+use crate::outputs::lines::rotate::RotatingFile;
+use crate::outputs::output::Output;
+use bootstrap::log_limit::LogLimit;
+
+/// First wait after a failed write; it doubles up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Enough for the calls that write; the default of 2 MiB is only address space, but this says what is needed.
+const STACK_BYTES: usize = 256 << 10;
+
+/// Where lines go.
+pub(crate) trait Sink: Send + 'static {
+    /// Writes lines; returns how many of their bytes are there to stay, and the error that stopped it. After an
+    /// error the next call continues at that byte.
+    fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>);
+}
+
+impl Sink for RotatingFile {
+    fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
+        Self::write(self, lines)
+    }
+}
+
+/// Standard output, without the buffer of the library, which would hide how much was written.
+#[derive(Debug)]
+pub(crate) struct Stdout(std::fs::File);
+
+impl Stdout {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(io::stdout().as_fd().try_clone_to_owned()?.into()))
+    }
+}
+
+impl Sink for Stdout {
+    fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
+        let mut written = 0;
+        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.0.write(rest) {
+                Ok(0) => return (written, Some(io::ErrorKind::WriteZero.into())),
+                Ok(n) => written += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (written, Some(error)),
+            }
+        }
+        (written, None)
+    }
+}
+
+/// Writes payloads to one sink.
+#[derive(Debug)]
+pub(crate) struct LineWriter<S> {
+    pub(crate) sink: S,
+    pub(crate) output: Arc<Output>,
+    pub(crate) format: LineFormat,
+    pub(crate) hostname: Box<str>,
+    pub(crate) metrics: FileMetrics,
+    /// Becomes true when the reporter is stopping.
+    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) errors: LogLimit,
+}
+
+impl<S: Sink> LineWriter<S> {
+    /// Starts the thread; the receiver resolves when the output's queue has ended and all of it is written. Once
+    /// `abandoned` is true it ends before the next write.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub(crate) fn spawn(self, mut abandoned: watch::Receiver<bool>) -> io::Result<oneshot::Receiver<()>> {
+        let (done, finished) = oneshot::channel();
+        let runtime = tokio::runtime::Handle::current();
+        let name = self.output.name().to_owned();
+        std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = abandoned.wait_for(|abandoned| *abandoned) => {}
+                    () = self.run() => {}
+                }
+            });
+            drop(done);
+        })?;
+        Ok(finished)
+    }
+
+    /// Writes until the queue ends.
+    pub(crate) async fn run(mut self) {
+        while let Some(group) = self.output.clone().next().await {
+            for run in group.fit_runs() {
+                self.write(&group, run).await;
+            }
+        }
+    }
+
+    /// Writes a run of documents, for as long as it takes.
+    async fn write(&mut self, group: &Group, run: Range<u32>) {
+        let (lines, ends) = self.lines(group, &run);
+        let mut written = 0;
+        let mut delivered = run.start;
+        let mut wait = FIRST_WAIT;
+        loop {
+            self.output.began();
+            let (n, error) = self.sink.write(lines.get(written..).unwrap_or_default());
+            written += n;
+            let whole = match &ends {
+                _ if error.is_none() => run.end,
+                None => run.start + group.whole_within(&run, written),
+                Some(ends) => {
+                    run.start + u32::try_from(ends.partition_point(|end| *end <= written)).unwrap_or(u32::MAX)
+                }
+            };
+            if whole > delivered {
+                self.output.delivered(group, delivered..whole);
+                delivered = whole;
+            }
+            let Some(error) = error else {
+                self.output.succeeded();
+                return;
+            };
+            self.failed(&error, run.end - delivered);
+            self.pause(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// The lines of a run; where they are not those of the group, with the end of each.
+    fn lines<'a>(&self, group: &'a Group, run: &Range<u32>) -> (Cow<'a, [u8]>, Option<Vec<usize>>) {
+        match self.format {
+            LineFormat::Event => (Cow::Borrowed(group.lines(run)), None),
+            LineFormat::Intake => {
+                let form = EntryForm::new(group, &self.hostname);
+                let now_ms = now_ms();
+                let mut lines = Vec::new();
+                let mut ends = Vec::new();
+                for place in run.clone() {
+                    form.append(&mut lines, group, place, now_ms);
+                    lines.push(b'\n');
+                    ends.push(lines.len());
+                }
+                (Cow::Owned(lines), Some(ends))
+            }
+        }
+    }
+
+    fn failed(&self, error: &io::Error, waiting: u32) {
+        self.metrics.retries.inc();
+        self.output.failed();
+        if let Some(suppressed) = self.errors.permit() {
+            let destination = self.output.name();
+            tracing::error!(destination, %error, waiting, suppressed, "cannot write payloads, trying again");
+        }
+    }
+
+    /// A stop ends the wait: there may not be time for another attempt.
+    async fn pause(&mut self, wait: Duration) {
+        let is_stopping = *self.stopping.borrow();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            Ok(_) = self.stopping.wait_for(|stopping| *stopping), if !is_stopping => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,269 @@
+//! One output as the rest of the reporter sees it: its queue, its health, its counters.
+//!
+//! Invariant, for every output: `payloads = delivered + dropped + pending`. A payload that was written off while the
+//! output was away and arrives all the same is counted as late, because it was counted as dropped before.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bootstrap::log_limit::LogLimit;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::intake::group::Group;
+use crate::intake::labels::LabelId;
+use crate::metrics::{DestinationMetrics, DropCause};
+use crate::outputs::health::{Health, Recovery};
+use crate::outputs::queue::Queue;
+
+/// What all outputs share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// How long an output is down before it leaves the mark.
+    pub(crate) leave_after: Duration,
+    /// Whether a sender's own source is nearly full.
+    pub(crate) is_backlogged: AtomicBool,
+    /// Room has become free somewhere, or an output has left.
+    pub(crate) changed: Notify,
+    /// Something may have to leave: wakes the watch over the outputs.
+    pub(crate) watch: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(leave_after: Duration) -> Self {
+        Self {
+            leave_after,
+            is_backlogged: AtomicBool::new(false),
+            changed: Notify::new(),
+            watch: Notify::new(),
+        }
+    }
+
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.is_backlogged.load(Ordering::SeqCst)
+    }
+}
+
+/// What an output is made of.
+#[derive(Debug)]
+pub(crate) struct OutputParts {
+    /// Its place among the outputs.
+    pub(crate) index: usize,
+    pub(crate) name: &'static str,
+    pub(crate) is_reliable: bool,
+    pub(crate) queue_bytes: usize,
+    pub(crate) metrics: DestinationMetrics,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// An output.
+#[derive(Debug)]
+pub(crate) struct Output {
+    index: usize,
+    name: &'static str,
+    is_reliable: bool,
+    queue: Queue,
+    health: Mutex<Health>,
+    has_left: AtomicBool,
+    /// Something in the queue may be void.
+    has_void: AtomicBool,
+    metrics: DestinationMetrics,
+    shared: Arc<Shared>,
+    drops: LogLimit,
+}
+
+impl Output {
+    pub(crate) fn new(parts: OutputParts) -> Self {
+        let OutputParts { index, name, is_reliable, queue_bytes, metrics, shared } = parts;
+        Self {
+            index,
+            name,
+            is_reliable,
+            queue: Queue::new(queue_bytes),
+            health: Mutex::default(),
+            has_left: AtomicBool::new(false),
+            has_void: AtomicBool::new(false),
+            metrics,
+            shared,
+            drops: LogLimit::default(),
+        }
+    }
+
+    /// `intake`, `file` or `stdout`.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether the mark waits for it.
+    pub(crate) fn is_reliable(&self) -> bool {
+        self.is_reliable
+    }
+
+    /// Whether the mark does not wait for it until it is back.
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    pub(crate) fn metrics(&self) -> &DestinationMetrics {
+        &self.metrics
+    }
+
+    /// The next group to write; `None` at the end. May be cancelled; for one reader.
+    pub(crate) async fn next(&self) -> Option<Arc<Group>> {
+        loop {
+            let group = self.queue.pop().await?;
+            if !group.is_void_for(self.index) {
+                return Some(group);
+            }
+            self.gave_up(&group, 0..group.len(), DropCause::OutputDown);
+        }
+    }
+
+    /// It has these documents.
+    pub(crate) fn delivered(&self, group: &Group, range: Range<u32>) {
+        let (resolved, counts) = group.resolve(self.index, range, Ok(()));
+        self.metrics.late.add(u64::from(resolved.written_off));
+        for (label, n) in counts {
+            self.metrics.deliver(label, n);
+        }
+        if resolved.is_finished {
+            self.release(group);
+        }
+    }
+
+    /// It will never have these documents.
+    pub(crate) fn gave_up(&self, group: &Group, range: Range<u32>, cause: DropCause) {
+        if self.drop_from(group, range, cause) {
+            self.release(group);
+        }
+    }
+
+    /// Takes a group that was counted for it, or gives it up when there is no room.
+    pub(crate) fn offer(&self, group: &Arc<Group>, has_room: bool) {
+        if has_room {
+            self.queue.push(group.clone());
+            return;
+        }
+        let cause = if self.is_reliable { DropCause::OutputDown } else { DropCause::QueueFull };
+        self.drop_from(group, 0..group.len(), cause);
+        self.say_dropped(cause, u64::from(group.n_fit()));
+    }
+
+    /// Frees the room of groups that were written off.
+    pub(crate) fn discard_void(&self) {
+        if !self.has_void.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        for group in self.queue.remove(|group| group.is_void_for(self.index)) {
+            self.gave_up(&group, 0..group.len(), DropCause::OutputDown);
+        }
+    }
+
+    /// Counts what the mark does not wait for and nobody else has.
+    pub(crate) fn write_off(&self, counts: &[(LabelId, u64)]) {
+        for (label, n) in counts {
+            self.metrics.drop_payloads(DropCause::OutputDown, *label, *n);
+        }
+        self.has_void.store(true, Ordering::SeqCst);
+        self.say_dropped(DropCause::OutputDown, counts.iter().map(|(_, n)| n).sum());
+    }
+
+    fn say_dropped(&self, cause: DropCause, dropped: u64) {
+        if dropped > 0
+            && let Some(suppressed) = self.drops.permit()
+        {
+            let (destination, cause) = (self.name, cause.name());
+            tracing::warn!(destination, cause, dropped, suppressed, "payloads are lost at an output");
+        }
+    }
+
+    fn drop_from(&self, group: &Group, range: Range<u32>, cause: DropCause) -> bool {
+        let (resolved, counts) = group.resolve(self.index, range, Err(cause));
+        for (label, n) in counts {
+            self.metrics.drop_payloads(cause, label, n);
+        }
+        resolved.is_finished
+    }
+
+    fn release(&self, group: &Group) {
+        self.queue.release(group.bytes());
+        self.shared.changed.notify_waiters();
+    }
+
+    /// A write begins, which may block.
+    pub(crate) fn began(&self) {
+        self.health().began(Instant::now());
+    }
+
+    /// A write or a request failed and will be repeated.
+    pub(crate) fn failed(&self) {
+        if self.health().failed(Instant::now()) {
+            tracing::warn!(destination = self.name, "an output is down");
+            self.shared.watch.notify_one();
+        }
+    }
+
+    /// A write or a request succeeded.
+    pub(crate) fn succeeded(&self) {
+        let mut health = self.health();
+        let recovery = health.succeeded();
+        // Under the lock, so that it cannot be overtaken by a decision to leave.
+        self.has_left.store(false, Ordering::SeqCst);
+        drop(health);
+        match recovery {
+            Recovery::Nothing => {}
+            Recovery::Up => tracing::info!(destination = self.name, "an output is back"),
+            Recovery::Returned => {
+                tracing::info!(
+                    destination = self.name,
+                    "an output is back: what is settled waits for it again"
+                );
+            }
+        }
+    }
+
+    /// Whether it works and the mark waits for it.
+    pub(crate) fn is_up(&self, now: Instant) -> bool {
+        !self.has_left() && self.health().is_up(now)
+    }
+
+    /// Leaves the mark if it is time to; when it is hurried, as soon as it is down. True when that is new.
+    pub(crate) fn leave_if_due(&self, now: Instant, is_hurried: bool) -> bool {
+        let mut health = self.health();
+        if !health.leave(now, self.shared.leave_after, is_hurried) {
+            return false;
+        }
+        self.has_left.store(true, Ordering::SeqCst);
+        let down_for = health.down_for(now);
+        drop(health);
+        tracing::error!(
+            destination = self.name,
+            down_seconds = down_for.as_secs(),
+            queue_bytes = self.queue.bytes(),
+            "an output is down for too long: nothing waits for it until it is back, and what does not fit in its \
+             queue or what no other output has is lost"
+        );
+        true
+    }
+
+    /// When it is to leave the mark.
+    pub(crate) fn leaves_at(&self, is_hurried: bool) -> Option<Instant> {
+        self.health().leaves_at(self.shared.leave_after, is_hurried)
+    }
+
+    /// Brings the gauges up to date.
+    pub(crate) fn show(&self) {
+        let down_for = self.health().down_for(Instant::now());
+        self.metrics.show(down_for, self.has_left(), self.queue.bytes());
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
