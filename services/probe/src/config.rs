@@ -112,7 +112,8 @@ pub struct BatchConfig {
     /// Events in one batch. Larger: fewer bytes and less work per event when there are many. Default 4096; 0 is
     /// refused.
     pub events: NonZeroUsize,
-    /// Time the first event of a batch may wait. Larger: fewer bytes per event, later detection. Default 20ms.
+    /// Time the first event of a batch may wait, in steps of the 20ms between two drains. Larger: fewer bytes per event,
+    /// later detection. Default 20ms.
     #[serde(deserialize_with = "bootstrap::config::time")]
     pub age: Duration,
 }

@@ -22,6 +22,9 @@ use crate::flow::order::{self, Order};
 use crate::flow::source::{Drained, KernelCounts, Source};
 use crate::metrics::Metrics;
 
+/// Time between two steps while records come.
+pub const STEP_NS: u64 = 20_000_000;
+
 /// Pause between two warnings about the same thing.
 const WARN_PAUSE_NS: u64 = 60_000_000_000;
 
@@ -280,7 +283,8 @@ impl<S: Source> Drain<S> {
         for event in ready {
             self.pass(event, now_ns);
         }
-        self.batcher.due(now_ns);
+        // What would be too old at the next step leaves with this one: no step is made for it alone.
+        self.batcher.due(now_ns.saturating_add(STEP_NS));
         self.pass_on(cut_ns.min(now_ns));
         for id in self.workloads.forget(now_ns) {
             self.source.forget(id);

@@ -14,14 +14,14 @@ use tokio::sync::watch;
 
 use crate::backlog::handover::Handover;
 use crate::context::host::boot_ns;
-use crate::flow::drain::Drain;
+use crate::flow::drain::{Drain, STEP_NS};
 use crate::flow::source::Source;
 use crate::server::Published;
 use crate::server::about::About;
 
 /// Pause between two drains while records come. The rings report only when they fill up, so this also bounds how
 /// old an event gets.
-const BUSY_PAUSE: Duration = Duration::from_millis(20);
+const BUSY_PAUSE: Duration = Duration::from_nanos(STEP_NS);
 
 /// Pause after [`IDLE_AFTER_NS`] without a record, if the source cannot wake us at the next one.
 const IDLE_PAUSE: Duration = Duration::from_millis(500);
@@ -65,14 +65,15 @@ impl<S: Source> Drainer<S> {
     pub fn run(mut self, stopped: &PipeReader) {
         let mut last_record_ns = boot_ns();
         let mut last_tick_ns = last_record_ns;
-        let mut is_settled = false;
+        let (mut is_settled, mut has_records) = (false, false);
         loop {
             let now_ns = boot_ns();
             let is_idle = now_ns.saturating_sub(last_record_ns) > IDLE_AFTER_NS;
             // Asked for before the drain: what comes after it then wakes us.
             let wakes = is_idle && self.drain.sleep();
             let is_quiet = is_idle && is_settled;
-            if self.drain.step(now_ns) > 0 {
+            let had_records = std::mem::replace(&mut has_records, self.drain.step(now_ns) > 0);
+            if has_records {
                 last_record_ns = now_ns;
             }
             let tick_ns = last_tick_ns.saturating_add(if is_quiet { QUIET_TICK_NS } else { TICK_NS });
@@ -86,10 +87,11 @@ impl<S: Source> Drainer<S> {
                 (false, true) => Duration::from_nanos(TICK_NS),
                 (false, false) => IDLE_PAUSE,
             };
-            let until_deadline = self
-                .drain
-                .deadline_ns()
-                .map(|deadline| Duration::from_nanos(deadline.saturating_sub(boot_ns())));
+            // While records keep coming the next regular drain is soon enough: to wake for those that were too new, which
+            // there always are, would be a drain every two milliseconds.
+            let deadline_ns = self.drain.deadline_ns().filter(|_| !(had_records && has_records));
+            let until_deadline =
+                deadline_ns.map(|deadline| Duration::from_nanos(deadline.saturating_sub(boot_ns())));
             if self.wait(until_deadline.map_or(pause, |left| left.min(pause)), stopped) {
                 break;
             }

@@ -29,7 +29,7 @@ fn bench(scope: &str) -> Bench {
         source: source.clone(),
         scope: scope.parse().unwrap(),
         workloads: Workloads::new(vec![nowhere], 100, 0),
-        batcher: Batcher::new(100, 20_000_000),
+        batcher: Batcher::new(100, 2 * STEP_NS),
         handover: Arc::clone(&handover),
         metrics,
     });
@@ -152,9 +152,13 @@ fn events_newer_than_the_slack_wait_and_the_deadline_says_until_when() {
     assert_eq!(bench.drain.deadline_ns(), Some(LATER - 1 + order::SLACK_NS));
     assert_eq!(sent(&bench).len(), 0);
     bench.drain.step(LATER + order::SLACK_NS);
-    assert_eq!(bench.drain.deadline_ns(), Some(LATER - 1 + 20_000_000), "now the batch waits to be full");
-    bench.drain.step(LATER + 20_000_000);
-    assert_eq!((sent(&bench).len(), bench.drain.deadline_ns()), (1, None));
+    assert_eq!(bench.drain.deadline_ns(), Some(LATER - 1 + 2 * STEP_NS), "now the batch waits to be full");
+    bench.drain.step(LATER + STEP_NS);
+    assert_eq!(
+        (sent(&bench).len(), bench.drain.deadline_ns()),
+        (1, None),
+        "at the next step it would be too old"
+    );
 }
 
 #[test]
