@@ -107,7 +107,7 @@ pub fn number(bytes: &[u8]) -> u64 {
 /// more than [`MAX_ROWS`] events or strings is refused by [`decode`].
 #[must_use]
 pub fn encode(seq: u64, processes: &[KnownProcess], events: &[Event]) -> v1::Batch {
-    let mut encoder = encode::Encoder::default();
+    let mut encoder = encode::Encoder::for_events(events.len());
     processes.iter().for_each(|process| encoder.process(process));
     events.iter().for_each(|event| encoder.event(event));
     encoder.finish(seq)

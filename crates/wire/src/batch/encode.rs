@@ -62,6 +62,15 @@ struct TaskRow {
 }
 
 impl<'a> Encoder<'a> {
+    /// One with room for this many events, each perhaps of a file of its own.
+    pub(super) fn for_events(events: usize) -> Self {
+        let mut encoder = Self::default();
+        encoder.texts.0.reserve(events);
+        encoder.files.by_pointer.reserve(events);
+        encoder.files.by_value.0.reserve(events);
+        encoder
+    }
+
     /// Adds a process that runs already.
     pub(super) fn process(&mut self, process: &'a KnownProcess) {
         let start_ns = process.task.process.start_ns;

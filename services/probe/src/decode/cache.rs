@@ -11,15 +11,18 @@ use zerocopy::IntoBytes as _;
 
 use super::convert;
 
-const SLOTS: usize = 256;
+/// Threads and control groups that are busy at the same time; a power of two.
+const TASK_SLOTS: usize = 256;
+/// Files that a busy machine opens again and again; a power of two. Full, they take some 2 MiB.
+const FILE_SLOTS: usize = 4096;
 /// Paths beyond this are rare, and comparing them costs more than it saves.
 const CACHED_PATH_BYTES: usize = 512;
 
 /// Tasks by their thread, and cgroups by their id.
 #[derive(Debug, Default)]
 pub(super) struct TaskCache {
-    tasks: Slots<(task_context, Arc<Task>)>,
-    cgroups: Slots<Arc<Cgroup>>,
+    tasks: Slots<(task_context, Arc<Task>), TASK_SLOTS>,
+    cgroups: Slots<Arc<Cgroup>, TASK_SLOTS>,
 }
 
 impl TaskCache {
@@ -36,7 +39,7 @@ impl TaskCache {
     }
 }
 
-fn cgroup(cgroups: &mut Slots<Arc<Cgroup>>, id: u64) -> Arc<Cgroup> {
+fn cgroup(cgroups: &mut Slots<Arc<Cgroup>, TASK_SLOTS>, id: u64) -> Arc<Cgroup> {
     let slot = cgroups.slot(id);
     if let Some(cgroup) = slot
         && cgroup.id == id
@@ -51,7 +54,7 @@ fn cgroup(cgroups: &mut Slots<Arc<Cgroup>>, id: u64) -> Arc<Cgroup> {
 /// Files by inode.
 #[derive(Debug, Default)]
 pub(super) struct FileCache {
-    files: Slots<CachedFile>,
+    files: Slots<CachedFile, FILE_SLOTS>,
 }
 
 #[derive(Debug)]
@@ -87,19 +90,21 @@ impl FileCache {
 
 /// A table in which a key has exactly one place.
 #[derive(Debug)]
-struct Slots<T>(Box<[Option<T>; SLOTS]>);
+struct Slots<T, const N: usize>(Box<[Option<T>]>);
 
-impl<T> Default for Slots<T> {
+impl<T, const N: usize> Default for Slots<T, N> {
     fn default() -> Self {
-        Self(Box::new([const { None }; SLOTS]))
+        const { assert!(N.is_power_of_two(), "a place is the low bits of a key") };
+        Self(std::iter::repeat_with(|| None).take(N).collect())
     }
 }
 
-impl<T> Slots<T> {
+impl<T, const N: usize> Slots<T, N> {
     fn slot(&mut self, key: u64) -> &mut Option<T> {
-        let [first, ..] = (key ^ (key >> 8)).to_le_bytes();
-        let place: &mut [Option<T>; SLOTS] = &mut self.0;
-        #[expect(clippy::indexing_slicing, reason = "a byte is always below the 256 slots")]
-        &mut place[usize::from(first)]
+        // Numbers that are given one after the other have places one after the other; inodes also come in blocks.
+        #[expect(clippy::cast_possible_truncation, reason = "only the low bits are wanted")]
+        let place = (key ^ (key >> N.trailing_zeros())) as usize & (N - 1);
+        #[expect(clippy::indexing_slicing, reason = "the mask keeps it below the N slots")]
+        &mut self.0[place]
     }
 }
