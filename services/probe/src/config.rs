@@ -72,10 +72,10 @@ pub struct RingConfig {
     /// Ring of process starts and ends. Larger: survives longer fork storms. Default 4 MiB.
     pub never_drop_bytes: RingBytes,
     /// Ring of arguments and environment. Larger: fewer execs are reported without them while many start with long
-    /// ones. Default 4 MiB.
+    /// ones. Default 2 MiB.
     pub strings_bytes: RingBytes,
     /// Ring of file events. Larger: survives longer bursts while the probe is not scheduled, but takes memory, and one
-    /// drain of it delays what comes after. Default 8 MiB.
+    /// drain of it delays what comes after. Default 4 MiB.
     pub bulk_bytes: RingBytes,
 }
 
@@ -83,8 +83,8 @@ impl Default for RingConfig {
     fn default() -> Self {
         Self {
             never_drop_bytes: RingBytes(4 << 20),
-            strings_bytes: RingBytes(4 << 20),
-            bulk_bytes: RingBytes(8 << 20),
+            strings_bytes: RingBytes(2 << 20),
+            bulk_bytes: RingBytes(4 << 20),
         }
     }
 }
