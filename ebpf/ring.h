@@ -4,7 +4,8 @@
  *
  * A record is copied with its exact length. A CPU wakes the reader once per so many bytes that it has sent; below that
  * the reader's timer is soon enough, and a wake-up would cost more than the record. Counting what was sent, instead of
- * asking the ring what waits, keeps CPUs from reading each other's positions.
+ * asking the ring what waits, keeps CPUs from reading each other's positions. A reader that has no timer, because
+ * nothing happened for a while, is woken by the first record.
  *
  * Nobody can push the others out. What a cgroup has sent is summed between two drains, and once that is more than a
  * share (a quarter of the ring) the cgroup may fill the ring only up to the half. The other half is for those who send
@@ -43,8 +44,13 @@ const volatile __u64 never_drop_share = 1 << 18;
 const volatile __u64 strings_share = 1 << 18;
 const volatile __u64 bulk_share = 1 << 18;
 
-/* User space adds one when it begins to drain. The only variable in .bss: user space writes the map as one number. */
+/*
+ * User space adds one when it begins to drain, and sets ASLEEP when it will not come back by itself soon. The only variable
+ * in .bss: user space writes the map as one number.
+ */
 volatile __u64 epoch;
+
+#define ASLEEP (1ULL << 63)
 
 #define EPOCH_BITS 24
 #define SHARE_TRIES 4
@@ -109,6 +115,12 @@ __noinline int is_over_share(__u64 cgroup, __u32 ring, __u64 size, __u64 limit)
 	return 0;
 }
 
+/* Whether the next record must wake the reader: true once each time it went to sleep. */
+static __always_inline bool is_awaited(void)
+{
+	return (epoch & ASLEEP) && (__sync_fetch_and_and(&epoch, ~ASLEEP) & ASLEEP);
+}
+
 /* The only way into a ring: what does not get in is counted. Records that are nobody's have no share. */
 #define send(ring, kind, cgroup, record, size)                                                                  \
 	({                                                                                                      \
@@ -120,7 +132,7 @@ __noinline int is_over_share(__u64 cgroup, __u32 ring, __u64 size, __u64 limit)
 			_cause = LOSS_RING_SHARE;                                                               \
 		else                                                                                            \
 			_error = bpf_ringbuf_output(&ring, (record), _size,                                     \
-						    crosses_mark(INDEX_OF_##ring, _size, ring##_mark) ?         \
+						    crosses_mark(INDEX_OF_##ring, _size, ring##_mark) || is_awaited() ? \
 							    BPF_RB_FORCE_WAKEUP :                               \
 							    BPF_RB_NO_WAKEUP);                                  \
 		if (_error)                                                                                     \

@@ -136,6 +136,13 @@ impl Sensor {
         None
     }
 
+    /// Asks for [`Self::ready_fd`] to become readable at the next record, however few wait; holds over one drain. False when
+    /// it cannot be asked for. A record that is being written meanwhile may not have seen the question: the drain after
+    /// the next one must not be far away.
+    pub fn sleep(&mut self) -> bool {
+        self.epoch.sleep()
+    }
+
     /// Becomes readable when a ring is filled to its mark. Records below the mark make no noise, so also drain on a
     /// timer.
     #[must_use]
@@ -204,19 +211,30 @@ impl AsFd for Sensor {
 struct Epoch {
     map: Array<MapData, u64>,
     number: u64,
+    /// Whether the next drain is made by somebody who goes to sleep after it.
+    is_before_sleep: bool,
 }
+
+/// The bit that asks the programs for a wake-up at the next record; they clear it.
+const ASLEEP: u64 = 1 << 63;
 
 impl Epoch {
     fn new(map: Map) -> Result<Self, SensorError> {
-        Ok(Self { map: map.try_into().map_err(LoadError::Map)?, number: 0 })
+        Ok(Self { map: map.try_into().map_err(LoadError::Map)?, number: 0, is_before_sleep: false })
     }
 
     fn advance(&mut self) {
         self.number += 1;
-        // The only element of an array can always be written.
-        if let Err(error) = self.map.set(0, self.number, 0) {
+        let asleep = if std::mem::take(&mut self.is_before_sleep) { ASLEEP } else { 0 };
+        if let Err(error) = self.map.set(0, self.number | asleep, 0) {
+            // The only element of an array can always be written.
             tracing::debug!(%error, "shares of the rings are not renewed");
         }
+    }
+
+    fn sleep(&mut self) -> bool {
+        self.is_before_sleep = self.map.set(0, self.number | ASLEEP, 0).is_ok();
+        self.is_before_sleep
     }
 }
 

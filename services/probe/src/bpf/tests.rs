@@ -3,6 +3,7 @@
 //! They need root and BTF; without, each says that it is skipped ([`skipped`]). What is watched is this test program
 //! again, run with one ignored test that does the work (`workload`).
 
+mod asleep;
 mod attach;
 mod busy;
 mod cost;

@@ -65,16 +65,18 @@ impl<S: Source> Drainer<S> {
     pub fn run(mut self, stopped: &PipeReader) {
         let mut last_record_ns = boot_ns();
         let mut last_tick_ns = last_record_ns;
-        let (mut is_settled, mut has_records) = (false, false);
+        let (mut is_settled, mut has_records, mut wakes) = (false, false, false);
         loop {
             let now_ns = boot_ns();
             let is_idle = now_ns.saturating_sub(last_record_ns) > IDLE_AFTER_NS;
-            // Asked for before the drain: what comes after it then wakes us.
-            let wakes = is_idle && self.drain.sleep();
+            // Asked for before the drain: what comes after it then wakes us, except what was on its way into a ring when we
+            // asked. So the drain after the first question comes soon, and only the ones after it do not.
+            let woke_before = std::mem::replace(&mut wakes, is_idle && self.drain.sleep());
             let is_quiet = is_idle && is_settled;
             let had_records = std::mem::replace(&mut has_records, self.drain.step(now_ns) > 0);
             if has_records {
                 last_record_ns = now_ns;
+                wakes = false;
             }
             let tick_ns = last_tick_ns.saturating_add(if is_quiet { QUIET_TICK_NS } else { TICK_NS });
             if now_ns >= tick_ns {
@@ -83,6 +85,7 @@ impl<S: Source> Drainer<S> {
             }
             let pause = match (last_record_ns == now_ns || !is_idle, wakes) {
                 (true, _) => BUSY_PAUSE,
+                (false, true) if !woke_before => BUSY_PAUSE,
                 (false, true) if is_quiet => Duration::from_nanos(QUIET_TICK_NS),
                 (false, true) => Duration::from_nanos(TICK_NS),
                 (false, false) => IDLE_PAUSE,

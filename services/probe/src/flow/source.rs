@@ -132,6 +132,10 @@ impl Source for KernelSource {
         self.sensor.forget(cgroup);
     }
 
+    fn sleep(&mut self) -> bool {
+        self.sensor.sleep()
+    }
+
     fn stop(&mut self) {
         self.sensor.detach();
     }
