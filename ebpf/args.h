@@ -64,12 +64,17 @@ static __always_inline void send_strings(struct scratch *scratch, struct strings
 }
 
 /*
- * Both lists. A function of its own, because the verifier else follows each way through it to the end of the program; the
- * result means nothing.
+ * Both lists. Not static, because the verifier else follows each way through it to the end of the program, and searches all
+ * types of the kernel for each pointer on the way; the result means nothing.
  */
-static __noinline int send_lists(struct scratch *scratch, struct mm_struct *mm, __u64 exec_id, __u64 cgroup)
+__noinline int send_lists(struct scratch *scratch)
 {
-	send_strings(scratch, &scratch->args, exec_id, cgroup, STRINGS_ARGS, mm->arg_start, mm->arg_end);
-	send_strings(scratch, &scratch->envs, exec_id, cgroup, STRINGS_ENVS, mm->env_start, mm->env_end);
+	struct strings_of_exec *lists;
+
+	if (!scratch)
+		return 0;
+	lists = &scratch->lists;
+	send_strings(scratch, &scratch->args, lists->exec_id, lists->cgroup, STRINGS_ARGS, lists->arg_start, lists->arg_end);
+	send_strings(scratch, &scratch->envs, lists->exec_id, lists->cgroup, STRINGS_ENVS, lists->env_start, lists->env_end);
 	return 0;
 }

@@ -115,10 +115,18 @@ __noinline int is_over_share(__u64 cgroup, __u32 ring, __u64 size, __u64 limit)
 	return 0;
 }
 
-/* Whether the next record must wake the reader: true once each time it went to sleep. */
-static __always_inline bool is_awaited(void)
+/*
+ * How to send a record: the reader is woken by those that cross a mark, and by the first one after it went to sleep. Not
+ * static, as above: what follows a record would be verified for every way through this.
+ */
+__noinline int wake_up(__u32 ring, __u64 size, __u64 mark)
 {
-	return (epoch & ASLEEP) && (__sync_fetch_and_and(&epoch, ~ASLEEP) & ASLEEP);
+	barrier_var(ring);
+	if (ring >= RINGS || crosses_mark(ring, size, mark))
+		return BPF_RB_FORCE_WAKEUP;
+	if ((epoch & ASLEEP) && (__sync_fetch_and_and(&epoch, ~ASLEEP) & ASLEEP))
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
 }
 
 /* The only way into a ring: what does not get in is counted. Records that are nobody's have no share. */
@@ -132,9 +140,7 @@ static __always_inline bool is_awaited(void)
 			_cause = LOSS_RING_SHARE;                                                               \
 		else                                                                                            \
 			_error = bpf_ringbuf_output(&ring, (record), _size,                                     \
-						    crosses_mark(INDEX_OF_##ring, _size, ring##_mark) || is_awaited() ? \
-							    BPF_RB_FORCE_WAKEUP :                               \
-							    BPF_RB_NO_WAKEUP);                                  \
+						    wake_up(INDEX_OF_##ring, _size, ring##_mark));              \
 		if (_error)                                                                                     \
 			count_lost(_cause, (kind), _cgroup);                                                             \
 		_error;                                                                                         \

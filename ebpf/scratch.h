@@ -67,6 +67,16 @@ struct strings_walk {
 	__u32 pad;
 };
 
+/* Where the lists of an exec are, and whose they are. */
+struct strings_of_exec {
+	__u64 exec_id;
+	__u64 cgroup;
+	__u64 arg_start;
+	__u64 arg_end;
+	__u64 env_start;
+	__u64 env_end;
+};
+
 /* What was sent of a list. In memory because the verifier forgets it there. */
 struct strings_sent {
 	__u32 sent;
@@ -114,6 +124,7 @@ struct scratch {
 	__u64 level;
 	struct walk walk;
 	struct place from;
+	struct strings_of_exec lists;
 	struct strings_walk strings;
 	struct strings_sent args;
 	struct strings_sent envs;

@@ -129,8 +129,10 @@ static __always_inline void read_directory(struct place *out, struct task_struct
 	out->mount = 0;
 	out->dentry = 0;
 	if (descriptor == AT_FDCWD) {
-		out->mount = (__u64)task->fs->pwd.mnt;
-		out->dentry = (__u64)task->fs->pwd.dentry;
+		struct fs_struct *fs = task->fs;
+
+		out->mount = (__u64)fs->pwd.mnt;
+		out->dentry = (__u64)fs->pwd.dentry;
 		return;
 	}
 	file = file_of_descriptor(task->files, descriptor);

@@ -73,9 +73,13 @@ static __always_inline __u32 fill_script(struct scratch *scratch, __u32 position
 					 struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct closing_walk *walk = &scratch->closing;
+	const char *filename = bprm->filename;
+	struct fs_struct *fs;
 	long length;
 
-	if (bprm->filename == bprm->interp)
+	/* Read once, not again on every way to its use. */
+	barrier_var(filename);
+	if (filename == bprm->interp)
 		return position;
 	/* Kept open when the interpreter gets the script as a descriptor (binfmt_misc). */
 	walk->file = (__u64)bprm->executable;
@@ -88,12 +92,13 @@ static __always_inline __u32 fill_script(struct scratch *scratch, __u32 position
 
 	/* Only the name is left, in the kernel's copy, relative to the working directory. */
 	event->script.flags = FILE_PRESENT;
-	scratch->from.mount = (__u64)task->fs->pwd.mnt;
-	scratch->from.dentry = (__u64)task->fs->pwd.dentry;
+	fs = task->fs;
+	scratch->from.mount = (__u64)fs->pwd.mnt;
+	scratch->from.dentry = (__u64)fs->pwd.dentry;
 	position = walk_at(scratch, &event->script, position);
 	event->script.path_state = PATH_ARGUMENT;
 	length = bpf_probe_read_kernel_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
-					   bprm->filename);
+					   filename);
 	if (length > 1) {
 		event->script.argument_len = length - 1;
 		position += length - 1;
@@ -105,11 +110,19 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 					__u64 cgroup)
 {
 	struct exec_event *event = (void *)scratch->record;
+	struct strings_of_exec *lists = &scratch->lists;
 	struct task_struct *parent;
+	struct mm_struct *mm = task->mm;
 	__u64 exec_id = bpf_ktime_get_boot_ns();
 	__u32 size = sizeof(*event);
 
-	send_lists(scratch, task->mm, exec_id, cgroup);
+	lists->exec_id = exec_id;
+	lists->cgroup = cgroup;
+	lists->arg_start = mm->arg_start;
+	lists->arg_end = mm->arg_end;
+	lists->env_start = mm->env_start;
+	lists->env_end = mm->env_end;
+	send_lists(scratch);
 	__builtin_memset(event, 0, sizeof(*event));
 	begin_walks(scratch, task);
 	parent = fill_task(&event->task, task, cgroup);
@@ -120,7 +133,7 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 	event->args_flags = scratch->args.flags;
 	event->envs_flags = scratch->envs.flags;
 	fill_tty(event->tty, task);
-	size = fill_file(scratch, size, &event->executable, task->mm->exe_file, 0, true);
+	size = fill_file(scratch, size, &event->executable, mm->exe_file, 0, true);
 	size = fill_script(scratch, size, event, task, bprm);
 	fill_header(&event->header, EVENT_EXEC, size);
 	send(never_drop, EVENT_EXEC, cgroup, event, size & (RECORD_BYTES - 1));

@@ -37,8 +37,24 @@ pub(super) fn kernel_types() -> Result<KernelTypes, LoadError> {
     KernelTypes::read(OBJECT)
 }
 
+/// The types, and the maps made with them. The library's loader reads all types again when it is made, whatever it is given
+/// afterwards, so that happens beside.
+pub(super) fn start(config: &SensorConfig) -> Result<(KernelTypes, Ebpf), LoadError> {
+    std::thread::scope(|scope| {
+        let loader = scope.spawn(EbpfLoader::new);
+        let types = kernel_types()?;
+        let loader = loader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let ebpf = open(loader, config, &types)?;
+        Ok((types, ebpf))
+    })
+}
+
 /// Creates the maps. Nothing is attached yet.
-pub(super) fn open(config: &SensorConfig, types: &KernelTypes) -> Result<Ebpf, LoadError> {
+pub(super) fn open(
+    loader: EbpfLoader<'static>,
+    config: &SensorConfig,
+    types: &KernelTypes,
+) -> Result<Ebpf, LoadError> {
     let mode = match config.scope {
         Scope::Containers => scope_mode::SCOPE_CONTAINERS,
         Scope::Cgroup { .. } => scope_mode::SCOPE_CGROUP,
@@ -50,7 +66,9 @@ pub(super) fn open(config: &SensorConfig, types: &KernelTypes) -> Result<Ebpf, L
     let (bulk_mark, never_drop_mark, strings_mark) = (mark(bulk), mark(never_drop), mark(strings));
     let v1_mask = scope::v1_mask();
     let is_preemptible = u8::from(is_preemptible());
-    EbpfLoader::new()
+    // Lives shorter than what it was made as: it borrows from here on.
+    let mut loader: EbpfLoader<'_> = loader;
+    loader
         .btf(Some(types.for_relocation()))
         .override_global("scope_mode", &mode.0, true)
         .override_global("v1_controllers", &v1_mask, true)
@@ -157,8 +175,7 @@ pub struct HookTrial {
 /// When the object itself cannot be used.
 pub fn try_hooks() -> Result<Vec<HookTrial>, SensorError> {
     let config = SensorConfig::of_nothing();
-    let types = kernel_types()?;
-    let mut ebpf = open(&config, &types)?;
+    let (types, mut ebpf) = start(&config)?;
     let (reports, _attached) = attach(&mut ebpf, &config.kinds, &types)?;
     let trial = |report: HookReport| {
         let hook = HOOKS.iter().find(|hook| hook.name == report.kind);

@@ -43,8 +43,7 @@ impl Sensor {
     /// # Errors
     /// When the object itself cannot be used: no BTF, no permission, no memory.
     pub fn load(config: &SensorConfig) -> Result<Self, SensorError> {
-        let types = loader::kernel_types()?;
-        let mut ebpf = loader::open(config, &types)?;
+        let (types, mut ebpf) = loader::start(config)?;
         let bulk = Ring::new(loader::take_map(&mut ebpf, "bulk")?, "bulk")?;
         let never_drop = Ring::new(loader::take_map(&mut ebpf, "never_drop")?, "never_drop")?;
         let strings = Ring::new(loader::take_map(&mut ebpf, "strings")?, "strings")?;

@@ -17,6 +17,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use aya::EbpfLoader;
 use event::{Event, Kind, Open, PerKind, Text, What};
 
 use super::*;
@@ -231,7 +232,7 @@ fn the_few_types_of_the_kernel_relocate_the_programs_as_all_of_them_do() {
     let all = kernel_types::KernelTypes { needed: None, ..loader::kernel_types().unwrap() };
     // A tag is a hash of the instructions.
     let tags = |types| {
-        let mut ebpf = loader::open(&config, types).unwrap();
+        let mut ebpf = loader::open(EbpfLoader::new(), &config, types).unwrap();
         programs::load(&mut ebpf, &config.kinds, &types.all);
         let tag = |(name, program): (&str, &aya::programs::Program)| {
             Some((name.to_owned(), program.info().ok()?.tag()))

@@ -87,7 +87,8 @@ fn cost_of_the_start() {
     };
     for _ in 0..3 {
         let types = timed("types of the kernel", || loader::kernel_types().unwrap());
-        let mut ebpf = timed("maps and relocation", || loader::open(&config, &types).unwrap());
+        let mut ebpf =
+            timed("maps and relocation", || loader::open(EbpfLoader::new(), &config, &types).unwrap());
         let attached = timed("programs", || loader::attach(&mut ebpf, &config.kinds, &types).unwrap());
         for (name, program) in ebpf.programs() {
             let Ok(info) = program.info() else { continue };
