@@ -29,7 +29,7 @@ mod writer;
 
 pub use cache::CacheStats;
 pub use constants::{category, open_flags, outcome};
-pub use custom::{NOT_OBSERVED, take_envelope, write_not_observed};
+pub use custom::{CustomBody, CustomEvent, NOT_OBSERVED, take_envelope, write_custom};
 pub use names::Names;
 pub use writer::{MAX_DOCUMENT_BYTES, Writer, write_uncached};
 

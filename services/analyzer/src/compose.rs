@@ -18,7 +18,7 @@ use crate::link::ingest::{Ingest, Outlets, Room};
 use crate::metrics::{self, Metrics};
 use crate::output::outbox::{Fixed, Outbox, OutboxParts, Queue, Reporter, Tagger, ToOutbox};
 use crate::output::subscribers::{Recorders, SubscriptionManager};
-use crate::stages::dispatch::{KindMonitor, Stages};
+use crate::stages;
 use crate::stages::pipeline::Pipeline;
 
 /// How long the link may take to hand over the batch it holds when the service ends.
@@ -78,8 +78,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     let audience = subscriptions.audience();
     let subscriptions = start(subscriptions, config.queues.subscriptions.get());
 
-    let stages =
-        Stages { monitors: vec![Box::new(KindMonitor(metrics.events.clone()))], ..Stages::default() };
+    let stages = stages::configured(config.internal_monitoring, metrics.events.clone());
     let ingest = Ingest::new(
         Pipeline::new(config.tree, config.scrub.scrubber()?, stages),
         names,

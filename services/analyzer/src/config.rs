@@ -24,6 +24,8 @@ pub struct Config {
     pub outbox: OutboxConfig,
     /// What the reporter gets.
     pub output: OutputConfig,
+    /// What the system says of itself.
+    pub internal_monitoring: MonitoringConfig,
     /// What is removed from command lines and environments.
     pub scrub: ScrubConfig,
     /// Names of users and groups.
@@ -67,9 +69,9 @@ impl Default for SocketsConfig {
 pub struct TreeConfig {
     /// Processes, living and just ended. Default 65536.
     pub max_processes: NonZeroUsize,
-    /// Memory of all images with their strings. Default 128 MiB.
+    /// Memory of all runs with their strings. Default 128 MiB.
     pub max_bytes: NonZeroUsize,
-    /// Ancestors kept per image; a longer lineage is cut to its nearest half and says so. Default 128.
+    /// Ancestors kept per run; a longer lineage is cut to its nearest half and says so. Default 128.
     pub max_depth: NonZeroUsize,
     /// How long an ended process is kept for events that arrive late. Default 2s.
     #[serde(deserialize_with = "bootstrap::config::time")]
@@ -90,6 +92,15 @@ impl From<TreeConfig> for Limits {
         let TreeConfig { max_processes, max_bytes, max_depth, keep_ended, max_ended } = config;
         Self { max_processes, max_bytes, max_depth, keep_ended, max_ended }
     }
+}
+
+/// `[internal_monitoring]`: what the system says of itself. That events were lost or not observed is always said.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MonitoringConfig {
+    /// Report events with a path that is not whole, without a known process or with a hole in the lineage: the first of a
+    /// workload, and one each 30 s. Default false.
+    pub enabled: bool,
 }
 
 /// `[tags]`: where the tags of a container come from.

@@ -10,9 +10,10 @@ use event::Host;
 use wire::WireError;
 
 use crate::config::{Config, ScrubError};
+use crate::metrics::Metrics;
 use crate::output::render::{BatchIds, Renderer};
 use crate::output::subscribers;
-use crate::stages::dispatch::Stages;
+use crate::stages;
 use crate::stages::pipeline::Pipeline;
 
 /// Why a capture was not replayed to its end.
@@ -72,7 +73,8 @@ fn replay_items(
     format: Format,
     out: &mut impl Write,
 ) -> Result<u64, ReplayError> {
-    let mut pipeline = Pipeline::new(config.tree, config.scrub.scrubber()?, Stages::default());
+    let stages = stages::configured(config.internal_monitoring, Metrics::new().events);
+    let mut pipeline = Pipeline::new(config.tree, config.scrub.scrubber()?, stages);
     let mut renderer = Renderer::new(&Host::default(), event_json::Names::default());
     let mut count = 0;
     let mut line = Vec::new();
@@ -104,9 +106,9 @@ fn replay_items(
                     line.push(b'\n');
                     out.write_all(&line)?;
                 }
-                for (index, gap) in (processed.events.len()..).zip(&processed.news.not_observed) {
+                for (index, custom) in (processed.events.len()..).zip(&processed.custom) {
                     line.clear();
-                    renderer.not_observed(&mut line, &ids, index, gap);
+                    renderer.custom(&mut line, &ids, index, custom, &processed.events);
                     line.push(b'\n');
                     out.write_all(&line)?;
                 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use analyzer::config::TreeConfig;
 use analyzer::context::scrub::Scrubber;
-use analyzer::stages::dispatch::{KindMonitor, Stages};
+use analyzer::stages::dispatch::Stages;
+use analyzer::stages::monitors::kinds::KindMonitor;
 use analyzer::stages::pipeline::Pipeline;
 
 use crate::probe::Taken;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use actix::Recipient;
 use bytes::Bytes;
-use event::{Event, Host, NotObserved, PerKind};
+use event::{Event, Host, PerKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tonic::Status;
 use wire::batch::{Decoded, Lane, News};
@@ -22,6 +22,7 @@ use crate::output::payloads::Payloads;
 use crate::output::render::Renderer;
 use crate::output::subscribers::{Audience, Publish, Recorders};
 use crate::stages::dispatch::Dispatched;
+use crate::stages::out::{Custom, Emitted};
 use crate::stages::pipeline::{Pipeline, Processed};
 use bootstrap::log_limit::LogLimit;
 
@@ -36,8 +37,25 @@ pub struct Published {
     pub seq: u64,
     /// The events, in order.
     pub events: Vec<Dispatched>,
-    /// Times that nobody observed.
-    pub not_observed: Vec<NotObserved>,
+    /// Those that a stage sends to every output.
+    pub emitted: Vec<Emitted>,
+    /// What the stages say of the system itself.
+    pub custom: Vec<Custom>,
+}
+
+impl Published {
+    /// Picks the events that no stage sends to the outputs.
+    fn untaken<'a>(&self) -> impl FnMut((usize, &'a Dispatched)) -> Option<&'a Dispatched> {
+        let mut emitted = self.emitted.iter().map(|emitted| emitted.position).peekable();
+        move |(position, event)| {
+            let mut is_taken = false;
+            // Positions grow; what several stages emitted is there several times.
+            while emitted.next_if_eq(&position).is_some() {
+                is_taken = true;
+            }
+            (!is_taken).then_some(event)
+        }
+    }
 }
 
 /// What the link to the probe brings.
@@ -279,14 +297,14 @@ impl Ingest {
         }
         let published = self.publish(processed);
         self.tell(published.seq, false, |ingest| {
+            let takes_events = ingest.events == OutputEvents::All;
             let mut no_taker = PerKind::default();
-            if ingest.events == OutputEvents::Matched {
-                for event in &published.events {
+            if !takes_events {
+                for event in published.events.iter().enumerate().filter_map(published.untaken()) {
                     *no_taker.get_mut(event.event.kind()) += 1;
                 }
             }
             let batch = BatchId { probe: ingest.probe, seq: published.seq };
-            let takes_events = ingest.events == OutputEvents::All;
             let payloads = Payloads::new(published, batch, takes_events, lane == Lane::Main, backlog_percent);
             ingest.work.push_back(Work::Render(payloads));
             no_taker
@@ -345,7 +363,8 @@ impl Ingest {
             session: self.session,
             seq: processed.seq,
             events: processed.events,
-            not_observed: processed.news.not_observed,
+            emitted: processed.emitted,
+            custom: processed.custom,
         });
         if self.outlets.audience.is_there()
             && self.outlets.subscriptions.try_send(Publish(Arc::clone(&published))).is_err()

@@ -2,9 +2,11 @@
 //!
 //! Invariant: the same batch of the same probe gives the same bytes, live, for a subscriber and in a replay.
 
-use event::{Host, NotObserved};
+use event::Host;
+use event_json::{CustomBody, CustomEvent};
 
 use crate::stages::dispatch::Dispatched;
+use crate::stages::out::{About, Custom};
 
 /// Writes the documents of one host.
 pub struct Renderer {
@@ -40,7 +42,24 @@ impl Renderer {
 
     /// Appends the document of the event at this position in its batch, without a newline.
     pub fn event(&mut self, out: &mut Vec<u8>, ids: &BatchIds, index: usize, event: &Dispatched) {
+        self.matched(out, ids, index, event, None);
+    }
+
+    /// The same for an event that this rule matched.
+    pub fn matched(
+        &mut self,
+        out: &mut Vec<u8>,
+        ids: &BatchIds,
+        index: usize,
+        event: &Dispatched,
+        rule_id: Option<&str>,
+    ) {
         ids.write(out, index);
+        if let Some(rule_id) = rule_id {
+            out.extend_from_slice(b",\"rule_id\":");
+            // Writing to memory cannot fail.
+            serde_json::to_writer(&mut *out, rule_id).unwrap_or_default();
+        }
         out.push(b'}');
         let start = out.len();
         self.writer.write(out, &event.event, &event.run);
@@ -50,14 +69,34 @@ impl Renderer {
         }
     }
 
-    /// Appends the document that tells of a time that nobody observed, without a newline. Its index is behind those
-    /// of the batch's events.
-    pub fn not_observed(&self, out: &mut Vec<u8>, ids: &BatchIds, index: usize, gap: &NotObserved) {
+    /// Appends a custom event, without a newline. Its index is behind those of the batch's events, which it may show one of.
+    pub fn custom(
+        &mut self,
+        out: &mut Vec<u8>,
+        ids: &BatchIds,
+        index: usize,
+        custom: &Custom,
+        events: &[Dispatched],
+    ) {
         ids.write(out, index);
         out.extend_from_slice(b",\"rule_id\":\"");
-        out.extend_from_slice(event_json::NOT_OBSERVED.as_bytes());
+        out.extend_from_slice(custom.rule.id().as_bytes());
         out.extend_from_slice(b"\"},");
-        event_json::write_not_observed(out, gap, self.wall_offset_ns);
+        let (body, trigger) = match &custom.about {
+            About::NotObserved(gap) => (CustomBody::NotObserved(gap), None),
+            About::Lost(loss) => (CustomBody::Lost(loss), None),
+            About::Event { position, error } => (CustomBody::Abnormal { error }, events.get(*position)),
+        };
+        let Custom { rule, boot_ns, suppressed, .. } = *custom;
+        let event = CustomEvent { title: rule.title(), boot_ns, suppressed, body };
+        event_json::write_custom(out, &event, self.wall_offset_ns);
+        if let Some(trigger) = trigger {
+            // In front of the end of the object.
+            out.pop();
+            out.extend_from_slice(b",\"triggering_event\":");
+            self.writer.write(out, &trigger.event, &trigger.run);
+            out.push(b'}');
+        }
     }
 }
 
@@ -80,11 +119,14 @@ fn push_number(out: &mut Vec<u8>, mut number: usize) {
 mod tests {
     use std::sync::Arc;
 
-    use event::{Event, ExitStatus, ProcessKey, Task, What};
+    use event::{
+        Event, ExitStatus, Kind, LossCause, NotObserved, PerKind, ProcessKey, Task, What, WorkloadLoss,
+    };
     use serde_json::Value;
 
     use super::*;
     use crate::stages::dispatch::Marks;
+    use crate::stages::rules::Rule;
     use process_tree::{Limits, Tree};
 
     #[test]
@@ -109,13 +151,18 @@ mod tests {
         assert_eq!(document, serde_json::from_slice::<Value>(&bare).unwrap());
     }
 
+    fn rendered(custom: &Custom, events: &[Dispatched]) -> Value {
+        let mut out = Vec::new();
+        let mut renderer = Renderer::new(&Host::default(), event_json::Names::default());
+        renderer.custom(&mut out, &BatchIds::new(1, 2), events.len(), custom, events);
+        serde_json::from_slice(&out).unwrap()
+    }
+
     #[test]
     fn a_time_that_nobody_observed_is_a_custom_event() {
         let gap = NotObserved { from_ns: 1_000_000_000, to_ns: 3_000_000_000, reason: "killed".into() };
-        let mut out = Vec::new();
-        let renderer = Renderer::new(&Host::default(), event_json::Names::default());
-        renderer.not_observed(&mut out, &BatchIds::new(1, 2), 0, &gap);
-        let document: Value = serde_json::from_slice(&out).unwrap();
+        let about = About::NotObserved(gap);
+        let custom = Custom { rule: Rule::NotObserved, boot_ns: 3_000_000_000, suppressed: 0, about };
         let expected = serde_json::json!({
             "agent": {"event_id": "1-2-0", "rule_id": "not_observed"},
             "title": "Events not observed",
@@ -125,7 +172,42 @@ mod tests {
             "to": "1970-01-01T00:00:03.000000000Z",
             "reason": "killed",
         });
-        assert_eq!(document, expected);
+        assert_eq!(rendered(&custom, &[]), expected);
+    }
+
+    #[test]
+    fn an_abnormal_event_is_shown_whole_and_what_was_held_back_is_told() {
+        let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(3)) };
+        let run = Tree::new(Limits::default()).apply(&event);
+        let event = Dispatched { number: 1, event, run, marks: Marks::default() };
+        let about = About::Event { position: 0, error: "no" };
+        let custom = Custom { rule: Rule::NoProcessContext, boot_ns: 1, suppressed: 4, about };
+        let document = rendered(&custom, std::slice::from_ref(&event));
+        assert_eq!(document["agent"]["rule_id"], "no_process_context");
+        assert_eq!((&document["error"], &document["suppressed"]), (&"no".into(), &4.into()));
+        assert_eq!(document["triggering_event"]["evt"]["name"], "exit");
+    }
+
+    #[test]
+    fn what_was_lost_is_told_by_kind() {
+        let counts = PerKind::from([(Kind::Open, 3), (Kind::Exec, 1)]);
+        let loss = WorkloadLoss { cgroup: 7, workload: "web".into(), cause: LossCause::RingFull, counts };
+        let custom = Custom { rule: Rule::LostEvents, boot_ns: 1, suppressed: 0, about: About::Lost(loss) };
+        let document = rendered(&custom, &[]);
+        assert_eq!(document["per_event"], serde_json::json!({"exec": 1, "open": 3}));
+        assert_eq!((&document["workload"], &document["lost"]), (&"web".into(), &4.into()));
+    }
+
+    #[test]
+    fn an_event_that_matched_names_its_rule() {
+        let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(3)) };
+        let run = Tree::new(Limits::default()).apply(&event);
+        let event = Dispatched { number: 1, event, run, marks: Marks::default() };
+        let mut out = Vec::new();
+        let mut renderer = Renderer::new(&Host::default(), event_json::Names::default());
+        renderer.matched(&mut out, &BatchIds::new(1, 2), 0, &event, Some("a\"b"));
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(document["agent"], serde_json::json!({"event_id": "1-2-0", "rule_id": "a\"b"}));
     }
 
     #[test]

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use event::{Event, Run};
+use wire::batch::News;
 
-use crate::metrics::EventMetrics;
+use crate::stages::out::Out;
 
 /// An event with what the stages know of it.
 #[derive(Debug, Clone)]
@@ -34,10 +35,23 @@ pub struct Marks {
     pub is_in_dump: bool,
 }
 
-/// One step of the dispatch. It sees the events one by one, in order, and must not block.
+/// A batch of which every event was looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// What it said beside its events: losses by workload, times that nobody observed.
+    pub news: &'a News,
+    /// The newest time that is known, `CLOCK_BOOTTIME`: the only clock there is.
+    pub last_ns: u64,
+}
+
+/// One step of the dispatch. It sees the events one by one, in order, must not block, and asks for what is to happen
+/// through [`Out`].
 pub trait Stage: Send {
     /// Looks at one event, and may mark it.
-    fn handle(&mut self, event: &mut Dispatched);
+    fn event(&mut self, _: &mut Dispatched, _: &mut Out) {}
+
+    /// All events of a batch were looked at.
+    fn end_of_batch(&mut self, _: &Ending<'_>, _: &mut Out) {}
 }
 
 /// The stages, in the order in which they run.
@@ -61,16 +75,25 @@ pub struct Stages {
 
 impl Stages {
     /// Shows one event to every stage.
-    pub fn run(&mut self, event: &mut Dispatched) {
+    pub fn event(&mut self, event: &mut Dispatched, out: &mut Out) {
         for stage in self.profile.iter_mut().chain(&mut self.dump_mark) {
-            stage.handle(event);
+            stage.event(event, out);
         }
         for stage in self.handlers.iter_mut().chain(&mut self.consumers) {
-            stage.handle(event);
+            stage.event(event, out);
         }
         let branch = if event.marks.is_anomaly { &mut self.anomaly } else { &mut self.dump_insert };
         for stage in branch.iter_mut().chain(&mut self.monitors) {
-            stage.handle(event);
+            stage.event(event, out);
+        }
+    }
+
+    /// Tells every stage that a batch has ended.
+    pub fn end_of_batch(&mut self, batch: &Ending<'_>, out: &mut Out) {
+        let Self { profile, dump_mark, handlers, consumers, anomaly, dump_insert, monitors } = self;
+        let first = profile.iter_mut().chain(dump_mark).chain(handlers).chain(consumers);
+        for stage in first.chain(anomaly).chain(dump_insert).chain(monitors) {
+            stage.end_of_batch(batch, out);
         }
     }
 }
@@ -82,16 +105,6 @@ impl std::fmt::Debug for Stages {
             .field("consumers", &self.consumers.len())
             .field("monitors", &self.monitors.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// The monitor that counts events by kind.
-#[derive(Debug)]
-pub struct KindMonitor(pub EventMetrics);
-
-impl Stage for KindMonitor {
-    fn handle(&mut self, event: &mut Dispatched) {
-        self.0.of(event.event.kind()).inc();
     }
 }
 
@@ -111,7 +124,7 @@ mod tests {
     }
 
     impl Stage for Recording {
-        fn handle(&mut self, event: &mut Dispatched) {
+        fn event(&mut self, event: &mut Dispatched, _: &mut Out) {
             self.seen.lock().unwrap().push(self.name);
             event.marks.is_anomaly |= self.finds_anomaly;
         }
@@ -134,7 +147,7 @@ mod tests {
         };
         let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(0)) };
         let run = Tree::new(Limits::default()).apply(&event);
-        stages.run(&mut Dispatched { number: 1, event, run, marks: Marks::default() });
+        stages.event(&mut Dispatched { number: 1, event, run, marks: Marks::default() }, &mut Out::default());
         seen.lock().unwrap().clone()
     }
 

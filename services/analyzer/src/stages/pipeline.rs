@@ -11,13 +11,17 @@ use wire::batch::{Decoded, News};
 
 use crate::config::TreeConfig;
 use crate::context::scrub::Scrubber;
-use crate::stages::dispatch::{Dispatched, Marks, Stages};
+use crate::stages::dispatch::{Dispatched, Ending, Marks, Stages};
+use crate::stages::out::{Custom, Emitted, Out};
 
 /// The pure middle of the analyzer, for one host at a time.
 pub struct Pipeline {
     tree_limits: Limits,
     scrubber: Scrubber,
     stages: Stages,
+    out: Out,
+    /// The newest time that an event or its batch told.
+    last_ns: u64,
     host: Arc<Host>,
     tree: Tree,
     session: u64,
@@ -39,6 +43,10 @@ pub struct Processed {
     pub processes: Vec<KnownProcess>,
     /// The events, in order.
     pub events: Vec<Dispatched>,
+    /// Those that a stage sends to every output.
+    pub emitted: Vec<Emitted>,
+    /// What the stages say of the system itself.
+    pub custom: Vec<Custom>,
     /// What the batch said beside them.
     pub news: News,
 }
@@ -52,6 +60,8 @@ impl Pipeline {
             tree_limits: tree,
             scrubber,
             stages,
+            out: Out::default(),
+            last_ns: 0,
             host: Arc::default(),
             tree: Tree::new(tree),
             session: 0,
@@ -112,11 +122,19 @@ impl Pipeline {
         if !is_table && std::mem::take(&mut self.is_table_open) {
             self.tree.end_table();
         }
-        let events = batch.events.into_iter().map(|event| self.dispatch(event)).collect();
+        let mut events = Vec::with_capacity(batch.events.len());
+        for (position, event) in batch.events.into_iter().enumerate() {
+            self.out.at(position);
+            events.push(self.dispatch(event));
+        }
+        self.last_ns = self.last_ns.max(batch.news.complete_until_ns);
+        let ending = Ending { news: &batch.news, last_ns: self.last_ns };
+        self.stages.end_of_batch(&ending, &mut self.out);
+        let (emitted, custom) = self.out.take();
         if batch.news.complete_until_ns > 0 {
             self.tree.complete_until(batch.news.complete_until_ns);
         }
-        Processed { seq, is_repeated, missing, processes, events, news: batch.news }
+        Processed { seq, is_repeated, missing, processes, events, emitted, custom, news: batch.news }
     }
 
     /// Passes over a batch that cannot be decoded. Says whether it was sent again, and how many are missing before it.
@@ -168,7 +186,8 @@ impl Pipeline {
         let run = self.tree.apply(&event);
         self.dispatched += 1;
         let mut dispatched = Dispatched { number: self.dispatched, event, run, marks: Marks::default() };
-        self.stages.run(&mut dispatched);
+        self.last_ns = self.last_ns.max(dispatched.event.boot_ns);
+        self.stages.event(&mut dispatched, &mut self.out);
         dispatched
     }
 

@@ -137,7 +137,7 @@ fn secrets_are_gone_from_events_from_known_processes_and_from_the_json() {
 fn every_event_passes_the_stages_once_and_in_order() {
     struct Numbers(std::sync::mpsc::Sender<u64>);
     impl Stage for Numbers {
-        fn handle(&mut self, event: &mut Dispatched) {
+        fn event(&mut self, event: &mut Dispatched, _: &mut Out) {
             self.0.send(event.number).unwrap();
         }
     }

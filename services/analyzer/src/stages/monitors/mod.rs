@@ -1,0 +1,5 @@
+//! Stages that watch the watching.
+
+pub mod abnormal;
+pub mod kinds;
+pub mod loss;
