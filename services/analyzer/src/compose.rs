@@ -13,6 +13,7 @@ use crate::api::status::StatusBoard;
 use crate::api::{self, Api, ApiParts};
 use crate::config::{Config, NamesConfig, ScrubError};
 use crate::context::tags::{Directory, TagManager};
+use crate::context::workloads::Workloads;
 use crate::link::connection::{Phase, ProbeLink};
 use crate::link::ingest::{Ingest, Outlets, Room};
 use crate::metrics::{self, Metrics};
@@ -61,11 +62,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
         ctx.set_mailbox_capacity(config.queues.tags.get());
         tags
     });
+    let workloads = Workloads::new(directory.clone(), tags.recipient());
     let fixed = Fixed { tags: config.outbox.tags.clone(), service: config.outbox.service.clone() };
     let outbox = Outbox::new(OutboxParts {
         queue: Queue::new(config.outbox.max_waiting_bytes.get(), fixed, metrics.outbox.clone()),
         reporter: reporter.clone(),
-        tagger: Tagger::new(directory.clone(), tags.recipient()),
+        tagger: Tagger::new(workloads.clone()),
         board: board.clone(),
         metrics: metrics.outbox.clone(),
         own: to_outbox.clone(),
@@ -88,6 +90,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
             subscriptions: subscriptions.clone().recipient(),
             audience,
         },
+        workloads,
         Recorders::new(config.queues.per_recorder.get(), metrics.api.clone()),
         metrics.clone(),
         &config,

@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod scrub;
 pub mod tags;
+pub mod workloads;

@@ -16,6 +16,7 @@ use wire::v1;
 use wire::v1::from_probe::Message as FromProbe;
 
 use crate::config::{Config, OutputEvents};
+use crate::context::workloads::Workloads;
 use crate::metrics::Metrics;
 use crate::output::outbox::{Acks, BatchId, ToOutbox};
 use crate::output::payloads::Payloads;
@@ -119,6 +120,7 @@ pub struct Ingest {
     names: event_json::Names,
     outlets: Outlets,
     recorders: Recorders,
+    workloads: Workloads,
     metrics: Metrics,
     limits: LogLimits,
     events: OutputEvents,
@@ -154,6 +156,7 @@ impl Ingest {
         pipeline: Pipeline,
         names: event_json::Names,
         outlets: Outlets,
+        workloads: Workloads,
         recorders: Recorders,
         metrics: Metrics,
         config: &Config,
@@ -164,6 +167,7 @@ impl Ingest {
             names,
             outlets,
             recorders,
+            workloads,
             metrics,
             limits: LogLimits::default(),
             events: config.output.events,
@@ -285,7 +289,8 @@ impl Ingest {
     fn decoded(&mut self, decoded: Decoded) {
         self.told(&decoded);
         let (lane, backlog_percent) = (decoded.news.lane, decoded.news.backlog_percent);
-        let processed = self.pipeline.process(decoded);
+        let Self { pipeline, workloads, .. } = self;
+        let processed = pipeline.process_with(decoded, |cgroup| workloads.tags(cgroup));
         if processed.is_repeated {
             self.metrics.link.repeated.inc();
             return self.tell(processed.seq, true, |_| ());

@@ -219,7 +219,7 @@ mod tests {
         let task = Arc::new(Task { cgroup, ..Task::default() });
         let event = Event { boot_ns: 1, task, what: What::Exit(ExitStatus::Exited(3)) };
         let run = Tree::new(Limits::default()).apply(&event);
-        Dispatched { number: 1, event, run, marks: Marks::default() }
+        Dispatched { number: 1, event, run, tags: None, marks: Marks::default() }
     }
 
     /// The groups of a batch of three events: container, tags and documents of each.

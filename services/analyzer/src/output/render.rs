@@ -134,7 +134,7 @@ mod tests {
         let task = Task { process: ProcessKey { start_ns: 1, tgid: 7 }, ..Task::default() };
         let event = Event { boot_ns: 1, task: Arc::new(task), what: What::Exit(ExitStatus::Exited(3)) };
         let run = Tree::new(Limits::default()).apply(&event);
-        let event = Dispatched { number: 1, event, run, marks: Marks::default() };
+        let event = Dispatched { number: 1, event, run, tags: None, marks: Marks::default() };
         let mut out = Vec::new();
         let host = Host::default();
         Renderer::new(&host, event_json::Names::default()).event(
@@ -179,7 +179,7 @@ mod tests {
     fn an_abnormal_event_is_shown_whole_and_what_was_held_back_is_told() {
         let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(3)) };
         let run = Tree::new(Limits::default()).apply(&event);
-        let event = Dispatched { number: 1, event, run, marks: Marks::default() };
+        let event = Dispatched { number: 1, event, run, tags: None, marks: Marks::default() };
         let about = About::Event { position: 0, error: "no" };
         let custom = Custom { rule: Rule::NoProcessContext, boot_ns: 1, suppressed: 4, about };
         let document = rendered(&custom, std::slice::from_ref(&event));
@@ -202,7 +202,7 @@ mod tests {
     fn an_event_that_matched_names_its_rule() {
         let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(3)) };
         let run = Tree::new(Limits::default()).apply(&event);
-        let event = Dispatched { number: 1, event, run, marks: Marks::default() };
+        let event = Dispatched { number: 1, event, run, tags: None, marks: Marks::default() };
         let mut out = Vec::new();
         let mut renderer = Renderer::new(&Host::default(), event_json::Names::default());
         renderer.matched(&mut out, &BatchIds::new(1, 2), 0, &event, Some("a\"b"));

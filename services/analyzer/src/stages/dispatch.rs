@@ -9,6 +9,7 @@ use std::sync::Arc;
 use event::{Event, Run};
 use wire::batch::News;
 
+use crate::context::tags::Tags;
 use crate::stages::out::Out;
 
 /// An event with what the stages know of it.
@@ -20,6 +21,8 @@ pub struct Dispatched {
     pub event: Event,
     /// The run that was acting, with its lineage.
     pub run: Arc<Run>,
+    /// The tags of the container it happened in, if there is one and they are known by now.
+    pub tags: Option<Arc<Tags>>,
     /// What the stages found out.
     pub marks: Marks,
 }
@@ -147,7 +150,10 @@ mod tests {
         };
         let event = Event { boot_ns: 1, task: Arc::default(), what: What::Exit(ExitStatus::Exited(0)) };
         let run = Tree::new(Limits::default()).apply(&event);
-        stages.event(&mut Dispatched { number: 1, event, run, marks: Marks::default() }, &mut Out::default());
+        stages.event(
+            &mut Dispatched { number: 1, event, run, tags: None, marks: Marks::default() },
+            &mut Out::default(),
+        );
         seen.lock().unwrap().clone()
     }
 

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use event::{Category, Event, Exec, Host, KnownProcess, What, WorkloadLoss};
+use event::{Category, Cgroup, Event, Exec, Host, KnownProcess, What, WorkloadLoss};
 use process_tree::{Limits, Stats, Tree};
 use wire::batch::{Decoded, News};
 
 use crate::config::TreeConfig;
 use crate::context::scrub::Scrubber;
+use crate::context::tags::Tags;
 use crate::stages::dispatch::{Dispatched, Ending, Marks, Stages};
 use crate::stages::out::{Custom, Emitted, Out};
 
@@ -101,8 +102,18 @@ impl Pipeline {
         &self.host
     }
 
-    /// Runs one batch through everything.
+    /// Runs one batch of workloads of which nothing is known through everything.
     pub fn process(&mut self, batch: Decoded) -> Processed {
+        self.process_with(batch, |_| None)
+    }
+
+    /// Runs one batch through everything. `tags` gives what is known of a control group, and is asked once for each run of
+    /// events of one.
+    pub fn process_with(
+        &mut self,
+        batch: Decoded,
+        mut tags: impl FnMut(&Cgroup) -> Option<Arc<Tags>>,
+    ) -> Processed {
         let seq = batch.seq;
         let (is_repeated, missing) = self.advance(seq);
         if is_repeated {
@@ -123,9 +134,19 @@ impl Pipeline {
             self.tree.end_table();
         }
         let mut events = Vec::with_capacity(batch.events.len());
+        let mut last: Option<(Arc<Cgroup>, Option<Arc<Tags>>)> = None;
         for (position, event) in batch.events.into_iter().enumerate() {
             self.out.at(position);
-            events.push(self.dispatch(event));
+            let cgroup = &event.task.cgroup;
+            let known = match &last {
+                Some((same, known)) if Arc::ptr_eq(same, cgroup) => known.clone(),
+                _ => {
+                    let known = tags(cgroup);
+                    last = Some((Arc::clone(cgroup), known.clone()));
+                    known
+                }
+            };
+            events.push(self.dispatch(event, known));
         }
         self.last_ns = self.last_ns.max(batch.news.complete_until_ns);
         let ending = Ending { news: &batch.news, last_ns: self.last_ns };
@@ -179,13 +200,14 @@ impl Pipeline {
         process
     }
 
-    fn dispatch(&mut self, mut event: Event) -> Dispatched {
+    fn dispatch(&mut self, mut event: Event, tags: Option<Arc<Tags>>) -> Dispatched {
         if let What::Exec(exec) = &mut event.what {
             self.scrub(exec);
         }
         let run = self.tree.apply(&event);
         self.dispatched += 1;
-        let mut dispatched = Dispatched { number: self.dispatched, event, run, marks: Marks::default() };
+        let mut dispatched =
+            Dispatched { number: self.dispatched, event, run, tags, marks: Marks::default() };
         self.last_ns = self.last_ns.max(dispatched.event.boot_ns);
         self.stages.event(&mut dispatched, &mut self.out);
         dispatched

@@ -1,55 +1,32 @@
 //! Decides whether the tags of a container are known, worth a wait, or not to be had.
 
-use std::sync::Arc;
-
-use actix::Recipient;
-use event::Text;
 use tokio::time::Instant;
 
 use super::group::Group;
 use super::queue::Readiness;
-use crate::context::tags::{Directory, Lookup, Resolve};
+use crate::context::tags::{Directory, Lookup};
+use crate::context::workloads::Workloads;
 
 /// Knows where tags are kept and where they are asked for.
-pub struct Tagger {
-    directory: Directory,
-    resolver: Recipient<Resolve>,
-}
+pub struct Tagger(Workloads);
 
 impl Tagger {
-    /// One that looks in `directory` and asks at `resolver`.
+    /// One that asks this registry.
     #[must_use]
-    pub fn new(directory: Directory, resolver: Recipient<Resolve>) -> Self {
-        Self { directory, resolver }
+    pub fn new(workloads: Workloads) -> Self {
+        Self(workloads)
     }
 
     pub(super) fn directory(&self) -> &Directory {
-        &self.directory
+        self.0.directory()
     }
 
     pub(super) fn readiness(&self, group: &Group, now: Instant) -> Readiness {
         let Some(container) = &group.head().container else { return Readiness::Ready(None) };
-        match self.directory.look_up(container, now) {
+        match self.0.look_up(container, &group.head().cgroup, now) {
             Lookup::Known(tags) => Readiness::Ready(Some(tags)),
             Lookup::Asked { until } if until > now => Readiness::Waits(until),
-            Lookup::MustAsk { until } if self.ask(container, &group.head().cgroup) => Readiness::Waits(until),
-            Lookup::Absent { must_ask: true } => {
-                self.ask(container, &group.head().cgroup);
-                Readiness::Untagged
-            }
-            Lookup::MustAsk { .. } | Lookup::Asked { .. } | Lookup::Absent { must_ask: false } => {
-                Readiness::Untagged
-            }
+            Lookup::Asked { .. } | Lookup::MustAsk { .. } | Lookup::Absent { .. } => Readiness::Untagged,
         }
-    }
-
-    /// Asks for a container; a question that nobody takes is forgotten, so that the next group asks again.
-    fn ask(&self, container: &Arc<str>, cgroup: &Text) -> bool {
-        let resolve = Resolve { container: Arc::clone(container), cgroup: cgroup.clone() };
-        let is_asked = self.resolver.try_send(resolve).is_ok();
-        if !is_asked {
-            self.directory.forget(container);
-        }
-        is_asked
     }
 }

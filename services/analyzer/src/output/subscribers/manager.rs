@@ -211,6 +211,7 @@ mod tests {
             number,
             event: event.clone(),
             run: Arc::clone(&run),
+            tags: None,
             marks: Marks::default(),
         };
         Published { events: numbers.map(dispatched).collect(), ..Published::default() }

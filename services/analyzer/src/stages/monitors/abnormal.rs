@@ -77,7 +77,8 @@ mod tests {
         let mut run = (*Tree::new(Limits::default()).apply(&event)).clone();
         (run.source, run.lineage) = (Source::Event, Lineage::Complete);
         change(&mut run);
-        let mut dispatched = Dispatched { number: 1, event, run: Arc::new(run), marks: Marks::default() };
+        let mut dispatched =
+            Dispatched { number: 1, event, run: Arc::new(run), tags: None, marks: Marks::default() };
         let mut out = Out::default();
         AbnormalMonitor.event(&mut dispatched, &mut out);
         out.custom.iter().map(|custom| custom.rule).collect()

@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
 use crate::context::tags::{Directory, Resolve};
+use crate::context::workloads::Workloads;
 use crate::metrics::Metrics;
 use crate::output::outbox::group::{Fixed, Head, Label};
 
@@ -94,7 +95,7 @@ impl World {
         let outbox = Outbox::new(OutboxParts {
             queue: Queue::new(1 << 20, Fixed::default(), metrics.outbox.clone()),
             reporter: Reporter::new(path),
-            tagger: Tagger::new(directory, Silent.start().recipient()),
+            tagger: Tagger::new(Workloads::new(directory, Silent.start().recipient())),
             board: board.clone(),
             metrics: metrics.outbox,
             own: own.clone(),
@@ -212,7 +213,7 @@ fn there_is_no_timer_while_nothing_waits() {
         let idle = Outbox::new(OutboxParts {
             queue: Queue::new(1, Fixed::default(), metrics.outbox.clone()),
             reporter: Reporter::new("/nonexistent".into()),
-            tagger: Tagger::new(directory, Silent.start().recipient()),
+            tagger: Tagger::new(Workloads::new(directory, Silent.start().recipient())),
             board: StatusBoard::default(),
             metrics: metrics.outbox,
             own: messages.0,
