@@ -158,6 +158,8 @@ impl Group {
             labels: Kind::ALL.map(Kind::name).into_iter().chain(["custom"]).map(str::to_owned).collect(),
             label: Bytes::copy_from_slice(&self.labels),
             backlog_percent: self.head.backlog_percent,
+            tails: Vec::new(),
+            tail: Vec::new(),
         }
     }
 
