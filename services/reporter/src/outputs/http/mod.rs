@@ -125,7 +125,7 @@ async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches:
 fn give_up(output: &Output, group: &Group, place: u32, cause: DropCause, too_large: &LogLimit) {
     output.gave_up(group, place..place + 1, cause);
     if let Some(suppressed) = too_large.permit() {
-        let bytes = group.document(place).len();
+        let bytes: usize = group.documents().parts(place).iter().map(|part| part.len()).sum();
         tracing::warn!(cause = cause.name(), bytes, suppressed, "dropped a payload");
     }
 }
