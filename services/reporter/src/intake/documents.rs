@@ -92,6 +92,11 @@ impl Documents {
         }
     }
 
+    /// Which tail a document has; documents with the same one have the same second part.
+    pub(crate) fn tail_of(&self, place: u32) -> Option<usize> {
+        (self.end(place).tail as usize).checked_sub(1)
+    }
+
     /// The lines of a run of documents, in pieces, and for each line the number of bytes up to its end. Documents
     /// that follow each other without tails are one piece.
     pub(crate) fn lines(&self, run: Range<u32>) -> (Vec<&[u8]>, Vec<usize>) {

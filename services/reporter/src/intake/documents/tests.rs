@@ -43,6 +43,8 @@ fn a_document_is_its_own_part_and_its_tail_and_nothing_is_copied() {
     assert_eq!(pieces[0].as_ptr(), content[1..].as_ptr());
     assert_eq!(pieces[3].as_ptr(), tails[1].as_ptr());
     assert_eq!(documents.lines(1..3), (vec![&b"b\n\n"[..]], vec![2, 3]));
+    let tails: Vec<Option<usize>> = (0..5).map(|place| documents.tail_of(place)).collect();
+    assert_eq!(tails, [Some(1), None, None, Some(0), Some(1)]);
 }
 
 #[test]

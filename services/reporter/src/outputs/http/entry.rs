@@ -1,7 +1,9 @@
 //! The intake's form of one payload. The field names and their order are a public contract.
 //!
 //! Its cost is the escaping of the document, which becomes a string: runs without anything to escape are found
-//! eight bytes at a time and copied whole. Everything but the document and its time is made once for a group.
+//! eight bytes at a time and copied whole. Everything but the document's own part and its time is made once for a group.
+
+use std::collections::HashMap;
 
 use crate::intake::group::Group;
 
@@ -10,10 +12,16 @@ pub(crate) const MAX_ENTRY_BYTES: usize = 1_000_000;
 /// The intake takes timestamps up to 18 hours old; the last hour is for waiting and repeating.
 const MAX_AGE_MS: i64 = 17 * 3600 * 1000;
 
+/// Bytes of escaped tails that are kept while a group is written; those of a usual group are a fraction of it.
+const MAX_KEPT_BYTES: usize = 1 << 20;
+
 /// What the entries of one group share.
 #[derive(Debug)]
 pub(crate) struct EntryForm {
     end: Vec<u8>,
+    /// The tails of documents, escaped when one is first needed.
+    tails: HashMap<usize, Box<[u8]>>,
+    kept_bytes: usize,
 }
 
 impl EntryForm {
@@ -25,20 +33,37 @@ impl EntryForm {
         end.extend_from_slice(br#","ddsource":"runtime-security-agent","ddtags":"#);
         append_string(&mut end, group.tags().as_bytes());
         end.push(b'}');
-        Self { end }
+        Self { end, tails: HashMap::new(), kept_bytes: 0 }
     }
 
     /// Appends the entry of one document of the group to `out`.
-    pub(crate) fn append(&self, out: &mut Vec<u8>, group: &Group, place: u32, now_ms: i64) {
+    pub(crate) fn append(&mut self, out: &mut Vec<u8>, group: &Group, place: u32, now_ms: i64) {
         let [own, tail] = group.documents().parts(place);
         let length = own.len() + tail.len();
         out.reserve(length + length / 4 + self.end.len() + 64);
         out.extend_from_slice(br#"{"message":""#);
         append_escaped(out, own);
-        append_escaped(out, tail);
+        match group.documents().tail_of(place) {
+            Some(index) => self.append_tail(out, index, tail),
+            None => append_escaped(out, tail),
+        }
         out.extend_from_slice(br#"","status":"info","timestamp":"#);
         out.extend_from_slice(timestamp(group.time_ms(place), now_ms).to_string().as_bytes());
         out.extend_from_slice(&self.end);
+    }
+
+    fn append_tail(&mut self, out: &mut Vec<u8>, index: usize, tail: &[u8]) {
+        if let Some(escaped) = self.tails.get(&index) {
+            out.extend_from_slice(escaped);
+            return;
+        }
+        let start = out.len();
+        append_escaped(out, tail);
+        let escaped = out.get(start..).unwrap_or_default();
+        if self.kept_bytes + escaped.len() <= MAX_KEPT_BYTES {
+            self.kept_bytes += escaped.len();
+            self.tails.insert(index, escaped.into());
+        }
     }
 }
 
@@ -133,18 +158,20 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_the_same_however_its_document_came() {
+    fn an_entry_is_the_same_however_its_document_came_and_a_tail_is_escaped_once() {
         let tails = [&b"\"t\":1}\n"[..], b"\"u\"}\n"];
         let (parted, _) =
             group_for(&[], with_tails(&[(b"{\"a\",", 1), (b"{\"b\"}\n", 0), (b"{", 2), (b"{", 1)], &tails));
         let whole = group(&[r#"{"a","t":1}"#, r#"{"b"}"#, r#"{"u"}"#, r#"{"t":1}"#], "", &[]);
-        let (parted_form, whole_form) = (EntryForm::new(&parted, "h"), EntryForm::new(&whole, "h"));
+        let (mut parted_form, mut whole_form) = (EntryForm::new(&parted, "h"), EntryForm::new(&whole, "h"));
         for place in 0..4 {
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             parted_form.append(&mut out, &parted, place, 0);
             whole_form.append(&mut expected, &whole, place, 0);
             assert_eq!(String::from_utf8(out).unwrap(), String::from_utf8(expected).unwrap());
         }
+        assert_eq!((parted_form.tails.len(), whole_form.tails.len()), (2, 0));
+        assert_eq!(parted_form.kept_bytes, r#"\"t\":1}\"u\"}"#.len());
     }
 
     #[test]

@@ -102,9 +102,9 @@ async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches:
                 continue;
             }
         };
-        let form = EntryForm::new(&group, hostname);
+        let mut form = EntryForm::new(&group, hostname);
         for place in group.fit_runs().flatten() {
-            match batcher.push((&group, place), &form, now_ms(), Instant::now()) {
+            match batcher.push((&group, place), &mut form, now_ms(), Instant::now()) {
                 Ok(complete) => {
                     for batch in complete.into_iter().flatten() {
                         if batches.send(batch).await.is_err() {

@@ -140,7 +140,7 @@ impl<S: Sink> LineWriter<S> {
                 Lines::new(pieces, line_ends)
             }
             LineFormat::Intake => {
-                let form = EntryForm::new(group, &self.hostname);
+                let mut form = EntryForm::new(group, &self.hostname);
                 let now_ms = now_ms();
                 let mut line_ends = Vec::with_capacity(run.len());
                 for place in run.clone() {
