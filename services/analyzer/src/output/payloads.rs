@@ -26,6 +26,8 @@ pub struct Payloads {
     current: Option<OfContainer>,
     has_gaps: bool,
     guess: usize,
+    /// The same for what of it is no tail.
+    own_guess: usize,
 }
 
 /// The events of one container in a batch, by position.
@@ -57,6 +59,7 @@ impl Payloads {
             containers: containers.into_iter(),
             current: None,
             guess: FIRST_GUESS,
+            own_guess: FIRST_GUESS,
         }
     }
 
@@ -79,7 +82,7 @@ impl Payloads {
         });
         let rest = current.events.get(current.done..).unwrap_or_default();
         let n = rest.len().min(group_bytes / self.guess + 1).min(MAX_PAYLOADS);
-        group.reserve(n, n * (self.guess + self.guess / 8));
+        group.reserve(n, n * (self.own_guess + self.own_guess / 8));
         for index in rest {
             if group.payloads() >= MAX_PAYLOADS || group.content_bytes() >= group_bytes {
                 break;
@@ -88,9 +91,11 @@ impl Payloads {
             let Some(event) = self.published.events.get(*index) else { continue };
             let time_ms = clock::wall_ns(event.event.boot_ns, self.published.host.wall_offset_ns) / 1_000_000;
             let label = Label::Event(event.event.kind());
-            group.add(label, time_ms, |out| renderer.event(out, &self.ids, *index, event));
+            group.add_parted(label, time_ms, |out| renderer.event_parted(out, &self.ids, *index, event));
         }
-        self.guess = (group.content_bytes() / group.payloads().max(1)).max(256);
+        let payloads = group.payloads().max(1);
+        self.guess = (group.content_bytes() / payloads).max(256);
+        self.own_guess = (group.own_bytes() / payloads).max(128);
         Some(group.finish())
     }
 

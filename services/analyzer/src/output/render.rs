@@ -2,6 +2,7 @@
 //!
 //! Invariant: the same batch of the same probe gives the same bytes, live, for a subscriber and in a replay.
 
+use bytes::Bytes;
 use event::{Host, NotObserved};
 
 use crate::stages::dispatch::Dispatched;
@@ -38,16 +39,39 @@ impl Renderer {
         Self { writer: event_json::Writer::new(host).with_names(names), wall_offset_ns: host.wall_offset_ns }
     }
 
-    /// Appends the document of the event at this position in its batch, without a newline.
+    /// Appends the document of the event at this position in its batch, without a line break.
     pub fn event(&mut self, out: &mut Vec<u8>, ids: &BatchIds, index: usize, event: &Dispatched) {
+        self.enveloped(out, ids, index, |writer, out| writer.write(out, &event.event, &event.run));
+    }
+
+    /// The same in two parts: appends the first, and returns the second with its line break, which is shared with
+    /// other documents. `None`: all of it is appended, without a line break.
+    pub fn event_parted(
+        &mut self,
+        out: &mut Vec<u8>,
+        ids: &BatchIds,
+        index: usize,
+        event: &Dispatched,
+    ) -> Option<Bytes> {
+        self.enveloped(out, ids, index, |writer, out| writer.write_parted(out, &event.event, &event.run))
+    }
+
+    fn enveloped<T>(
+        &mut self,
+        out: &mut Vec<u8>,
+        ids: &BatchIds,
+        index: usize,
+        write: impl FnOnce(&mut event_json::Writer, &mut Vec<u8>) -> T,
+    ) -> T {
         ids.write(out, index);
         out.push(b'}');
         let start = out.len();
-        self.writer.write(out, &event.event, &event.run);
+        let written = write(&mut self.writer, out);
         // The event's fields follow the envelope in the same object.
         if let Some(begin) = out.get_mut(start) {
             *begin = b',';
         }
+        written
     }
 
     /// Appends the document that tells of a time that nobody observed, without a newline. Its index is behind those
