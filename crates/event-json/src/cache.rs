@@ -2,17 +2,20 @@
 //!
 //! Parts are found by the addresses of what they were made from, and every entry holds a weak reference to it, so
 //! that no address can come to mean something else while the entry lives. Invariant: the bytes counted, which
-//! include what the weak references keep allocated, never exceed the limit; the oldest entries go first.
+//! include what the weak references keep allocated, never exceed the limit; the oldest entries go first. A part that was
+//! handed out lives for as long as its handles, which are counted by whoever holds them.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
+use bytes::Bytes;
 use event::{Exec, Run};
 
-/// What an entry costs besides its text: its place in the tables, and the emptied values its references keep.
+/// What an entry costs besides its text: its place in the tables, what its handles share, and the emptied values its
+/// references keep.
 const ENTRY_BYTES: usize =
-    size_of::<Entry>() + 2 * size_of::<[usize; 6]>() + size_of::<Exec>() + size_of::<Run>();
+    size_of::<Entry>() + 3 * size_of::<[usize; 6]>() + size_of::<Exec>() + size_of::<Run>();
 
 /// What the caches of a writer hold and did. Counters only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,7 +67,7 @@ pub(crate) struct Cache<K> {
 }
 
 struct Entry {
-    json: Box<[u8]>,
+    json: Bytes,
     _holds: Holds,
 }
 
@@ -80,13 +83,13 @@ impl<K: Copy + Eq + Hash> Cache<K> {
         Self { entries: HashMap::new(), by_age: VecDeque::new(), limit_bytes, stats }
     }
 
-    pub(crate) fn get(&mut self, key: &K) -> Option<&[u8]> {
+    pub(crate) fn get(&mut self, key: &K) -> Option<&Bytes> {
         let entry = self.entries.get(key);
         match entry {
             Some(_) => self.stats.hits += 1,
             None => self.stats.misses += 1,
         }
-        entry.map(|entry| &*entry.json)
+        entry.map(|entry| &entry.json)
     }
 
     /// Keeps a part under a key that was not found. A part that would push out a large share of the others is
@@ -95,7 +98,7 @@ impl<K: Copy + Eq + Hash> Cache<K> {
         if json.len() + ENTRY_BYTES > self.limit_bytes / 8 {
             return;
         }
-        let entry = Entry { json: json.into(), _holds: holds };
+        let entry = Entry { json: Bytes::copy_from_slice(json), _holds: holds };
         self.stats.bytes += entry.cost();
         match self.entries.insert(key, entry) {
             Some(old) => self.stats.bytes -= old.cost(),

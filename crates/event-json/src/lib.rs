@@ -21,6 +21,7 @@
 
 mod cache;
 mod constants;
+mod containers;
 mod contract;
 mod custom;
 mod names;

@@ -1,14 +1,16 @@
 //! Writes events, keeping what they have in common.
 //!
-//! Most of a document is the program and the lineage of its process, which are the same for all events of one
-//! run. The writer serializes them once; per event it writes only what the event and its task decide.
+//! Most of a document, from the credentials of its process on to its end, is the same for all events of one run. The
+//! writer serializes this tail once, and hands it out; per event it writes only what is before.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use event::{Event, Host, Run};
 use serde::Serialize;
 
 use crate::cache::{Cache, CacheStats, Holds, address};
+use crate::containers::Containers;
 use crate::contract::{
     Ancestor, Context, Credentials, CredentialsOf, Detail, Document, Ids, Lead, Runs, RunsTraits, Trail, Who,
 };
@@ -33,18 +35,21 @@ pub struct Writer {
     /// By run, and whether its credentials are written.
     ancestors: Cache<(usize, bool)>,
     credentials: Cache<CredentialsOf>,
+    containers: Containers,
 }
 
-/// What decides the part of a process that is cached. It is not the run: forks of one run that have not called
-/// exec share the part, and so does the copy of a run that an exit event carries.
+/// What decides the tail of a document. It is not the run: forks of one run that have not called exec share it, and so
+/// does the copy of a run that an exit event carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct TailKey {
     exec: usize,
     ancestor: usize,
     traits: RunsTraits,
-    is_contained: bool,
-    /// Whether the parent has other credentials than the acting process.
-    differs: bool,
+    credentials: CredentialsOf,
+    /// Those of the task: the credentials of kernel threads are empty, and their user is not.
+    uid: u32,
+    gid: u32,
+    container: u64,
 }
 
 impl Writer {
@@ -58,6 +63,7 @@ impl Writer {
             tails: Cache::new(0),
             ancestors: Cache::new(0),
             credentials: Cache::new(0),
+            containers: Containers::default(),
         };
         writer.with_cache_bytes(DEFAULT_CACHE_BYTES)
     }
@@ -78,26 +84,51 @@ impl Writer {
         Self { tails, ancestors, credentials, ..self }
     }
 
-    /// Appends the JSON of one event, without a newline.
+    /// Appends the JSON of one event, without a line break.
     ///
     /// `run` is the run the acting process had at the event, with its lineage: for an exec the new one, for a
     /// fork the child's, for an exit a copy whose `exit_ns` is set (without it, the time of the event is taken).
     /// Arguments and environment come from runs only, and are written as they are: scrub an exec before
     /// anything keeps it.
     pub fn write(&mut self, out: &mut Vec<u8>, event: &Event, run: &Arc<Run>) {
+        if let Some(tail) = self.write_parted(out, event, run) {
+            out.extend_from_slice(tail.strip_suffix(b"\n").unwrap_or(&tail));
+        }
+    }
+
+    /// The same for a document that may come in two parts: appends the beginning, and returns the rest with a line
+    /// break behind it. The rest is shared with other events, so equal rests mostly are one piece of memory. `None`:
+    /// it was not known yet, and the whole document is appended, without a line break.
+    pub fn write_parted(&mut self, out: &mut Vec<u8>, event: &Event, run: &Arc<Run>) -> Option<Bytes> {
         let context = Context { names: &self.names, wall_offset_ns: self.wall_offset_ns };
         put(out, &Lead::new(event, run, context));
         reopen(out);
-        if event.task.process.tgid != 0 {
-            out.extend_from_slice(b",\"process\":");
-            put(out, &Who::acting(event, run, context));
-            reopen(out);
-            out.extend_from_slice(b",\"credentials\":");
-            let credentials = CredentialsOf::task(&event.task, run.exec.as_ref());
-            self.write_credentials(out, credentials);
-            self.write_tail(out, event, run, credentials);
+        if event.task.process.tgid == 0 {
+            put_fields(out, &Trail::new(event, self.context()));
+            return None;
         }
-        put_fields(out, &Trail::new(event, self.context()));
+        out.extend_from_slice(b",\"process\":");
+        put(out, &Who::acting(event, run, context));
+        reopen(out);
+        let key = TailKey {
+            exec: address(run.exec.as_ref()),
+            ancestor: address(run.ancestor.as_ref()),
+            traits: RunsTraits::of(run, &event.task),
+            credentials: CredentialsOf::task(&event.task, run.exec.as_ref()),
+            uid: event.task.credentials.uid,
+            gid: event.task.credentials.gid,
+            container: self.containers.number(&event.task.cgroup),
+        };
+        if let Some(tail) = self.tails.get(&key) {
+            return Some(tail.clone());
+        }
+        let start = out.len();
+        self.write_tail(out, event, run, key);
+        out.push(b'\n');
+        let tail = out.get(start..).unwrap_or_default();
+        self.tails.insert(key, tail, Holds::new(run.exec.as_ref(), run.ancestor.as_ref()));
+        out.pop();
+        None
     }
 
     /// What the caches hold and did.
@@ -120,33 +151,23 @@ impl Writer {
         self.credentials.insert(of, out.get(start..).unwrap_or_default(), Holds::new(None, None));
     }
 
-    /// Ends the open process object with its program and its lineage.
-    fn write_tail(&mut self, out: &mut Vec<u8>, event: &Event, run: &Run, credentials: CredentialsOf) {
-        let parent = run.ancestor.as_ref();
-        let key = TailKey {
-            exec: address(run.exec.as_ref()),
-            ancestor: address(run.ancestor.as_ref()),
-            traits: RunsTraits::of(run, &event.task),
-            is_contained: Ids::of(&event.task, self.context()).is_contained(),
-            differs: parent.is_some_and(|parent| CredentialsOf::run(parent) != credentials),
-        };
-        if let Some(tail) = self.tails.get(&key) {
-            out.extend_from_slice(tail);
-            return;
-        }
+    /// Ends the open process object with its credentials, its program and its lineage, and then the event.
+    fn write_tail(&mut self, out: &mut Vec<u8>, event: &Event, run: &Run, key: TailKey) {
+        out.extend_from_slice(b",\"credentials\":");
+        self.write_credentials(out, key.credentials);
         let start = out.len();
         let ids = Ids::of(&event.task, self.context());
         put_fields(out, &Runs::new(run.exec.as_ref(), key.traits, Detail::Full, ids));
         if let Some(parent) = &run.ancestor {
             reopen(out);
-            self.write_lineage(out, start, parent, key.differs);
+            let differs = CredentialsOf::run(parent) != key.credentials;
+            self.write_lineage(out, start, parent, differs);
             out.push(b'}');
         }
-        let tail = out.get(start..).unwrap_or_default();
-        self.tails.insert(key, tail, Holds::new(run.exec.as_ref(), run.ancestor.as_ref()));
+        put_fields(out, &Trail::new(event, self.context()));
     }
 
-    /// Adds the parent and the ancestors to the open object of a process whose tail started at `start`.
+    /// Adds the parent and the ancestors to the open object of a process whose program started at `start`.
     fn write_lineage(&mut self, out: &mut Vec<u8>, start: usize, parent: &Arc<Run>, differs: bool) {
         out.extend_from_slice(b",\"parent\":");
         self.write_ancestor(out, start, parent, differs);

@@ -156,8 +156,8 @@ pub struct OutboxConfig {
     /// Bytes of payloads that may wait for tags; over it the container that waits longest goes out untagged.
     /// Default 16 MiB.
     pub max_waiting_bytes: NonZeroUsize,
-    /// Bytes of documents from which on a group is complete; a document can exceed it. The reporter takes messages
-    /// of up to 16 MiB. Default 512 KiB.
+    /// Bytes of documents, written out, from which on a group is complete; a document can exceed it. The reporter
+    /// takes groups of up to 16 MiB. Default 512 KiB.
     pub group_bytes: NonZeroUsize,
     /// Tags added to every payload, `key:value`. Default none.
     #[serde(deserialize_with = "bootstrap::config::tags")]

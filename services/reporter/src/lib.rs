@@ -12,7 +12,6 @@ pub mod metrics;
 mod outputs;
 
 pub use compose::{Left, Reporter, StartError};
-pub use intake::group::MAX_CONTENT_BYTES;
-pub use intake::service::MAX_GROUP_BYTES;
+pub use intake::documents::{MAX_CONTENT_BYTES, MAX_GROUP_BYTES};
 pub use outputs::http::ClientError;
 pub use outputs::lines::rotate::FileError;

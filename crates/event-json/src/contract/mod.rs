@@ -45,11 +45,6 @@ impl<'a> Ids<'a> {
         Self { names: context.names, contained: task.cgroup.workload.container_id().is_some() }
     }
 
-    /// Whether the ids belong to a container's user database.
-    pub(crate) fn is_contained(self) -> bool {
-        self.contained
-    }
-
     fn user(self, uid: u32) -> Option<&'a str> {
         self.names.user(uid, self.contained)
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use event::{Exec, File, Run, Strings, Text, What};
-use event_json::{MAX_DOCUMENT_BYTES, Writer};
+use event::{Cgroup, Event, Exec, File, Run, Runtime, Strings, Task, Text, What, Workload};
+use event_json::{MAX_DOCUMENT_BYTES, Writer, write_uncached};
 use serde_json::Value;
 
 use crate::build::*;
@@ -107,8 +107,46 @@ fn all_events_of_one_image_and_its_forks_share_one_cached_part() {
         let ended = Arc::new(Run { exit_ns: 77, ..Run::clone(&child) });
         writer.write(&mut out, &event(&child, What::Exit(event::ExitStatus::Exited(0))), &ended);
     }
-    // The first event finds nothing; the parent is written twice. The others find credentials and tail.
-    assert_eq!((writer.cache().misses, writer.cache().hits), (3, 1 + 19 * 2));
+    // The first event finds nothing; the parent is written twice. The others find the tail.
+    assert_eq!((writer.cache().misses, writer.cache().hits), (3, 1 + 19));
+}
+
+#[test]
+fn the_second_event_of_a_run_gets_the_shared_tail_and_all_others_the_same_memory() {
+    let shell = run(task(100, 1, "sh", 0), exec("/bin/sh", &["sh", "-i"]), None);
+    let mut writer = writer();
+    let exit = event(&shell, What::Exit(event::ExitStatus::Exited(0)));
+    let mut whole = Vec::new();
+    assert_eq!(writer.write_parted(&mut whole, &exit, &shell), None);
+    let mut parts = || {
+        let mut head = Vec::new();
+        let tail = writer.write_parted(&mut head, &exit, &shell).unwrap();
+        (head, tail)
+    };
+    let ((head, tail), (_, same)) = (parts(), parts());
+    assert_eq!([head.as_slice(), &tail].concat(), [whole.as_slice(), b"\n"].concat());
+    assert_eq!(tail.as_ptr(), same.as_ptr());
+    assert!(tail.starts_with(b",\"credentials\":{") && head.len() < tail.len());
+}
+
+#[test]
+fn what_ends_a_document_is_part_of_its_tail() {
+    let program = exec("/bin/sh", &["sh"]);
+    let own = |uid, id: &str| {
+        let mut task = task(100, 1, "sh", uid);
+        let workload = Workload::Container { id: id.into(), runtime: Runtime::Docker, pod_uid: None };
+        task.cgroup = Arc::new(Cgroup { workload, ..Cgroup::default() });
+        task
+    };
+    let run = run(own(0, "a"), program, None);
+    let mut writer = writer();
+    for task in [own(0, "a"), own(0, "b"), own(1000, "a"), own(0, "a"), Task::default()] {
+        let event = Event { boot_ns: 1, task: Arc::new(task), what: What::Fork(run.key) };
+        let (mut plain, mut written) = (Vec::new(), Vec::new());
+        write_uncached(&mut plain, &event, &run, &host(), &names());
+        writer.write(&mut written, &event, &run);
+        assert_eq!(String::from_utf8(written).unwrap(), String::from_utf8(plain).unwrap());
+    }
 }
 
 #[test]

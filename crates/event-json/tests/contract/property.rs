@@ -178,6 +178,12 @@ proptest! {
             writer.write(&mut written, &event, run);
             prop_assert_eq!(String::from_utf8(plain).unwrap(), String::from_utf8(written.clone()).unwrap());
             parse(&written);
+            let mut parted = Vec::new();
+            if let Some(tail) = writer.write_parted(&mut parted, &event, run) {
+                parted.extend_from_slice(tail.strip_suffix(b"\n").unwrap());
+                prop_assert!(cache_bytes > 0);
+            }
+            prop_assert!(parted == written);
         }
         prop_assert!(writer.cache().bytes <= cache_bytes);
     }

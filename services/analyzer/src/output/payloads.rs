@@ -31,6 +31,8 @@ pub struct Payloads {
     matched: HashMap<usize, Arc<str>>,
     custom: VecDeque<OfRule>,
     guess: usize,
+    /// The same for what of it is no tail.
+    own_guess: usize,
 }
 
 /// The events of one container in a batch, by position.
@@ -79,6 +81,7 @@ impl Payloads {
             containers: containers.into_iter(),
             current: None,
             guess: FIRST_GUESS,
+            own_guess: FIRST_GUESS,
         }
     }
 
@@ -101,7 +104,7 @@ impl Payloads {
         });
         let rest = current.events.get(current.done..).unwrap_or_default();
         let n = rest.len().min(group_bytes / self.guess + 1).min(MAX_PAYLOADS);
-        group.reserve(n, n * (self.guess + self.guess / 8));
+        group.reserve(n, n * (self.own_guess + self.own_guess / 8));
         for index in rest {
             if group.payloads() >= MAX_PAYLOADS || group.content_bytes() >= group_bytes {
                 break;
@@ -111,9 +114,13 @@ impl Payloads {
             let time_ms = clock::wall_ns(event.event.boot_ns, self.published.host.wall_offset_ns) / 1_000_000;
             let label = Label::Event(event.event.kind());
             let rule_id = self.matched.get(index).map(|id| &**id);
-            group.add(label, time_ms, |out| renderer.matched(out, &self.ids, *index, event, rule_id));
+            group.add_parted(label, time_ms, |out| {
+                renderer.event_parted(out, &self.ids, *index, event, rule_id)
+            });
         }
-        self.guess = (group.content_bytes() / group.payloads().max(1)).max(256);
+        let payloads = group.payloads().max(1);
+        self.guess = (group.content_bytes() / payloads).max(256);
+        self.own_guess = (group.own_bytes() / payloads).max(128);
         Some(group.finish())
     }
 
@@ -222,6 +229,19 @@ mod tests {
         Dispatched { number: 1, event, run, tags: None, marks: Marks::default() }
     }
 
+    /// The documents of a group one after the other, with the tails that they share.
+    fn whole(group: &wire::v1::PayloadGroup) -> Vec<u8> {
+        let (mut rest, mut whole) = (&*group.content, Vec::new());
+        for (number, length) in group.length.iter().enumerate() {
+            let (own, next) = rest.split_at(usize::try_from(*length).unwrap());
+            whole.extend_from_slice(own);
+            let tail = group.tail.get(number).map_or(0, |tail| usize::try_from(*tail).unwrap());
+            whole.extend_from_slice(tail.checked_sub(1).map_or(&[][..], |tail| &group.tails[tail]));
+            rest = next;
+        }
+        whole
+    }
+
     /// The groups of a batch of three events: container, tags and documents of each.
     fn groups(published: Published, takes_events: bool) -> Vec<(String, Vec<String>, String)> {
         let events = ["a", "b", "a"].map(exit).into();
@@ -231,7 +251,7 @@ mod tests {
         let group = |group: Group| {
             let message = group.message(1, &Fixed::default(), None);
             let container = group.head().container.as_deref().unwrap_or_default().to_owned();
-            (container, group.head().tags.clone(), String::from_utf8(message.content.to_vec()).unwrap())
+            (container, group.head().tags.clone(), String::from_utf8(whole(&message)).unwrap())
         };
         std::iter::from_fn(|| payloads.next(&mut renderer, 1 << 20)).map(group).collect()
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the same batch of the same probe gives the same bytes, live, for a subscriber and in a replay.
 
+use bytes::Bytes;
 use event::Host;
 use event_json::{CustomBody, CustomEvent};
 
@@ -40,20 +41,35 @@ impl Renderer {
         Self { writer: event_json::Writer::new(host).with_names(names), wall_offset_ns: host.wall_offset_ns }
     }
 
-    /// Appends the document of the event at this position in its batch, without a newline.
+    /// Appends the document of the event at this position in its batch, without a line break.
     pub fn event(&mut self, out: &mut Vec<u8>, ids: &BatchIds, index: usize, event: &Dispatched) {
-        self.matched(out, ids, index, event, None);
+        self.enveloped(out, ids, index, None, |writer, out| writer.write(out, &event.event, &event.run));
     }
 
-    /// The same for an event that this rule matched.
-    pub fn matched(
+    /// The same in two parts, for an event that this rule matched, if one did: appends the first, and returns the second
+    /// with its line break, which is shared with other documents. `None`: all of it is appended, without a line break.
+    pub fn event_parted(
         &mut self,
         out: &mut Vec<u8>,
         ids: &BatchIds,
         index: usize,
         event: &Dispatched,
         rule_id: Option<&str>,
-    ) {
+    ) -> Option<Bytes> {
+        let write = |writer: &mut event_json::Writer, out: &mut Vec<u8>| {
+            writer.write_parted(out, &event.event, &event.run)
+        };
+        self.enveloped(out, ids, index, rule_id, write)
+    }
+
+    fn enveloped<T>(
+        &mut self,
+        out: &mut Vec<u8>,
+        ids: &BatchIds,
+        index: usize,
+        rule_id: Option<&str>,
+        write: impl FnOnce(&mut event_json::Writer, &mut Vec<u8>) -> T,
+    ) -> T {
         ids.write(out, index);
         if let Some(rule_id) = rule_id {
             out.extend_from_slice(b",\"rule_id\":");
@@ -62,11 +78,12 @@ impl Renderer {
         }
         out.push(b'}');
         let start = out.len();
-        self.writer.write(out, &event.event, &event.run);
+        let written = write(&mut self.writer, out);
         // The event's fields follow the envelope in the same object.
         if let Some(begin) = out.get_mut(start) {
             *begin = b',';
         }
+        written
     }
 
     /// Appends a custom event, without a newline. Its index is behind those of the batch's events, which it may show one of.
@@ -205,7 +222,8 @@ mod tests {
         let event = Dispatched { number: 1, event, run, tags: None, marks: Marks::default() };
         let mut out = Vec::new();
         let mut renderer = Renderer::new(&Host::default(), event_json::Names::default());
-        renderer.matched(&mut out, &BatchIds::new(1, 2), 0, &event, Some("a\"b"));
+        let tail = renderer.event_parted(&mut out, &BatchIds::new(1, 2), 0, &event, Some("a\"b"));
+        out.extend_from_slice(&tail.unwrap_or_default());
         let document: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(document["agent"], serde_json::json!({"event_id": "1-2-0", "rule_id": "a\"b"}));
     }

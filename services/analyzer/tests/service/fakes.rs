@@ -57,10 +57,18 @@ impl Received {
         let group = &self.group;
         assert_eq!(group.length.iter().sum::<u32>() as usize, group.content.len());
         assert_eq!((group.length.len(), group.label.len()), (group.time_ms.len(), group.length.len()));
-        let text = String::from_utf8(group.content.to_vec()).unwrap();
+        assert!(group.tail.is_empty() || group.tail.len() == group.length.len());
+        let mut rest = &*group.content;
+        let document = |(place, length): (usize, &u32)| {
+            let (own, after) = rest.split_at(*length as usize);
+            rest = after;
+            let tail = group.tail.get(place).and_then(|tail| tail.checked_sub(1));
+            let tail = tail.map_or(&[][..], |tail| &group.tails[tail as usize]);
+            String::from_utf8([own, tail].concat()).unwrap()
+        };
+        let text: String = group.length.iter().enumerate().map(document).collect();
         let lines: Vec<&str> = text.split_terminator('\n').collect();
-        let lengths: Vec<u32> = lines.iter().map(|line| u32::try_from(line.len()).unwrap() + 1).collect();
-        assert_eq!(lengths, group.length);
+        assert_eq!(lines.len(), group.length.len());
         let payload = |line: &&str| Payload {
             content: (*line).to_owned(),
             tags: group.tags.clone(),

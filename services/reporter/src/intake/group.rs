@@ -1,7 +1,7 @@
 //! A group of payloads in the reporter's care, shared by the outputs and never copied for one.
 //!
 //! The documents are the analyzer's and trusted to be lines of JSON: what is checked is that the lists fit together,
-//! and of each document its size and that it is UTF-8. Invariant: a group that exists can be cut into documents.
+//! and of each document its size and that it is UTF-8.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use wire::v1;
 
+use crate::intake::documents::Documents;
 use crate::intake::fate::{Fate, Resolved, Settlement};
+use crate::intake::invalid::InvalidGroup;
 use crate::intake::labels::{LabelId, Labels};
 use crate::intake::mark::Mark;
 use crate::metrics::DropCause;
 use crate::outputs::output::Output;
 
-/// Longest document; the intake keeps no more of one log.
-pub const MAX_CONTENT_BYTES: usize = 1_000_000;
 /// Charged for every payload beside its document: its share of the lists and of what outputs note about it.
 const PAYLOAD_BYTES: usize = 32;
 /// Charged for every group.
@@ -30,33 +30,12 @@ pub(crate) enum Class {
     Low,
 }
 
-/// Why a group cannot be taken, now or ever.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidGroup {
-    #[error("group {expected} was expected, and group {number} came: number them 1, 2, 3, … on each stream")]
-    Number { number: u64, expected: u64 },
-    #[error("group {number} has the class {class}, which this reporter does not know")]
-    Class { number: u64, class: i32 },
-    #[error(
-        "group {number} has {lengths} lengths, {times} times and {labels} labels: one of each for every document"
-    )]
-    Lists { number: u64, lengths: usize, times: usize, labels: usize },
-    #[error("group {number} has {content} bytes, and its lengths give {sum}")]
-    Sum { number: u64, sum: usize, content: usize },
-    #[error("document {place} of group {number} does not end with a line break")]
-    NotALine { number: u64, place: usize },
-    #[error("document {place} of group {number} has label {label}, and there are {labels}")]
-    Label { number: u64, place: usize, label: u8, labels: usize },
-}
-
 /// A group that was taken.
 #[derive(Debug)]
 pub(crate) struct Group {
     number: u64,
     class: Class,
-    content: Bytes,
-    /// Of each document, where it ends in the content.
-    ends: Vec<usize>,
+    documents: Documents,
     time_ms: Vec<i64>,
     tags: Box<str>,
     service: Box<str>,
@@ -75,7 +54,7 @@ pub(crate) struct Group {
 impl Group {
     /// Checks a message and makes a group of it, the next one of `mark`.
     pub(crate) fn new(
-        message: v1::PayloadGroup,
+        mut message: v1::PayloadGroup,
         mark: Arc<Mark>,
         outputs: Arc<[Arc<Output>]>,
         labels: &Labels,
@@ -90,15 +69,13 @@ impl Group {
             Ok(v1::PayloadClass::Low) => Class::Low,
             Err(_) => return Err(InvalidGroup::Class { number, class: message.class }),
         };
-        let ends = check_lists(&message)?;
-        let unfit = find_unfit(&message.content, &ends);
-        let n = u32::try_from(ends.len()).unwrap_or(u32::MAX);
-        let fate = Fate::new(n, outputs.iter().map(|output| output.is_reliable()), &unfit);
+        let documents = Documents::take(&mut message)?;
+        let unfit = documents.unfit();
+        let fate = Fate::new(documents.len(), outputs.iter().map(|output| output.is_reliable()), &unfit);
         let mut group = Self {
             number,
             class,
-            content: message.content,
-            ends,
+            documents,
             time_ms: message.time_ms,
             tags: join_tags(&message.tags),
             service: message.service.into(),
@@ -121,7 +98,11 @@ impl Group {
 
     /// Documents, the unfit too.
     pub(crate) fn len(&self) -> u32 {
-        u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
+        self.documents.len()
+    }
+
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// Why outputs do not get some of them.
@@ -136,7 +117,7 @@ impl Group {
 
     /// What a queue is charged for it.
     pub(crate) fn bytes(&self) -> usize {
-        GROUP_BYTES + self.tags.len() + self.content.len() + self.ends.len() * PAYLOAD_BYTES
+        GROUP_BYTES + self.tags.len() + self.documents.bytes() + self.len() as usize * PAYLOAD_BYTES
     }
 
     /// Runs of documents that outputs get; one, unless something is unfit.
@@ -144,34 +125,6 @@ impl Group {
         let starts = std::iter::once(0).chain(self.unfit.iter().map(|(place, _)| place + 1));
         let ends = self.unfit.iter().map(|(place, _)| *place).chain([self.len()]);
         starts.zip(ends).map(|(start, end)| start..end).filter(|run| !run.is_empty())
-    }
-
-    /// Where document `place` ends in the content.
-    fn end(&self, place: u32) -> usize {
-        self.ends.get(place as usize).copied().unwrap_or(self.content.len())
-    }
-
-    fn start(&self, place: u32) -> usize {
-        place.checked_sub(1).map_or(0, |before| self.end(before))
-    }
-
-    /// The lines of a run of documents.
-    pub(crate) fn lines(&self, run: &Range<u32>) -> &[u8] {
-        let end = run.end.checked_sub(1).map_or(0, |last| self.end(last));
-        self.content.get(self.start(run.start)..end).unwrap_or_default()
-    }
-
-    /// How many documents of `run` lie whole in the first `bytes` of its lines.
-    pub(crate) fn whole_within(&self, run: &Range<u32>, bytes: usize) -> u32 {
-        let limit = self.start(run.start) + bytes;
-        let n = run.clone().take_while(|place| self.end(*place) <= limit).count();
-        u32::try_from(n).unwrap_or(u32::MAX)
-    }
-
-    /// One document, without its line break.
-    pub(crate) fn document(&self, place: u32) -> &[u8] {
-        let line = self.lines(&(place..place + 1));
-        line.strip_suffix(b"\n").unwrap_or(line)
     }
 
     /// When the event of a document happened, milliseconds since the epoch; 0 = not known.
@@ -205,7 +158,7 @@ impl Group {
         let resolved = fate.resolve(output, range.clone(), outcome);
         let settlement = fate.settle(|output| self.has_left(output));
         drop(fate);
-        let counts = if resolved.counted_before.is_empty() && range.len() == self.ends.len() {
+        let counts = if resolved.counted_before.is_empty() && range.len() == self.len() as usize {
             self.named(&self.counts)
         } else {
             let before = &resolved.counted_before;
@@ -281,56 +234,6 @@ impl Group {
     fn fate(&self) -> MutexGuard<'_, Fate> {
         self.fate.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Checks that the lists of a message fit together; returns where each document ends.
-fn check_lists(message: &v1::PayloadGroup) -> Result<Vec<usize>, InvalidGroup> {
-    let number = message.number;
-    let (lengths, times, labels) = (message.length.len(), message.time_ms.len(), message.label.len());
-    if times != lengths || labels != lengths {
-        return Err(InvalidGroup::Lists { number, lengths, times, labels });
-    }
-    let content = message.content.len();
-    let sum = message.length.iter().fold(0_usize, |sum, length| sum.saturating_add(*length as usize));
-    if sum != content {
-        return Err(InvalidGroup::Sum { number, sum, content });
-    }
-    let mut ends = Vec::with_capacity(lengths);
-    let mut end = 0;
-    for (place, length) in message.length.iter().enumerate() {
-        end += *length as usize;
-        let last = end.checked_sub(1).and_then(|last| message.content.get(last));
-        if *length == 0 || last != Some(&b'\n') {
-            return Err(InvalidGroup::NotALine { number, place });
-        }
-        ends.push(end);
-    }
-    let known = message.labels.len();
-    match message.label.iter().position(|label| usize::from(*label) >= known) {
-        Some(place) => {
-            let label = message.label.get(place).copied().unwrap_or_default();
-            Err(InvalidGroup::Label { number, place, label, labels: known })
-        }
-        None => Ok(ends),
-    }
-}
-
-/// The documents that no output can use.
-fn find_unfit(content: &[u8], ends: &[usize]) -> Vec<(u32, DropCause)> {
-    // Every document ends with a line break, so the whole is UTF-8 exactly when each of them is.
-    let is_text = std::str::from_utf8(content).is_ok();
-    let mut unfit = Vec::new();
-    let mut start = 0;
-    for (place, end) in (0..).zip(ends) {
-        let line = content.get(start..*end).unwrap_or_default();
-        if line.len() > MAX_CONTENT_BYTES + 1 {
-            unfit.push((place, DropCause::TooLarge));
-        } else if !is_text && std::str::from_utf8(line).is_err() {
-            unfit.push((place, DropCause::NotUtf8));
-        }
-        start = *end;
-    }
-    unfit
 }
 
 /// Joins tags as the intake wants them; a comma inside a tag would make two of it and becomes `_`.

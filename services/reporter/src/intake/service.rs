@@ -12,12 +12,10 @@ use tonic::{Request, Response, Status, Streaming};
 use wire::v1;
 use wire::v1::reporter_server::{Reporter, ReporterServer};
 
+use crate::intake::documents::MAX_GROUP_BYTES;
 use crate::intake::stream::{Phase, Stream};
 use crate::metrics::SubmitMetrics;
 use crate::outputs::Outputs;
-
-/// Largest group as a message; senders keep theirs under it.
-pub const MAX_GROUP_BYTES: usize = 16 << 20;
 
 /// An analyzer submits on one connection and asks for the status on another.
 pub(crate) const LIMITS: Limits = Limits { connections_per_uid: 8, streams_per_connection: 4 };

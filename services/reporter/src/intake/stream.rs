@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tonic::{Status, Streaming};
 use wire::v1;
 
-use crate::intake::group::InvalidGroup;
+use crate::intake::invalid::InvalidGroup;
 use crate::intake::mark::Mark;
 use crate::metrics::SubmitMetrics;
 use crate::outputs::Outputs;

@@ -18,7 +18,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::v1;
 
-use crate::intake::group::{Group, InvalidGroup};
+use crate::intake::group::Group;
+use crate::intake::invalid::InvalidGroup;
 use crate::intake::labels::Labels;
 use crate::intake::mark::Mark;
 use crate::metrics::SubmitMetrics;

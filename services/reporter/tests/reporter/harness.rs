@@ -215,7 +215,7 @@ pub(crate) fn group(number: u64, payloads: Vec<Payload>) -> v1::PayloadGroup {
         service: first.service,
         labels: vec!["open".to_owned()],
         label: vec![0; lines.len()].into(),
-        backlog_percent: 0,
+        ..Default::default()
     }
 }
 

@@ -87,6 +87,20 @@ async fn a_full_queue_stops_reading_and_loses_nothing() {
     assert_eq!(reporter.count("reporter_destination_dropped_total", ""), 0);
 }
 
+/// 2 MiB that would be 100 GB.
+fn blown_up() -> v1::PayloadGroup {
+    let n = 100_000;
+    v1::PayloadGroup {
+        content: vec![b'{'; n].into(),
+        length: vec![1; n],
+        time_ms: vec![0; n],
+        label: vec![0; n].into(),
+        tails: vec![format!("{}\n", "}".repeat(1 << 20)).into()],
+        tail: vec![1; n],
+        ..group(1, payloads(0..1))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_makes_no_sense_ends_its_stream_with_the_reason_and_the_service_goes_on() {
     let intake = intake().await;
@@ -96,6 +110,9 @@ async fn a_group_that_makes_no_sense_ends_its_stream_with_the_reason_and_the_ser
         (|group| group.number = 7) as fn(&mut v1::PayloadGroup),
         |group| group.length = vec![1],
         |group| group.label = vec![9].into(),
+        |group| group.tail = vec![1],
+        |group| group.tails = vec![b"}\n"[..].into()],
+        |group| *group = blown_up(),
         |group| group.content = vec![b' '; reporter::MAX_GROUP_BYTES].into(),
     ] {
         let mut submission = Submission::open(&mut reporter.client).await;
@@ -110,7 +127,7 @@ async fn a_group_that_makes_no_sense_ends_its_stream_with_the_reason_and_the_ser
         let status = refusal.unwrap_err();
         assert!(status.code() == Code::InvalidArgument && status.message().contains("group"), "{status}");
     }
-    assert_eq!(reporter.count("reporter_submit_refused_total", ""), 3);
+    assert_eq!(reporter.count("reporter_submit_refused_total", ""), 6);
     reporter.submit(payloads(7..8)).await;
     let (_, left) = reporter.stop().await;
     assert_eq!((numbers(&intake.received()), left[0].payloads), (vec![7], 0));
@@ -128,6 +145,28 @@ async fn what_no_output_can_use_is_settled_and_told_as_lost() {
     assert_eq!(mark, v1::Settled { number: 1, lost: vec![loss] });
     assert_eq!(numbers(&intake.received()), [7]);
     assert_eq!(reporter.count("reporter_submit_dropped_total", "too_large"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_with_shared_tails_arrive_whole_and_those_of_a_tail_that_is_no_text_are_lost() {
+    let intake = intake().await;
+    let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
+    let mut submission = Submission::open(&mut reporter.client).await;
+    submission
+        .send_group(v1::PayloadGroup {
+            content: b"{\"n\":{\"n\":8}\n{\"n\":{\"n\":"[..].into(),
+            length: vec![5, 8, 5, 5],
+            tails: vec![b"7}\n"[..].into(), b"\xff}\n"[..].into()],
+            tail: vec![1, 0, 2, 1],
+            ..group(1, payloads(0..4))
+        })
+        .await;
+    let mark = submission.mark().await.unwrap().unwrap();
+    let count = v1::LabelCount { label: "open".to_owned(), payloads: 1 };
+    let loss = v1::GroupLoss { number: 1, cause: "not_utf8".to_owned(), counts: vec![count] };
+    assert_eq!(mark, v1::Settled { number: 1, lost: vec![loss] });
+    assert_eq!(numbers(&intake.received()), [7, 8, 7]);
+    assert_eq!(reporter.count("reporter_submit_dropped_total", "not_utf8"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

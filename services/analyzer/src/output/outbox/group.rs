@@ -1,4 +1,7 @@
 //! Payloads that travel and are settled together: of one batch, of one container, of one class.
+//!
+//! A tail that documents share is held and sent once. Invariant: what a group is charged, its documents written out, is
+//! never less than what it holds (docs/delivery.md says why).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +17,9 @@ use crate::context::tags::Tags;
 /// What a group takes besides its documents.
 const GROUP_BYTES: usize = 512;
 /// What a payload takes besides its document.
-const PAYLOAD_BYTES: usize = size_of::<u32>() + size_of::<i64>() + 1;
+const PAYLOAD_BYTES: usize = 2 * size_of::<u32>() + size_of::<i64>() + 1;
+/// What a tail takes besides its bytes: its handle, and its place among the others.
+const TAIL_BYTES: usize = size_of::<Bytes>() + 2 * size_of::<(usize, u32)>();
 /// The label of payloads that are no events, behind those of the kinds, which are their places.
 #[expect(clippy::cast_possible_truncation, reason = "asserted in the line before")]
 const CUSTOM: u8 = {
@@ -55,12 +60,36 @@ pub struct Group {
     content: Vec<u8>,
     finished: Bytes,
     lengths: Vec<u32>,
+    tails: Tails,
+    /// Of the documents written out.
+    content_bytes: usize,
     times_ms: Vec<i64>,
     labels: Vec<u8>,
     counts: PerKind<u64>,
     /// Its share of the outbox.
     #[expect(dead_code, reason = "it is held to be given back with the group")]
     room: Option<OwnedSemaphorePermit>,
+}
+
+/// The tails of a group, each once.
+#[derive(Debug, Default)]
+struct Tails {
+    list: Vec<Bytes>,
+    /// By their addresses, which nothing else can have while they are in the list.
+    by_address: HashMap<usize, u32>,
+    /// Of each document: 1 + its place in the list, 0 = none.
+    of: Vec<u32>,
+}
+
+impl Tails {
+    fn add(&mut self, tail: Option<Bytes>) {
+        let Some(tail) = tail else { return self.of.push(0) };
+        let of = *self.by_address.entry(tail.as_ptr().addr()).or_insert_with(|| {
+            self.list.push(tail);
+            u32::try_from(self.list.len()).unwrap_or(u32::MAX)
+        });
+        self.of.push(of);
+    }
 }
 
 impl Group {
@@ -76,20 +105,40 @@ impl Group {
         &self.head
     }
 
-    /// Room for a number of documents of a size that is a guess.
+    /// Room for a number of documents, and for bytes of their own parts, which are a guess.
     pub fn reserve(&mut self, documents: usize, bytes: usize) {
         self.content.reserve(bytes);
         self.lengths.reserve(documents);
+        self.tails.of.reserve(documents);
         self.times_ms.reserve(documents);
         self.labels.reserve(documents);
     }
 
-    /// Adds a document, which `write` appends.
+    /// Adds a document, which `write` appends without a line break.
     pub fn add(&mut self, label: Label, time_ms: i64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.add_parted(label, time_ms, |out| {
+            write(out);
+            None
+        });
+    }
+
+    /// Adds a document, of which `write` appends the beginning and returns the rest with its line break; or appends
+    /// all of it without one.
+    pub fn add_parted(
+        &mut self,
+        label: Label,
+        time_ms: i64,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<Bytes>,
+    ) {
         let start = self.content.len();
-        write(&mut self.content);
-        self.content.push(b'\n');
-        self.lengths.push(u32::try_from(self.content.len() - start).unwrap_or(u32::MAX));
+        let tail = write(&mut self.content);
+        if tail.is_none() {
+            self.content.push(b'\n');
+        }
+        let length = self.content.len() - start;
+        self.content_bytes += length + tail.as_ref().map_or(0, Bytes::len);
+        self.lengths.push(u32::try_from(length).unwrap_or(u32::MAX));
+        self.tails.add(tail);
         self.times_ms.push(time_ms);
         self.labels.push(match label {
             Label::Event(kind) => {
@@ -104,6 +153,7 @@ impl Group {
     #[must_use]
     pub fn finish(mut self) -> Self {
         self.finished = Bytes::from(std::mem::take(&mut self.content));
+        self.tails.by_address = HashMap::new();
         self
     }
 
@@ -125,16 +175,25 @@ impl Group {
         self.lengths.len()
     }
 
-    /// Bytes of its documents.
+    /// Bytes of its documents written out.
     #[must_use]
     pub fn content_bytes(&self) -> usize {
+        self.content_bytes
+    }
+
+    /// Bytes of what its documents do not share.
+    #[must_use]
+    pub fn own_bytes(&self) -> usize {
         self.content.len().max(self.finished.len())
     }
 
-    /// What it takes in memory.
+    /// What it is charged.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.content_bytes() + self.payloads() * PAYLOAD_BYTES + GROUP_BYTES
+        self.content_bytes
+            + self.payloads() * PAYLOAD_BYTES
+            + self.tails.list.len() * TAIL_BYTES
+            + GROUP_BYTES
     }
 
     /// The message for the reporter.
@@ -158,6 +217,8 @@ impl Group {
             labels: Kind::ALL.map(Kind::name).into_iter().chain(["custom"]).map(str::to_owned).collect(),
             label: Bytes::copy_from_slice(&self.labels),
             backlog_percent: self.head.backlog_percent,
+            tails: self.tails.list.clone(),
+            tail: if self.tails.list.is_empty() { Vec::new() } else { self.tails.of.clone() },
         }
     }
 
@@ -219,6 +280,28 @@ mod tests {
         let labels: Vec<&str> =
             message.label.iter().map(|label| &*message.labels[usize::from(*label)]).collect();
         assert_eq!(labels, ["open", "custom", "open"]);
+    }
+
+    #[test]
+    fn a_shared_tail_is_held_and_sent_once_and_charged_for_every_document() {
+        let (one, other) = (Bytes::from("-one\n".to_owned()), Bytes::from("-other\n".to_owned()));
+        let mut group = Group::default();
+        for (text, tail) in
+            [("1", Some(&one)), ("22", None), ("3", Some(&other)), ("4", Some(&one)), ("5", Some(&one))]
+        {
+            group.add_parted(Label::Custom, 5, |out| {
+                out.extend_from_slice(text.as_bytes());
+                tail.cloned()
+            });
+        }
+        assert_eq!((group.own_bytes(), group.content_bytes()), (7, 7 + 3 * one.len() + other.len()));
+        let bytes = group.bytes();
+        let group = group.finish();
+        assert_eq!((group.own_bytes(), group.bytes()), (7, bytes));
+        let message = group.message(1, &Fixed::default(), None);
+        assert_eq!((&*message.content, message.length), (&b"122\n345"[..], vec![1, 3, 1, 1, 1]));
+        assert_eq!((message.tail, message.tails.len()), (vec![1, 0, 2, 1, 1], 2));
+        assert_eq!(message.tails[0].as_ptr(), one.as_ptr());
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use bootstrap::counters::Registry;
 
 use super::*;
+use crate::intake::documents::MAX_CONTENT_BYTES;
 use crate::metrics::DestinationMetrics;
 use crate::outputs::output::{OutputParts, Shared};
 
@@ -76,14 +77,10 @@ fn lists_that_do_not_fit_together_are_refused_with_what_is_wrong() {
 }
 
 #[test]
-fn a_group_is_cut_into_its_documents_without_a_copy() {
+fn all_documents_of_a_group_are_one_run_unless_something_is_unfit() {
     let group = group(&["a", "", "bcd"], "", &["a:1", "b:2,3"]);
-    assert_eq!([group.document(0), group.document(1), group.document(2)], [&b"a"[..], b"", b"bcd"]);
-    assert_eq!(group.lines(&(0..3)), b"a\n\nbcd\n");
-    assert_eq!(group.lines(&(0..3)).as_ptr(), group.content.as_ptr());
     assert!(group.fit_runs().eq(std::iter::once(0..3)));
-    let whole: Vec<u32> = (0..=7).map(|bytes| group.whole_within(&(0..3), bytes)).collect();
-    assert_eq!(whole, [0, 0, 1, 2, 2, 2, 2, 3]);
+    assert_eq!(group.documents().lines(0..3), (vec![&b"a\n\nbcd\n"[..]], vec![2, 3, 7]));
     assert_eq!(group.tags(), "a:1,b:2_3");
 }
 

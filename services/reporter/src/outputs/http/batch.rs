@@ -109,7 +109,7 @@ impl Batcher {
     pub(crate) fn push(
         &mut self,
         (group, place): (&Arc<Group>, u32),
-        form: &EntryForm,
+        form: &mut EntryForm,
         now_ms: i64,
         now: Instant,
     ) -> Result<[Option<Batch>; 2], DropCause> {

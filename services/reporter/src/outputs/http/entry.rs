@@ -1,7 +1,9 @@
 //! The intake's form of one payload. The field names and their order are a public contract.
 //!
 //! Its cost is the escaping of the document, which becomes a string: runs without anything to escape are found
-//! eight bytes at a time and copied whole. Everything but the document and its time is made once for a group.
+//! eight bytes at a time and copied whole. Everything but the document's own part and its time is made once for a group.
+
+use std::collections::HashMap;
 
 use crate::intake::group::Group;
 
@@ -10,33 +12,58 @@ pub(crate) const MAX_ENTRY_BYTES: usize = 1_000_000;
 /// The intake takes timestamps up to 18 hours old; the last hour is for waiting and repeating.
 const MAX_AGE_MS: i64 = 17 * 3600 * 1000;
 
+/// Bytes of escaped tails that are kept while a group is written; those of a usual group are a fraction of it.
+const MAX_KEPT_BYTES: usize = 1 << 20;
+
 /// What the entries of one group share.
 #[derive(Debug)]
 pub(crate) struct EntryForm {
-    tail: Vec<u8>,
+    end: Vec<u8>,
+    /// The tails of documents, escaped when one is first needed.
+    tails: HashMap<usize, Box<[u8]>>,
+    kept_bytes: usize,
 }
 
 impl EntryForm {
     pub(crate) fn new(group: &Group, hostname: &str) -> Self {
-        let mut tail = br#","hostname":"#.to_vec();
-        append_string(&mut tail, hostname.as_bytes());
-        tail.extend_from_slice(br#","service":"#);
-        append_string(&mut tail, group.service().as_bytes());
-        tail.extend_from_slice(br#","ddsource":"runtime-security-agent","ddtags":"#);
-        append_string(&mut tail, group.tags().as_bytes());
-        tail.push(b'}');
-        Self { tail }
+        let mut end = br#","hostname":"#.to_vec();
+        append_string(&mut end, hostname.as_bytes());
+        end.extend_from_slice(br#","service":"#);
+        append_string(&mut end, group.service().as_bytes());
+        end.extend_from_slice(br#","ddsource":"runtime-security-agent","ddtags":"#);
+        append_string(&mut end, group.tags().as_bytes());
+        end.push(b'}');
+        Self { end, tails: HashMap::new(), kept_bytes: 0 }
     }
 
     /// Appends the entry of one document of the group to `out`.
-    pub(crate) fn append(&self, out: &mut Vec<u8>, group: &Group, place: u32, now_ms: i64) {
-        let document = group.document(place);
-        out.reserve(document.len() + document.len() / 4 + self.tail.len() + 64);
-        out.extend_from_slice(br#"{"message":"#);
-        append_string(out, document);
-        out.extend_from_slice(br#","status":"info","timestamp":"#);
+    pub(crate) fn append(&mut self, out: &mut Vec<u8>, group: &Group, place: u32, now_ms: i64) {
+        let [own, tail] = group.documents().parts(place);
+        let length = own.len() + tail.len();
+        out.reserve(length + length / 4 + self.end.len() + 64);
+        out.extend_from_slice(br#"{"message":""#);
+        append_escaped(out, own);
+        match group.documents().tail_of(place) {
+            Some(index) => self.append_tail(out, index, tail),
+            None => append_escaped(out, tail),
+        }
+        out.extend_from_slice(br#"","status":"info","timestamp":"#);
         out.extend_from_slice(timestamp(group.time_ms(place), now_ms).to_string().as_bytes());
-        out.extend_from_slice(&self.tail);
+        out.extend_from_slice(&self.end);
+    }
+
+    fn append_tail(&mut self, out: &mut Vec<u8>, index: usize, tail: &[u8]) {
+        if let Some(escaped) = self.tails.get(&index) {
+            out.extend_from_slice(escaped);
+            return;
+        }
+        let start = out.len();
+        append_escaped(out, tail);
+        let escaped = out.get(start..).unwrap_or_default();
+        if self.kept_bytes + escaped.len() <= MAX_KEPT_BYTES {
+            self.kept_bytes += escaped.len();
+            self.tails.insert(index, escaped.into());
+        }
     }
 }
 
@@ -49,6 +76,13 @@ fn timestamp(time_ms: i64, now_ms: i64) -> i64 {
 /// Appends UTF-8 text as a JSON string (RFC 8259, 7).
 fn append_string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
+    append_escaped(out, text);
+    out.push(b'"');
+}
+
+/// Appends text as the inside of a JSON string. Nothing that is escaped is longer than a byte, so a text can come in
+/// parts.
+fn append_escaped(out: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
     while !rest.is_empty() {
         let run = plain_run(rest);
@@ -58,7 +92,6 @@ fn append_string(out: &mut Vec<u8>, text: &[u8]) {
         append_escape(out, *byte);
         rest = after;
     }
-    out.push(b'"');
 }
 
 /// The length of the run of bytes before one that must be escaped.
@@ -109,7 +142,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::intake::group::tests::group;
+    use crate::intake::documents::tests::with_tails;
+    use crate::intake::group::tests::{group, group_for};
 
     #[test]
     fn an_entry_is_exactly_what_the_intake_documents() {
@@ -121,6 +155,23 @@ mod tests {
             String::from_utf8(out).unwrap(),
             r#"[{"message":"{\"a\":\"é\\n\"}","status":"info","timestamp":1700000000000,"hostname":"node-1","service":"shop","ddsource":"runtime-security-agent","ddtags":"image_name:x,image_tag:1"}"#
         );
+    }
+
+    #[test]
+    fn an_entry_is_the_same_however_its_document_came_and_a_tail_is_escaped_once() {
+        let tails = [&b"\"t\":1}\n"[..], b"\"u\"}\n"];
+        let (parted, _) =
+            group_for(&[], with_tails(&[(b"{\"a\",", 1), (b"{\"b\"}\n", 0), (b"{", 2), (b"{", 1)], &tails));
+        let whole = group(&[r#"{"a","t":1}"#, r#"{"b"}"#, r#"{"u"}"#, r#"{"t":1}"#], "", &[]);
+        let (mut parted_form, mut whole_form) = (EntryForm::new(&parted, "h"), EntryForm::new(&whole, "h"));
+        for place in 0..4 {
+            let (mut out, mut expected) = (Vec::new(), Vec::new());
+            parted_form.append(&mut out, &parted, place, 0);
+            whole_form.append(&mut expected, &whole, place, 0);
+            assert_eq!(String::from_utf8(out).unwrap(), String::from_utf8(expected).unwrap());
+        }
+        assert_eq!((parted_form.tails.len(), whole_form.tails.len()), (2, 0));
+        assert_eq!(parted_form.kept_bytes, r#"\"t\":1}\"u\"}"#.len());
     }
 
     #[test]

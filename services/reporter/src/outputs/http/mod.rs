@@ -102,9 +102,9 @@ async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches:
                 continue;
             }
         };
-        let form = EntryForm::new(&group, hostname);
+        let mut form = EntryForm::new(&group, hostname);
         for place in group.fit_runs().flatten() {
-            match batcher.push((&group, place), &form, now_ms(), Instant::now()) {
+            match batcher.push((&group, place), &mut form, now_ms(), Instant::now()) {
                 Ok(complete) => {
                     for batch in complete.into_iter().flatten() {
                         if batches.send(batch).await.is_err() {
@@ -125,7 +125,7 @@ async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches:
 fn give_up(output: &Output, group: &Group, place: u32, cause: DropCause, too_large: &LogLimit) {
     output.gave_up(group, place..place + 1, cause);
     if let Some(suppressed) = too_large.permit() {
-        let bytes = group.document(place).len();
+        let bytes: usize = group.documents().parts(place).iter().map(|part| part.len()).sum();
         tracing::warn!(cause = cause.name(), bytes, suppressed, "dropped a payload");
     }
 }

@@ -3,10 +3,10 @@
 //! Each has its own thread, because writing can block for as long as a disk or the reader of a pipe likes. What
 //! cannot be written is kept and tried again. Invariant: nothing but the rest of a line ever follows a part of it.
 
+pub(crate) mod pieces;
 pub(crate) mod rotate;
 
-use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::config::LineFormat;
 use crate::intake::group::{Group, now_ms};
 use crate::metrics::FileMetrics;
 use crate::outputs::http::EntryForm;
+use crate::outputs::lines::pieces::Lines;
 use crate::outputs::lines::rotate::RotatingFile;
 use crate::outputs::output::Output;
 use bootstrap::log_limit::LogLimit;
@@ -30,14 +31,14 @@ const STACK_BYTES: usize = 256 << 10;
 
 /// Where lines go.
 pub(crate) trait Sink: Send + 'static {
-    /// Writes lines; returns how many of their bytes are there to stay, and the error that stopped it. After an
-    /// error the next call continues at that byte.
-    fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>);
+    /// Writes lines from a position on; returns how many of their bytes are there to stay, and the error that stopped
+    /// it. After an error the next call continues at that byte.
+    fn write(&mut self, lines: &Lines<'_>, from: usize) -> (usize, Option<io::Error>);
 }
 
 impl Sink for RotatingFile {
-    fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
-        Self::write(self, lines)
+    fn write(&mut self, lines: &Lines<'_>, from: usize) -> (usize, Option<io::Error>) {
+        Self::write(self, lines, from)
     }
 }
 
@@ -52,17 +53,8 @@ impl Stdout {
 }
 
 impl Sink for Stdout {
-    fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
-        let mut written = 0;
-        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
-            match self.0.write(rest) {
-                Ok(0) => return (written, Some(io::ErrorKind::WriteZero.into())),
-                Ok(n) => written += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return (written, Some(error)),
-            }
-        }
-        (written, None)
+    fn write(&mut self, lines: &Lines<'_>, from: usize) -> (usize, Option<io::Error>) {
+        lines.write_to(&mut self.0, from..lines.len())
     }
 }
 
@@ -113,20 +105,18 @@ impl<S: Sink> LineWriter<S> {
 
     /// Writes a run of documents, for as long as it takes.
     async fn write(&mut self, group: &Group, run: Range<u32>) {
-        let (lines, ends) = self.lines(group, &run);
+        let mut entries = Vec::new();
+        let lines = self.lines(group, &run, &mut entries);
         let mut written = 0;
         let mut delivered = run.start;
         let mut wait = FIRST_WAIT;
         loop {
             self.output.began();
-            let (n, error) = self.sink.write(lines.get(written..).unwrap_or_default());
+            let (n, error) = self.sink.write(&lines, written);
             written += n;
-            let whole = match &ends {
-                _ if error.is_none() => run.end,
-                None => run.start + group.whole_within(&run, written),
-                Some(ends) => {
-                    run.start + u32::try_from(ends.partition_point(|end| *end <= written)).unwrap_or(u32::MAX)
-                }
+            let whole = match error {
+                None => run.end,
+                Some(_) => run.start + u32::try_from(lines.whole_before(written)).unwrap_or(u32::MAX),
             };
             if whole > delivered {
                 self.output.delivered(group, delivered..whole);
@@ -142,21 +132,23 @@ impl<S: Sink> LineWriter<S> {
         }
     }
 
-    /// The lines of a run; where they are not those of the group, with the end of each.
-    fn lines<'a>(&self, group: &'a Group, run: &Range<u32>) -> (Cow<'a, [u8]>, Option<Vec<usize>>) {
+    /// The lines of a run; those that are not the documents are put into `entries`.
+    fn lines<'a>(&self, group: &'a Group, run: &Range<u32>, entries: &'a mut Vec<u8>) -> Lines<'a> {
         match self.format {
-            LineFormat::Event => (Cow::Borrowed(group.lines(run)), None),
+            LineFormat::Event => {
+                let (pieces, line_ends) = group.documents().lines(run.clone());
+                Lines::new(pieces, line_ends)
+            }
             LineFormat::Intake => {
-                let form = EntryForm::new(group, &self.hostname);
+                let mut form = EntryForm::new(group, &self.hostname);
                 let now_ms = now_ms();
-                let mut lines = Vec::new();
-                let mut ends = Vec::new();
+                let mut line_ends = Vec::with_capacity(run.len());
                 for place in run.clone() {
-                    form.append(&mut lines, group, place, now_ms);
-                    lines.push(b'\n');
-                    ends.push(lines.len());
+                    form.append(entries, group, place, now_ms);
+                    entries.push(b'\n');
+                    line_ends.push(entries.len());
                 }
-                (Cow::Owned(lines), Some(ends))
+                Lines::new(vec![entries], line_ends)
             }
         }
     }

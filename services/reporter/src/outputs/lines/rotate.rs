@@ -5,13 +5,15 @@
 //! reader sees each line in exactly one file.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bootstrap::counters::Counter;
 
 use crate::config::FileConfig;
+use crate::outputs::lines::pieces::Lines;
 
 /// How much is read at once when the end of the last line is looked for.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -60,57 +62,53 @@ impl RotatingFile {
         })
     }
 
-    /// Writes lines, each with its line break; returns how many of their bytes are in the file, and the error that
-    /// stopped it. In a regular file these are whole lines.
-    pub(crate) fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
-        let mut written = 0;
-        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
-            match self.make_room(rest) {
-                Ok(run) => {
-                    let (appended, error) = self.append(rest.get(..run).unwrap_or(rest));
-                    written += appended;
+    /// Writes lines from a position on; returns how many of their bytes are in the file, and the error that stopped
+    /// it. In a regular file these are whole lines.
+    pub(crate) fn write(&mut self, lines: &Lines<'_>, from: usize) -> (usize, Option<io::Error>) {
+        let mut at = from;
+        while at < lines.len() {
+            match self.make_room(lines, at) {
+                Ok(end) => {
+                    let (appended, error) = self.append(lines, at..end);
+                    at += appended;
                     if error.is_some() {
-                        return (written, error);
+                        return (at - from, error);
                     }
                 }
-                Err(error) => return (written, Some(error)),
+                Err(error) => return (at - from, Some(error)),
             }
         }
-        (written, None)
+        (at - from, None)
     }
 
-    /// The bytes of lines, at least one, that go into the file as it is now or after rotating it.
-    fn make_room(&mut self, lines: &[u8]) -> io::Result<usize> {
+    /// Where the lines end, at least one, that go into the file as it is now or after rotating it.
+    fn make_room(&mut self, lines: &Lines<'_>, at: usize) -> io::Result<usize> {
         self.cut_half_line()?;
         self.reopen_if_moved()?;
         if !self.is_file {
             return Ok(lines.len());
         }
-        match whole_lines(lines, self.max_bytes.saturating_sub(self.len)) {
-            0 if self.len > 0 => self.rotate()?,
-            0 => {}
-            run => return Ok(run),
+        let within = |bytes: u64| {
+            lines.last_end_before(at.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX)))
+        };
+        let end = within(self.max_bytes.saturating_sub(self.len));
+        if end > at {
+            return Ok(end);
         }
-        let first = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1);
-        Ok(whole_lines(lines, self.max_bytes).max(first))
+        if self.len > 0 {
+            self.rotate()?;
+        }
+        Ok(within(self.max_bytes).max(lines.end_of_line_at(at)))
     }
 
-    fn append(&mut self, bytes: &[u8]) -> (usize, Option<io::Error>) {
-        let mut written = 0;
-        let error = loop {
-            match bytes.get(written..).filter(|rest| !rest.is_empty()).map(|rest| self.file.write(rest)) {
-                None => break None,
-                Some(Ok(0)) => break Some(io::ErrorKind::WriteZero.into()),
-                Some(Ok(n)) => written += n,
-                Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Some(Err(error)) => break Some(error),
-            }
-        };
+    fn append(&mut self, lines: &Lines<'_>, range: Range<usize>) -> (usize, Option<io::Error>) {
+        let start = range.start;
+        let (written, error) = lines.write_to(&mut self.file, range);
         let whole = match &error {
             // What is not a file, a pipe, cannot be cut: it goes on where it stopped.
             Some(_) if self.is_file => {
                 self.has_half_line = true;
-                whole_lines(bytes, written as u64)
+                lines.last_end_before(start + written).saturating_sub(start)
             }
             _ => written,
         };
@@ -159,13 +157,6 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
-}
-
-/// Bytes of the whole lines among the first `max` bytes.
-fn whole_lines(lines: &[u8], max: u64) -> usize {
-    let max = usize::try_from(max).unwrap_or(usize::MAX).min(lines.len());
-    let within = lines.get(..max).unwrap_or(lines);
-    within.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
 }
 
 /// Opens for appending; says whether it is a regular file, and its length. Half a line at the end (a crash) is cut off first.

@@ -3,9 +3,13 @@ use std::sync::Mutex;
 
 use bootstrap::counters::Registry;
 
+use wire::v1;
+
 use super::*;
+use crate::intake::documents::tests::with_tails;
 use crate::intake::group::tests::{group_for, message, output};
 use crate::metrics::DropCause;
+use crate::outputs::lines::pieces::tests::bytes;
 use crate::outputs::output::Shared;
 
 /// Takes as many bytes as it is told with each write, then fails; everything once it has been told nothing more.
@@ -15,7 +19,8 @@ struct Faulty {
 }
 
 impl Sink for Faulty {
-    fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
+    fn write(&mut self, lines: &Lines<'_>, from: usize) -> (usize, Option<io::Error>) {
+        let lines = bytes(lines, from);
         let room = self.room.pop_front();
         let n = room.unwrap_or(lines.len()).min(lines.len());
         self.written.lock().unwrap().extend_from_slice(&lines[..n]);
@@ -50,8 +55,12 @@ fn writer(format: LineFormat, room: &[usize]) -> Bench {
 
 impl Bench {
     fn push(&self, documents: &[&str]) -> Arc<Group> {
-        let (group, _) = group_for(std::slice::from_ref(&self.output), message(1, documents));
-        self.output.metrics().payloads.add(documents.len() as u64);
+        self.push_message(message(1, documents))
+    }
+
+    fn push_message(&self, message: v1::PayloadGroup) -> Arc<Group> {
+        let (group, _) = group_for(std::slice::from_ref(&self.output), message);
+        self.output.metrics().payloads.add(u64::from(group.len()));
         self.output.offer(&group, true);
         group
     }
@@ -85,6 +94,39 @@ async fn what_cannot_be_written_is_kept_and_written_later_from_where_it_stopped(
         let retries = registry.counter("reporter_lines_retries_total", &[("destination", "file")]);
         assert_eq!(retries.get(), 5);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn documents_with_shared_tails_are_the_same_lines_wherever_a_write_stops() {
+    let time_ms = vec![now_ms() - 1000; 4];
+    let whole =
+        || v1::PayloadGroup { time_ms: time_ms.clone(), ..message(1, &["one", "two", "three", "four"]) };
+    let parted = || v1::PayloadGroup {
+        time_ms: time_ms.clone(),
+        ..with_tails(&[(b"on", 1), (b"two\n", 0), (b"thre", 1), (b"f", 2)], &[b"e\n", b"our\n"])
+    };
+    for format in [LineFormat::Event, LineFormat::Intake] {
+        let bench = writer(format, &[]);
+        bench.push_message(whole());
+        bench.output.queue().close();
+        bench.writer.await.unwrap();
+        let expected = bench.written.lock().unwrap().clone();
+        for stop in 0..expected.len() {
+            let bench = writer(format, &[stop, 0]);
+            bench.push_message(parted());
+            bench.output.queue().close();
+            let (written, output) = (bench.written.clone(), bench.output.clone());
+            bench.writer.await.unwrap();
+            assert_eq!(*written.lock().unwrap(), expected);
+            assert_eq!(output.metrics().pending(), 0);
+        }
+    }
+    let bench = writer(LineFormat::Event, &[3, 1, 4, 0, 0]);
+    bench.push_message(parted());
+    tokio::time::sleep(Duration::from_millis(110)).await;
+    assert_eq!((bench.text().as_str(), bench.output.metrics().pending()), ("one\n", 3));
+    tokio::time::sleep(Duration::from_millis(210)).await;
+    assert_eq!((bench.text().as_str(), bench.output.metrics().pending()), ("one\ntwo\n", 2));
 }
 
 #[tokio::test(start_paused = true)]

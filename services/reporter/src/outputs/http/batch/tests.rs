@@ -9,7 +9,7 @@ struct Bench(Batcher);
 impl Bench {
     fn push(&mut self, content: &str, now: Instant) -> Result<[Option<Batch>; 2], DropCause> {
         let group = group(&[content], "", &["a:b"]);
-        self.0.push((&group, 0), &EntryForm::new(&group, "h"), 0, now)
+        self.0.push((&group, 0), &mut EntryForm::new(&group, "h"), 0, now)
     }
 
     fn take(&mut self) -> Option<Batch> {
