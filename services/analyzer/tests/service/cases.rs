@@ -169,6 +169,12 @@ async fn events_become_tagged_payloads_and_every_batch_is_acknowledged() {
         .map(|n| all.iter().position(|json| json.contains(&format!("\"/f{n}\""))).unwrap())
         .collect();
     assert!(files.is_sorted(), "payloads of a container keep their order");
+    let groups = reporter.wait_for_groups("all", |groups| !groups.is_empty()).await;
+    let parts =
+        groups.iter().flat_map(|received| received.group.tails.iter().chain([&received.group.content]));
+    let sent: usize = parts.map(|part| part.len()).sum();
+    let written_out: usize = all.iter().map(|json| json.len()).sum();
+    assert!(sent < written_out * 2 / 3, "{sent} of {written_out} bytes: what documents share is sent once");
     assert_eq!(metric(dir.path(), "analyzer_outbox_untagged_total").await, 0);
     let (_, ledger) = probe.acked();
     let expected = PerKind::from([(Kind::Exec, 1), (Kind::Fork, 1), (Kind::Exit, 1), (Kind::Open, 500)]);
