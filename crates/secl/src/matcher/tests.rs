@@ -10,7 +10,9 @@ fn a_double_star_stands_at_the_end_alone() {
     for text in ["**/site.d", "/etc/**/*.cfg", "/etc/**.cfg"] {
         assert!(Glob::new(text, false).is_err(), "{text}");
     }
-    assert!(Pattern::new("a**b", false).is_err());
+    assert!(Pattern::new("a**b", false).unwrap_err().help().contains("slashes too"));
+    assert!(Glob::new("/**/a", false).unwrap_err().help().contains("\"/etc/**\""));
+    assert!(Regexp::new("a(").unwrap_err().help().contains("a backslash"));
 }
 
 /// Cases 3.3.
@@ -109,6 +111,24 @@ fn case_counts_unless_the_field_says_otherwise() {
     assert!(!matches(TextKind::Plain, LiteralKind::Exact, "ab1", "AB1"));
     assert!(matches(TextKind::Insensitive, LiteralKind::Exact, "ab1", "AB1"));
     assert!(matches(TextKind::Insensitive, LiteralKind::Exact, "straÉe", "STRAée"), "beyond ASCII");
+    // Simple folding is by single characters: other forms of one letter are equal, `ß` has no capital among them.
+    for (text, value, expected) in [
+        ("k", "\u{212a}", true),
+        ("\u{212a}1", "K1", true),
+        ("s", "\u{17f}", true),
+        ("σ", "ς", true),
+        ("ß", "SS", false),
+        ("ß", "ß", true),
+        ("i\u{307}", "\u{130}", false),
+        ("é", "e", false),
+    ] {
+        assert_eq!(
+            matches(TextKind::Insensitive, LiteralKind::Exact, text, value),
+            expected,
+            "{text} {value}"
+        );
+    }
+    assert!(equal_folded(b"a\xff", b"A\xff") && !equal_folded(b"a\xff", b"a\xfe"), "what is no UTF-8");
     assert!(!matches(TextKind::Path, LiteralKind::Pattern, "/etc/ab*", "/etc/AB1"));
     assert!(Glob::new("/etc/ab*", true).unwrap().matches(b"/etc/AB1"));
     assert!(Glob::new("/etc/ab", true).unwrap().matches(b"/etc/AB"));
