@@ -87,6 +87,51 @@ fn type_errors_name_their_place_as_in_section_2() {
     assert_eq!(both.matches("error: ").count(), 3, "all errors at once: {both}");
 }
 
+/// Words and signs of other languages: each message names what to write here.
+#[test]
+fn habits_of_other_languages_are_told_what_to_write() {
+    let model = Neutral::new();
+    refused(
+        &model,
+        &[
+            ("s.text <> \"x\"", "`!=`"),
+            ("s.text is \"x\"", "to compare, write `==`"),
+            ("s.text not \"x\"", "write `!=`, or `not in`"),
+            ("b.flag xor x", "write `(a) != (b)`"),
+            ("n.a has O_CREAT", "`flags & BIT > 0`"),
+            ("s.text matches \"x\"", "use a pattern"),
+            ("s.text.startswith(\"x\")", "there are no functions"),
+            ("s.text in (\"a\", \"b\")", "a list stands in brackets"),
+            ("s.text == \"a\" || == \"b\"", "name the field on its left"),
+            ("n.a & (1, 2) > 0", "bits are joined with `|`"),
+            ("b.flag, x", "conditions with `&&`"),
+            ("b.flag; x", "join two with `&&`"),
+            ("s.text == \u{201c}a b\u{201d}", "write \"a b\""),
+            ("s.text == \u{201c}a b", "write \"a b\""),
+            ("n.a == 0o17", "write 017"),
+            ("ip1 == 10.0.0.300", "four numbers from 0 to 255"),
+            ("ip1 in 10.0.0.300/8 && b.flag", "four numbers from 0 to 255"),
+            ("n.a == 1.5", "a number is whole"),
+            ("ip1 in \"10.0.0.0/8\"", "write it without quotes: 10.0.0.0/8"),
+            ("ip1 in [ 10.0.0.1, \"10.0.0.2\" ]", "without quotes: 10.0.0.2"),
+            ("n.a in [ 1, \"2\" ]", "without quotes: 2"),
+            ("t.start < \"5s\"", "the duration without quotes: 5s"),
+            ("n.a == \"root\"", "compare another field"),
+            ("s.text == root", "a string stands in double quotes: \"root\""),
+            ("s.text == null", "a string stands in double quotes: \"\""),
+            ("s.text == no.such", "`shrike rule fields`"),
+            ("s.text == ${vpid}", "write it into a string: \"${vpid}\""),
+            ("s.text != \"a\" & n.a > 0", "to join conditions, write `&&`"),
+            ("ip1 + 1 == 2", "name a field that holds a number"),
+            ("!s.text == \"a\"", "write `a != b`"),
+            ("!n.a", "write `a != b`"),
+            ("it[A] == 10", "process.ancestors[A].uid"),
+        ],
+    );
+    let one = errors(&model, "ip1 == 10.0.0.300").unwrap();
+    assert_eq!(one.matches("error: ").count(), 1, "one mistake, one message: {one}");
+}
+
 #[test]
 fn ages_and_sums_are_as_in_section_8() {
     const SECOND: i64 = 1_000_000_000;
@@ -312,10 +357,26 @@ fn what_is_always_so_is_warned_of() {
         ("n.a & 3 == 4", "does not have these bits"),
         ("n.a allin [ 1 ]", "means `in` here"),
         ("b.flag && x || n.a == 1", "associate to the right"),
+        ("g.path == \"/etc/*\"", "ordinary character"),
+        ("s.text in [ \"a\", \"b*\" ]", "ordinary character"),
+        ("t.start > 5", "nanoseconds since 1970"),
+        ("rv == -ENEG", "a minus makes it positive"),
     ] {
         let rule = rule(&model, text);
         let warnings: Vec<_> = rule.warnings().iter().map(|warning| warning.message.as_str()).collect();
         assert!(warnings.iter().any(|warning| warning.contains(expected)), "{text}: {warnings:?}");
     }
-    assert!(rule(&model, "n.a == 1 && b.flag").warnings().is_empty());
+    for text in [
+        "n.a == 1 && b.flag",
+        "g.path == ~\"/etc/*\"",
+        "t.start < 5s",
+        "t.start > 0",
+        "n.a > 5",
+        "rv == ENEG",
+        "rv == -EPERM",
+        "rv == ^ENEG",
+    ] {
+        let rule = rule(&model, text);
+        assert!(rule.warnings().is_empty(), "{text}: {:?}", rule.warnings());
+    }
 }

@@ -199,6 +199,8 @@ impl Model for Neutral {
             "O_WRONLY" | "EPERM" => Constant::Int(1),
             "O_RDWR" => Constant::Int(2),
             "EACCES" => Constant::Int(13),
+            // As in a model of system calls, which return errors as negative numbers.
+            "ENEG" => Constant::Int(-4),
             "EPIPE" => Constant::Int(32),
             "EPFNOSUPPORT" => Constant::Int(96),
             "O_CREAT" => Constant::Int(0o100),
