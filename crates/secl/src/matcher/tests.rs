@@ -94,6 +94,13 @@ fn a_plain_pattern_crosses_slashes() {
         ("abc", "abc", false, true),
         ("abc", "abcd", false, false),
         ("a*bc*bc", "abcbc", false, true),
+        ("*bc*bc*", "abc", false, false),
+        ("*b*b*", "abcb", false, true),
+        ("*ab*ab*", "ab", false, false),
+        ("*ab*ba*", "xaba", false, false),
+        ("*xyz*z", "axyz", false, false),
+        ("*end9", "d9", false, false),
+        ("start*", "st", false, false),
     ] {
         let pattern = Pattern::new(text, is_folded).unwrap();
         assert_eq!(pattern.matches(subject.as_bytes()), expected, "{text} ~ {subject}");
@@ -139,6 +146,7 @@ fn what_an_accepted_text_starts_and_ends_with_is_known() {
     assert_eq!(glob("/etc/ssh/*_key").literal_prefix(), b"/etc/ssh/");
     assert_eq!(glob("/etc/ssh/*_key").literal_suffix(), b"_key");
     assert_eq!(glob("*/bin/sh").literal_prefix(), b"");
+    assert!(glob("/etc/ssh").is_exact() && !glob("/etc/*").is_exact());
     let pattern = Pattern::new("ab*cd*ef", false).unwrap();
     assert_eq!((pattern.literal_prefix(), pattern.literal_suffix()), (&b"ab"[..], &b"ef"[..]));
     let folded = Pattern::new("ab*ef", true).unwrap();
@@ -153,4 +161,6 @@ fn a_regexp_is_unanchored_over_bytes_and_says_what_is_wrong_with_it() {
     let error = Regexp::new("a(b").unwrap_err().to_string();
     assert!(error.contains("unclosed group"), "{error}");
     assert!(Regexp::new("(a{1000}){1000}").is_err(), "memory is bounded");
+    let [a, again, other] = ["a", "a", "b"].map(|text| Regexp::new(text).unwrap());
+    assert!(a == again && a != other, "a regexp is its text");
 }

@@ -34,6 +34,8 @@ fn literals_precedence_and_comments_are_as_in_section_1() {
             ("not (true && false)", true),
             ("(3 & 1) == 3", false),
             ("(2 | 1) == 3", true),
+            ("(3 | 1) == 3", true),
+            ("n.a | 1 == 7", true),
             ("(3 & 1) != 0", true),
             ("0 != 3 & 1", true),
             ("(3 ^ 3) == 0", true),
@@ -306,7 +308,10 @@ fn a_rule_belongs_to_one_event_type_as_in_section_14() {
     assert_eq!(bound("mkdir.filename =~ \"/sbin/*\"").unwrap().event_type(), Some(2));
     assert_eq!(message("process.uid != 0"), "no event in the rule definition");
     assert!(message("open.flags > 0 && network.size > 0").contains("not available for open"));
-    assert_eq!(bound("mkdir.filename =~ \"/x/*\" && network.size > 0").unwrap().event_type(), Some(2));
+    let rule =
+        bound("mkdir.filename =~ \"/x/*\" && network.size > 0 && mkdir.file.path != \"/x/y\"").unwrap();
+    assert_eq!(rule.event_type(), Some(2));
+    assert_eq!(rule.fields(), [model.id("mkdir.file.path"), model.id("network.size")]);
     accepted(&model, &["process.uid != 0"]);
 }
 
@@ -337,6 +342,29 @@ fn a_bucket_reads_the_field_that_says_most() {
         assert!(!compiled(&rule(&model, text), &event), "{text}");
         assert_eq!(*event.read.borrow(), [model.id(field)], "{text}");
     }
+}
+
+/// However long a start is, it says less than a whole text.
+#[test]
+fn a_whole_text_says_more_than_the_longest_start() {
+    let model = Neutral::new();
+    for length in [200, 400] {
+        let text = format!("s.text =~ \"{}*\" && g.path == \"/x\"", "a".repeat(length));
+        let event = model.event();
+        assert!(!compiled(&rule(&model, &text), &event));
+        assert_eq!(*event.read.borrow(), [model.id("g.path")], "{length}");
+    }
+}
+
+/// A look-up that other rules need anyway is worth more keys.
+#[test]
+fn a_field_that_others_look_up_is_preferred_to_one_more() {
+    let model = Neutral::new();
+    let list = (1..=20).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let mut texts: Vec<String> = (1..=10).map(|n| format!("n.b == {n}")).collect();
+    texts.push(format!("s.text == \"x\" && n.b in [ {list} ]"));
+    let rules: Vec<Rule> = texts.iter().map(|text| rule(&model, text)).collect();
+    assert_eq!(crate::Bucket::new(&rules).shape().look_ups, 1);
 }
 
 #[test]
