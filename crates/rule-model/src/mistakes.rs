@@ -9,7 +9,7 @@ use secl::{Binding, Macros, check_rule};
 
 use crate::{Fields, Os};
 
-const MISTAKES: [&str; 36] = [
+const MISTAKES: [&str; 54] = [
     "opne.file.path == \"/etc/shadow\"",
     "open.file.pth == \"/etc/shadow\"",
     "open.file == \"/etc/shadow\"",
@@ -46,6 +46,24 @@ const MISTAKES: [&str; 36] = [
     "process.ancestors[_].file.name == \"sh\" && exec.uid == 0",
     "process.ancestors[A].file.name == \"sh\" && process.ancestors[B].uid == 0 && exec.gid == 0",
     "container.id == ${container.id} && exec.uid == 0",
+    "open.file.path == \"/etc/*\"",
+    "open.file.name.startswith(\"a\")",
+    "open.file.path in (\"/a\", \"/b\")",
+    "open.file.path == \"/a\" || == \"/b\"",
+    "open.file.path == “/etc/shadow”",
+    "open.file.path <> \"/a\"",
+    "open.flags & (O_CREAT, O_TRUNC) > 0",
+    "open.file.mode & 0o644 > 0",
+    "exec.user == root",
+    "exec.uid == \"root\"",
+    "exec.created_at < \"5s\"",
+    "exec.created_at < 5",
+    "!exec.file.path == \"/a\"",
+    "connect.addr.ip in \"10.0.0.0/8\"",
+    "connect.addr.ip == 10.0.0.300",
+    "open.retval == -EACCES",
+    "process.ancestors[A] == 1 && exec.uid == 0",
+    "open.file.path == \"C:\\Windows\\x\"",
 ];
 
 fn shown() -> String {

@@ -60,7 +60,13 @@ pub(crate) fn path(name: &str, literal: &TextLiteral) -> Result<(), Refusal> {
     }
     if !text.starts_with('/') && !text.starts_with('*') {
         let message = "a path starts with `/`, or with `*`: this can never match";
-        return Err(Refusal::new(message, format!("write \"/{text}\"")));
+        let is_of_windows = text.contains(":\\");
+        let help = if is_of_windows {
+            "for rules about Windows: --os windows".to_owned()
+        } else {
+            format!("write \"/{text}\"")
+        };
+        return Err(Refusal::new(message, help));
     }
     let clean = clean(text);
     if clean != text {
@@ -103,6 +109,7 @@ mod tests {
         use LiteralKind::{Exact, Pattern, Regexp};
         for (kind, text, expected) in [
             (Exact, "etc/passwd", "write \"/etc/passwd\""),
+            (Exact, "C:\\Windows", "--os windows"),
             (Exact, "/etc//passwd", "write \"/etc/passwd\""),
             (Exact, "/etc/../passwd", "write \"/passwd\""),
             (Exact, "/etc/./passwd", "write \"/etc/passwd\""),

@@ -8,7 +8,7 @@ use crate::model::{Literal, Refusal, TextKind};
 use crate::node::Node;
 use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source, TextTest, Texts};
 use crate::rule::ValueKind;
-use crate::syntax::{CompareOp, Expr};
+use crate::syntax::{CompareOp, Expr, ExprKind, is_duration};
 
 /// The two sides of a comparison.
 #[derive(Clone, Copy)]
@@ -32,6 +32,9 @@ impl Checker<'_> {
         // Both, so that each shows its errors.
         let (left_term, right_term) = (self.term(left), self.term(right));
         let sides = Sides { left, right };
+        if let (Some(Term::Texts(_)), None) = (&left_term, &right_term) {
+            self.hint_at_quotes(right);
+        }
         let node = match (left_term?, right_term?) {
             (left @ (Term::Node(_) | Term::Flag(_)), right @ (Term::Node(_) | Term::Flag(_))) => {
                 let node = self.same_truth(left, right, sides)?;
@@ -59,6 +62,21 @@ impl Checker<'_> {
         Some(Term::Node(node))
     }
 
+    /// A single word beside a text that was reported as an unknown name: it may be meant as a string.
+    fn hint_at_quotes(&mut self, expr: &Expr) {
+        let ExprKind::Identifier(word) = &expr.kind else { return };
+        let span = self.at(expr.span);
+        if let Some(error) = self.errors.last_mut().filter(|error| error.span == span)
+            && error.message.starts_with("unknown name")
+            && !word.contains('.')
+        {
+            let is_nothing =
+                ["null", "nil", "none", "empty"].iter().any(|name| word.eq_ignore_ascii_case(name));
+            let meant = if is_nothing { "" } else { word };
+            error.help = Some(format!("a string stands in double quotes: \"{meant}\""));
+        }
+    }
+
     pub(super) fn mismatch<T>(&mut self, left: &Term, right: &Term, sides: Sides<'_>) -> Option<T> {
         let message = format!("{} is compared with {}", left.name(), right.name());
         let error = Diagnostic::error(sides.right.span, message).expected(left.name());
@@ -68,8 +86,19 @@ impl Checker<'_> {
                 Err(_) if self.model.constant(&literal.text).is_some() => {
                     format!("write the constant without quotes: {}", literal.text)
                 }
-                Err(_) => "numbers and constants stand without quotes".to_owned(),
+                Err(_) if is_duration(&literal.text) => {
+                    format!("write the duration without quotes: {}", literal.text)
+                }
+                Err(_) => format!(
+                    "numbers and constants stand without quotes; for the name \"{}\", compare another field",
+                    literal.text
+                ),
             },
+            (Term::Texts(_), Term::Int { .. })
+                if matches!(sides.right.kind, ExprKind::Variable(_) | ExprKind::FieldReference(_)) =>
+            {
+                format!("write it into a string: \"{}\"", sides.right)
+            }
             (Term::Texts(_), Term::Int { .. }) => "write a string in double quotes".to_owned(),
             (Term::Nets(_), Term::Literal(literal)) => {
                 format!("write the address without quotes: {}", literal.text)
@@ -173,6 +202,7 @@ impl Checker<'_> {
             }
             Some(source) => {
                 if let Some(value) = constant(&right) {
+                    self.warn_of_bare_time(&source, value, sides);
                     self.validate_int(&source, value, sides.right.span)?;
                     let kind = if order == Order::Equal { ValueKind::Scalar } else { ValueKind::Range };
                     self.record(&source, kind, value.to_string());
@@ -186,6 +216,17 @@ impl Checker<'_> {
         let spans = is_plain.then_some((sides.left.span, sides.right.span));
         let node = self.test(Predicate::Int { left, order, right }, spans.map(|s| s.0), spans.map(|s| s.1));
         Some(if is_negated { node.not() } else { node })
+    }
+
+    /// A timestamp beside a small number: seconds were meant, or an age.
+    fn warn_of_bare_time(&mut self, source: &Source, value: i64, sides: Sides<'_>) {
+        const A_DAY_NS: i64 = 86_400_000_000_000;
+        let is_timestamp = self.field_of(source).is_some_and(|field| field.is_timestamp);
+        if is_timestamp && value != 0 && value.abs() < A_DAY_NS {
+            let message = "a timestamp is in nanoseconds since 1970, and this number is its first day";
+            let help = format!("for an age, write a duration: {value}s");
+            self.warn(Diagnostic::warning(sides.right.span, message).help(help));
+        }
     }
 
     fn warn_of_age(&mut self, source: &Source, span: Span) {
@@ -339,6 +380,12 @@ impl Checker<'_> {
                 LiteralKind::Regexp => ValueKind::Regexp,
             };
             self.record(&source, kind, literal.text.clone());
+        }
+        if literal.kind == LiteralKind::Exact && literal.text.contains('*') && found.is_ok() {
+            let warning = Diagnostic::warning(span, "a `*` in a plain string is an ordinary character");
+            self.warn(
+                warning.help(format!("for a pattern, write a tilde before the quote: ~\"{}\"", literal.text)),
+            );
         }
         match found {
             Ok(matchers) => Some(matchers),

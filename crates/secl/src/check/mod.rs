@@ -195,9 +195,7 @@ impl<'m> Checker<'m> {
             ExprKind::Member { op, left, right } => self.member(*op, left, right),
             ExprKind::Arithmetic { op, left, right } => self.arithmetic(*op, left, right),
             ExprKind::Bits { op, left, right } => self.bits(*op, left, right),
-            ExprKind::Unary { op: UnaryOp::Not, operand } => {
-                self.condition(operand).map(|node| Term::Node(node.not()))
-            }
+            ExprKind::Unary { op: UnaryOp::Not, operand } => self.negation(operand),
             ExprKind::Unary { op, operand } => self.unary(*op, operand),
             ExprKind::Identifier(name) => self.identifier(name, expr.span),
             ExprKind::Int(value) => Some(Term::int(*value)),

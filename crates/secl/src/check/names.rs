@@ -117,7 +117,8 @@ impl Checker<'_> {
 
     fn malformed<T>(&mut self, name: &str, span: Span) -> Option<T> {
         let error = Diagnostic::error(span, format!("`{name}` has a subscript that means nothing"));
-        self.error(error.expected("iterator[A].field or array[0]"))
+        let help = "one item of an iterator is named in the middle, process.ancestors[A].uid; one value of an array at the end, list[0]";
+        self.error(error.expected("iterator[A].field or array[0]").help(help))
     }
 
     fn source(

@@ -8,10 +8,11 @@ use super::Checker;
 use super::term::{List, Member, Term, constant};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::matcher::LiteralKind;
+use crate::model::Constant;
 use crate::node::Node;
 use crate::predicate::{Int, Ints, Nets, Predicate, Texts};
 use crate::scene::{bits, sum};
-use crate::syntax::{ArithmeticOp, BitOp, Expr, UnaryOp};
+use crate::syntax::{ArithmeticOp, BitOp, Expr, ExprKind, UnaryOp};
 
 impl Checker<'_> {
     /// A term that must be true or false.
@@ -37,7 +38,31 @@ impl Checker<'_> {
         }
     }
 
+    pub(super) fn negation(&mut self, operand: &Expr) -> Option<Term> {
+        let term = self.term(operand)?;
+        if matches!(term, Term::Int { .. } | Term::Texts(_) | Term::Nets(_)) {
+            let error = Diagnostic::error(operand.span, format!("{} is not true or false", term.name()));
+            let help = "`!` belongs to the value right behind it: write `a != b`, or `!(a == b)`";
+            return self.error(error.expected("a condition").help(help));
+        }
+        self.truth(term, operand.span).map(|node| Term::Node(node.not()))
+    }
+
+    /// The names of errors are negative already, as a system call returns them.
+    fn warn_of_double_minus(&mut self, op: UnaryOp, operand: &Expr) {
+        let ExprKind::Identifier(name) = &operand.kind else { return };
+        if op == UnaryOp::Negate
+            && let Some(Constant::Int(value)) = self.model.constant(name)
+            && value < 0
+        {
+            let warning =
+                Diagnostic::warning(operand.span, format!("`{name}` is {value}: a minus makes it positive"));
+            self.warn(warning.help(format!("write `{name}`")));
+        }
+    }
+
     pub(super) fn unary(&mut self, op: UnaryOp, operand: &Expr) -> Option<Term> {
+        self.warn_of_double_minus(op, operand);
         let (int, is_duration) = self.number(operand)?;
         let int = match (op, int) {
             (UnaryOp::Invert, Int::Const(value)) => Int::Const(!value),
@@ -82,9 +107,11 @@ impl Checker<'_> {
                 let error = Diagnostic::error(expr.span, format!("cannot calculate with {}", other.name()));
                 let error = error.expected("a number");
                 match other {
-                    Term::Node(_) | Term::Flag(_) => self
+                    Term::Node(_) | Term::Flag(_) | Term::Literal(_) | Term::Texts(_) => self
                         .error(error.help("`&` and `|` join bits: to join conditions, write `&&` or `||`")),
-                    _ => self.error(error),
+                    Term::Int { .. } | Term::Nets(_) | Term::List(_) => {
+                        self.error(error.help("name a field that holds a number"))
+                    }
                 }
             }
         }
@@ -99,6 +126,7 @@ impl Checker<'_> {
                 continue;
             };
             let name = term.name();
+            let text = if let Term::Literal(literal) = &term { Some(literal.text.clone()) } else { None };
             if !self.add(&mut list, term, item.span) {
                 let kind = match &list {
                     Some(List::Texts(_)) => "strings",
@@ -108,7 +136,12 @@ impl Checker<'_> {
                     None => "constants",
                 };
                 let error = Diagnostic::error(item.span, format!("{name} in a list of {kind}"));
-                let help = "all members of a list have one type; names in it are those of constants";
+                let help = match text {
+                    Some(text) if matches!(list, Some(List::Nets(_) | List::Ints(_))) => {
+                        format!("these stand without quotes: {text}")
+                    }
+                    _ => "all members of a list have one type; names in it are those of constants".to_owned(),
+                };
                 is_bad = self.error::<()>(error.expected(kind).help(help)).is_none();
             }
         }
@@ -155,8 +188,8 @@ impl Checker<'_> {
 
     /// The place of what stands between the quotes and their mark.
     pub(super) fn value_span(&self, expr: &Expr, kind: LiteralKind) -> Span {
-        let is_marked = kind != LiteralKind::Exact
-            && matches!(expr.kind, crate::syntax::ExprKind::Pattern(_) | crate::syntax::ExprKind::Regexp(_));
+        let is_marked =
+            kind != LiteralKind::Exact && matches!(expr.kind, ExprKind::Pattern(_) | ExprKind::Regexp(_));
         Span::new(expr.span.start + usize::from(is_marked), expr.span.end)
     }
 }

@@ -115,13 +115,24 @@ pub fn for_kind(kind: TextKind, literal: &TextLiteral) -> Result<Matcher, Matche
 /// Equal but for case, by Unicode's simple folding where both are UTF-8.
 #[must_use]
 pub fn equal_folded(a: &[u8], b: &[u8]) -> bool {
-    if a.is_ascii() || b.is_ascii() {
+    if a.is_ascii() && b.is_ascii() {
         return a.eq_ignore_ascii_case(b);
     }
     match (std::str::from_utf8(a), std::str::from_utf8(b)) {
-        (Ok(a), Ok(b)) => a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase)),
+        (Ok(a), Ok(b)) => a.chars().map(folded).eq(b.chars().map(folded)),
         _ => a.eq_ignore_ascii_case(b),
     }
+}
+
+/// The character that stands for all of its cases: by way of the capital, as `ſ` and `s`, `ς` and `σ` share theirs.
+fn folded(character: char) -> char {
+    let capital = only(character.to_uppercase()).unwrap_or(character);
+    only(capital.to_lowercase()).unwrap_or(capital)
+}
+
+/// What is one character in another case: simple folding leaves out what becomes several, such as `ß`.
+fn only(mut cases: impl Iterator<Item = char>) -> Option<char> {
+    cases.next().filter(|_| cases.next().is_none())
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ fn a_double_star_stands_at_the_end_alone() {
     for text in ["**/site.d", "/etc/**/*.cfg", "/etc/**.cfg"] {
         assert!(Glob::new(text, false).is_err(), "{text}");
     }
-    assert!(Pattern::new("a**b", false).is_err());
+    assert!(Pattern::new("a**b", false).unwrap_err().help().contains("slashes too"));
+    assert!(Glob::new("/**/a", false).unwrap_err().help().contains("\"/etc/**\""));
+    assert!(Regexp::new("a(").unwrap_err().help().contains("a backslash"));
 }
 
 /// Cases 3.3.
@@ -92,6 +94,13 @@ fn a_plain_pattern_crosses_slashes() {
         ("abc", "abc", false, true),
         ("abc", "abcd", false, false),
         ("a*bc*bc", "abcbc", false, true),
+        ("*bc*bc*", "abc", false, false),
+        ("*b*b*", "abcb", false, true),
+        ("*ab*ab*", "ab", false, false),
+        ("*ab*ba*", "xaba", false, false),
+        ("*xyz*z", "axyz", false, false),
+        ("*end9", "d9", false, false),
+        ("start*", "st", false, false),
     ] {
         let pattern = Pattern::new(text, is_folded).unwrap();
         assert_eq!(pattern.matches(subject.as_bytes()), expected, "{text} ~ {subject}");
@@ -109,6 +118,24 @@ fn case_counts_unless_the_field_says_otherwise() {
     assert!(!matches(TextKind::Plain, LiteralKind::Exact, "ab1", "AB1"));
     assert!(matches(TextKind::Insensitive, LiteralKind::Exact, "ab1", "AB1"));
     assert!(matches(TextKind::Insensitive, LiteralKind::Exact, "straÉe", "STRAée"), "beyond ASCII");
+    // Simple folding is by single characters: other forms of one letter are equal, `ß` has no capital among them.
+    for (text, value, expected) in [
+        ("k", "\u{212a}", true),
+        ("\u{212a}1", "K1", true),
+        ("s", "\u{17f}", true),
+        ("σ", "ς", true),
+        ("ß", "SS", false),
+        ("ß", "ß", true),
+        ("i\u{307}", "\u{130}", false),
+        ("é", "e", false),
+    ] {
+        assert_eq!(
+            matches(TextKind::Insensitive, LiteralKind::Exact, text, value),
+            expected,
+            "{text} {value}"
+        );
+    }
+    assert!(equal_folded(b"a\xff", b"A\xff") && !equal_folded(b"a\xff", b"a\xfe"), "what is no UTF-8");
     assert!(!matches(TextKind::Path, LiteralKind::Pattern, "/etc/ab*", "/etc/AB1"));
     assert!(Glob::new("/etc/ab*", true).unwrap().matches(b"/etc/AB1"));
     assert!(Glob::new("/etc/ab", true).unwrap().matches(b"/etc/AB"));
@@ -119,6 +146,7 @@ fn what_an_accepted_text_starts_and_ends_with_is_known() {
     assert_eq!(glob("/etc/ssh/*_key").literal_prefix(), b"/etc/ssh/");
     assert_eq!(glob("/etc/ssh/*_key").literal_suffix(), b"_key");
     assert_eq!(glob("*/bin/sh").literal_prefix(), b"");
+    assert!(glob("/etc/ssh").is_exact() && !glob("/etc/*").is_exact());
     let pattern = Pattern::new("ab*cd*ef", false).unwrap();
     assert_eq!((pattern.literal_prefix(), pattern.literal_suffix()), (&b"ab"[..], &b"ef"[..]));
     let folded = Pattern::new("ab*ef", true).unwrap();
@@ -133,4 +161,6 @@ fn a_regexp_is_unanchored_over_bytes_and_says_what_is_wrong_with_it() {
     let error = Regexp::new("a(b").unwrap_err().to_string();
     assert!(error.contains("unclosed group"), "{error}");
     assert!(Regexp::new("(a{1000}){1000}").is_err(), "memory is bounded");
+    let [a, again, other] = ["a", "a", "b"].map(|text| Regexp::new(text).unwrap());
+    assert!(a == again && a != other, "a regexp is its text");
 }

@@ -24,6 +24,17 @@ pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
     (tokens, lexer.errors)
 }
 
+/// True when it would be an address or a network without quotes.
+pub(super) fn is_address(text: &str) -> bool {
+    let mut lexer = Lexer { text, at: 0, errors: Vec::new() };
+    matches!(lexer.address(), Some(TokenKind::Net(_))) && lexer.at == text.len()
+}
+
+/// True when it would be a duration without quotes.
+pub(crate) fn is_duration(text: &str) -> bool {
+    matches!(lex(text).0.as_slice(), [Token { kind: TokenKind::Duration(_), .. }, _])
+}
+
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
@@ -140,6 +151,19 @@ impl<'a> Lexer<'a> {
         let mark = match (first, self.peek(1)) {
             (b'"', _) => 0,
             (b'~' | b'r', Some(b'"')) => 1,
+            _ if self.rest().starts_with(['\u{201c}', '\u{201d}', '\u{201e}']) => {
+                // As word processors write them: the text ends at the next one, or at an ordinary quote.
+                let body = self.rest().get(3..).unwrap_or_default();
+                let length = body.find(['\u{201c}', '\u{201d}', '"', '\n']).unwrap_or(body.len());
+                let inside = body.get(..length).unwrap_or_default();
+                let quote = body.get(length..).and_then(|rest| rest.chars().next()).filter(|c| *c != '\n');
+                self.take(3 + length + quote.map_or(0, char::len_utf8));
+                return Some(self.error(
+                    start,
+                    "strings have straight quotes",
+                    &format!("write \"{inside}\""),
+                ));
+            }
             (b'\'', _) => {
                 self.take(1);
                 let length = self.take_while(|byte| !matches!(byte, b'\'' | b'\n') && byte.is_ascii()).len();
@@ -199,6 +223,15 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         self.take(usize::from(is_signed));
         let digits = self.take_while(|byte| byte.is_ascii_digit());
+        if self.peek(0) == Some(b'.') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit()) {
+            self.take_while(|byte| byte.is_ascii_digit() || byte == b'.');
+            if self.peek(0) == Some(b'/') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit()) {
+                self.take(1);
+                self.take_while(|byte| byte.is_ascii_digit());
+            }
+            let help = "an address is four numbers from 0 to 255, 10.0.0.1, and a number is whole";
+            return Some(self.error(start, "neither a number nor an address", help));
+        }
         let tail = self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let minus = if first == b'-' { "-" } else { "" };
         if tail.is_empty() {
@@ -229,6 +262,11 @@ impl<'a> Lexer<'a> {
             None if tail.starts_with(['x', 'X']) && digits == "0" => {
                 self.error(start, "numbers are decimal", &in_decimal(tail))
             }
+            None if tail.starts_with(['o', 'O']) && digits == "0" => {
+                let help =
+                    format!("a leading 0 alone means octal: write 0{}", tail.get(1..).unwrap_or_default());
+                self.error(start, "octal numbers have no letter", &help)
+            }
             None => {
                 let help = "a duration is one number and one unit: 500ms, 10s, 5m or 2h";
                 self.error(start, "neither a number nor a duration", help)
@@ -256,6 +294,7 @@ impl<'a> Lexer<'a> {
             '*' => "a wildcard stands inside a pattern: ~\"/etc/*\"",
             '.' => "numbers are whole, and a name starts with a letter",
             '{' | '}' => "a list stands in brackets: [ \"a\", \"b\" ]",
+            ';' => "a rule is one condition: join two with `&&` or `||`",
             _ => "strings stand in double quotes",
         };
         self.error(start, format!("{found:?} means nothing here"), help)

@@ -8,8 +8,8 @@
 )]
 
 use super::ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, MemberOp, UnaryOp};
-use super::lexer::lex;
-use super::recovery::{CLOSING, unexpected};
+use super::lexer::{is_address, lex};
+use super::recovery::{A_LIST, CLOSING, unexpected};
 use super::token::{Symbol, Token, TokenKind, WORDS};
 use super::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING, MAX_TEXT_BYTES};
 use crate::diagnostic::{Diagnostic, Span};
@@ -270,11 +270,14 @@ impl Parser {
             | TokenKind::Identifier(_) => self.primary(),
             TokenKind::Str(text) => {
                 let error = Diagnostic::error(self.span(), "one string is no list");
-                Err(Box::new(
-                    error.expected("a list").help(format!("write [ \"{text}\" ] or `== \"{text}\"`")),
-                ))
+                let help = if is_address(text) {
+                    format!("write it without quotes: {text}")
+                } else {
+                    format!("write [ \"{text}\" ] or `== \"{text}\"`")
+                };
+                Err(Box::new(error.expected("a list").help(help)))
             }
-            _ => Err(self.unexpected("a list such as [ \"a\", \"b\" ], the name of a list, or a network")),
+            _ => Err(self.unexpected(A_LIST)),
         }
     }
 

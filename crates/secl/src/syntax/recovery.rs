@@ -1,11 +1,22 @@
 //! What to say when a token stands where it cannot.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a token has many kinds, and few of them deserve a hint")]
 
+use super::ast::CompareOp;
 use super::token::{Symbol, Token, TokenKind};
 use crate::diagnostic::Diagnostic;
 
 /// What is expected where a parenthesis should be closed.
 pub(super) const CLOSING: &str = "`)`";
+
+/// What is expected behind `in`.
+pub(super) const A_LIST: &str = "a list such as [ \"a\", \"b\" ], the name of a list, or a network";
+
+/// What other languages call a comparison with a part of a text.
+const PART_OF_TEXT: [&str; 8] =
+    ["contains", "startswith", "endswith", "like", "matches", "glob", "icontains", "regex"];
+
+/// What other languages call `==`.
+const EQUALITY: [&str; 3] = ["is", "eq", "equals"];
 
 /// The error for `token`, where `expected` could stand, after `before`.
 pub(super) fn unexpected(token: &Token, before: Option<&Token>, expected: &str) -> Diagnostic {
@@ -33,6 +44,28 @@ fn help(token: &Token, before: Option<&Token>, expected: &str) -> Option<String>
             Some("a duration has one unit: write 90m instead of 1h30m".to_owned())
         }
         TokenKind::Symbol(Symbol::Assign) => Some("to compare, write `==`".to_owned()),
+        TokenKind::Symbol(Symbol::Greater) if is_symbol(before, Symbol::Less) => {
+            Some("what differs is compared with `!=`".to_owned())
+        }
+        TokenKind::Symbol(symbol) if !after_value && CompareOp::from_symbol(*symbol).is_some() => Some(
+            "name the field on its left, or ask for several values at once: `field in [ \"a\", \"b\" ]`"
+                .to_owned(),
+        ),
+        TokenKind::Symbol(Symbol::Comma) => Some(
+            "commas stand in lists, `a in [ 1, 2 ]`; bits are joined with `|`, conditions with `&&`"
+                .to_owned(),
+        ),
+        TokenKind::Symbol(Symbol::OpenParen) if expected == A_LIST => {
+            Some("a list stands in brackets: [ \"a\", \"b\" ]".to_owned())
+        }
+        TokenKind::Symbol(Symbol::OpenParen)
+            if matches!(before.map(|token| &token.kind), Some(TokenKind::Identifier(_))) =>
+        {
+            Some(
+                "there are no functions: for a part of a text, use a pattern: `field =~ \"*part*\"`"
+                    .to_owned(),
+            )
+        }
         TokenKind::Symbol(Symbol::CloseBracket) => {
             Some("a list holds at least one value, and no comma stands behind the last".to_owned())
         }
@@ -47,17 +80,35 @@ fn help(token: &Token, before: Option<&Token>, expected: &str) -> Option<String>
         {
             Some("`and` and `or` are written in small letters and stand between two conditions".to_owned())
         }
-        TokenKind::Identifier(word)
-            if ["contains", "startswith", "endswith", "like"].contains(&word.as_str()) =>
-        {
+        TokenKind::Identifier(word) if is_one_of(word, &PART_OF_TEXT) => {
             Some("use a pattern: `field =~ \"*part*\"`".to_owned())
         }
+        TokenKind::Identifier(word) if is_one_of(word, &EQUALITY) => {
+            Some("to compare, write `==`".to_owned())
+        }
         TokenKind::Identifier(word) if word == "notin" => Some("write `not in`".to_owned()),
+        TokenKind::Identifier(word) if after_value && word == "not" => {
+            Some("write `!=`, or `not in` before a list".to_owned())
+        }
+        TokenKind::Identifier(word) if after_value && is_one_of(word, &["has"]) => {
+            Some("to ask for a bit, write `flags & BIT > 0`".to_owned())
+        }
+        TokenKind::Identifier(word) if after_value && is_one_of(word, &["xor"]) => {
+            Some("for one of two, write `(a) != (b)`".to_owned())
+        }
         _ if after_value && is_value(&token.kind) => Some("join two conditions with `&&` or `||`".to_owned()),
         TokenKind::End if expected == CLOSING => Some("close the parenthesis".to_owned()),
         TokenKind::End => Some("complete it, or remove the operator at the end".to_owned()),
         _ => None,
     }
+}
+
+fn is_symbol(token: Option<&Token>, symbol: Symbol) -> bool {
+    token.is_some_and(|token| token.kind == TokenKind::Symbol(symbol))
+}
+
+fn is_one_of(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 fn is_value(kind: &TokenKind) -> bool {

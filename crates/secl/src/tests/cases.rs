@@ -34,6 +34,8 @@ fn literals_precedence_and_comments_are_as_in_section_1() {
             ("not (true && false)", true),
             ("(3 & 1) == 3", false),
             ("(2 | 1) == 3", true),
+            ("(3 | 1) == 3", true),
+            ("n.a | 1 == 7", true),
             ("(3 & 1) != 0", true),
             ("0 != 3 & 1", true),
             ("(3 ^ 3) == 0", true),
@@ -85,6 +87,51 @@ fn type_errors_name_their_place_as_in_section_2() {
     );
     let both = errors(&model, "nope == 1 && s.text == 1 && neither == 2").unwrap();
     assert_eq!(both.matches("error: ").count(), 3, "all errors at once: {both}");
+}
+
+/// Words and signs of other languages: each message names what to write here.
+#[test]
+fn habits_of_other_languages_are_told_what_to_write() {
+    let model = Neutral::new();
+    refused(
+        &model,
+        &[
+            ("s.text <> \"x\"", "`!=`"),
+            ("s.text is \"x\"", "to compare, write `==`"),
+            ("s.text not \"x\"", "write `!=`, or `not in`"),
+            ("b.flag xor x", "write `(a) != (b)`"),
+            ("n.a has O_CREAT", "`flags & BIT > 0`"),
+            ("s.text matches \"x\"", "use a pattern"),
+            ("s.text.startswith(\"x\")", "there are no functions"),
+            ("s.text in (\"a\", \"b\")", "a list stands in brackets"),
+            ("s.text == \"a\" || == \"b\"", "name the field on its left"),
+            ("n.a & (1, 2) > 0", "bits are joined with `|`"),
+            ("b.flag, x", "conditions with `&&`"),
+            ("b.flag; x", "join two with `&&`"),
+            ("s.text == \u{201c}a b\u{201d}", "write \"a b\""),
+            ("s.text == \u{201c}a b", "write \"a b\""),
+            ("n.a == 0o17", "write 017"),
+            ("ip1 == 10.0.0.300", "four numbers from 0 to 255"),
+            ("ip1 in 10.0.0.300/8 && b.flag", "four numbers from 0 to 255"),
+            ("n.a == 1.5", "a number is whole"),
+            ("ip1 in \"10.0.0.0/8\"", "write it without quotes: 10.0.0.0/8"),
+            ("ip1 in [ 10.0.0.1, \"10.0.0.2\" ]", "without quotes: 10.0.0.2"),
+            ("n.a in [ 1, \"2\" ]", "without quotes: 2"),
+            ("t.start < \"5s\"", "the duration without quotes: 5s"),
+            ("n.a == \"root\"", "compare another field"),
+            ("s.text == root", "a string stands in double quotes: \"root\""),
+            ("s.text == null", "a string stands in double quotes: \"\""),
+            ("s.text == no.such", "`shrike rule fields`"),
+            ("s.text == ${vpid}", "write it into a string: \"${vpid}\""),
+            ("s.text != \"a\" & n.a > 0", "to join conditions, write `&&`"),
+            ("ip1 + 1 == 2", "name a field that holds a number"),
+            ("!s.text == \"a\"", "write `a != b`"),
+            ("!n.a", "write `a != b`"),
+            ("it[A] == 10", "process.ancestors[A].uid"),
+        ],
+    );
+    let one = errors(&model, "ip1 == 10.0.0.300").unwrap();
+    assert_eq!(one.matches("error: ").count(), 1, "one mistake, one message: {one}");
 }
 
 #[test]
@@ -261,7 +308,10 @@ fn a_rule_belongs_to_one_event_type_as_in_section_14() {
     assert_eq!(bound("mkdir.filename =~ \"/sbin/*\"").unwrap().event_type(), Some(2));
     assert_eq!(message("process.uid != 0"), "no event in the rule definition");
     assert!(message("open.flags > 0 && network.size > 0").contains("not available for open"));
-    assert_eq!(bound("mkdir.filename =~ \"/x/*\" && network.size > 0").unwrap().event_type(), Some(2));
+    let rule =
+        bound("mkdir.filename =~ \"/x/*\" && network.size > 0 && mkdir.file.path != \"/x/y\"").unwrap();
+    assert_eq!(rule.event_type(), Some(2));
+    assert_eq!(rule.fields(), [model.id("mkdir.file.path"), model.id("network.size")]);
     accepted(&model, &["process.uid != 0"]);
 }
 
@@ -294,6 +344,29 @@ fn a_bucket_reads_the_field_that_says_most() {
     }
 }
 
+/// However long a start is, it says less than a whole text.
+#[test]
+fn a_whole_text_says_more_than_the_longest_start() {
+    let model = Neutral::new();
+    for length in [200, 400] {
+        let text = format!("s.text =~ \"{}*\" && g.path == \"/x\"", "a".repeat(length));
+        let event = model.event();
+        assert!(!compiled(&rule(&model, &text), &event));
+        assert_eq!(*event.read.borrow(), [model.id("g.path")], "{length}");
+    }
+}
+
+/// A look-up that other rules need anyway is worth more keys.
+#[test]
+fn a_field_that_others_look_up_is_preferred_to_one_more() {
+    let model = Neutral::new();
+    let list = (1..=20).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let mut texts: Vec<String> = (1..=10).map(|n| format!("n.b == {n}")).collect();
+    texts.push(format!("s.text == \"x\" && n.b in [ {list} ]"));
+    let rules: Vec<Rule> = texts.iter().map(|text| rule(&model, text)).collect();
+    assert_eq!(crate::Bucket::new(&rules).shape().look_ups, 1);
+}
+
 #[test]
 fn rules_share_the_fields_that_are_looked_up() {
     let model = Neutral::new();
@@ -312,10 +385,26 @@ fn what_is_always_so_is_warned_of() {
         ("n.a & 3 == 4", "does not have these bits"),
         ("n.a allin [ 1 ]", "means `in` here"),
         ("b.flag && x || n.a == 1", "associate to the right"),
+        ("g.path == \"/etc/*\"", "ordinary character"),
+        ("s.text in [ \"a\", \"b*\" ]", "ordinary character"),
+        ("t.start > 5", "nanoseconds since 1970"),
+        ("rv == -ENEG", "a minus makes it positive"),
     ] {
         let rule = rule(&model, text);
         let warnings: Vec<_> = rule.warnings().iter().map(|warning| warning.message.as_str()).collect();
         assert!(warnings.iter().any(|warning| warning.contains(expected)), "{text}: {warnings:?}");
     }
-    assert!(rule(&model, "n.a == 1 && b.flag").warnings().is_empty());
+    for text in [
+        "n.a == 1 && b.flag",
+        "g.path == ~\"/etc/*\"",
+        "t.start < 5s",
+        "t.start > 0",
+        "n.a > 5",
+        "rv == ENEG",
+        "rv == -EPERM",
+        "rv == ^ENEG",
+    ] {
+        let rule = rule(&model, text);
+        assert!(rule.warnings().is_empty(), "{text}: {:?}", rule.warnings());
+    }
 }

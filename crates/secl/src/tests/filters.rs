@@ -63,6 +63,35 @@ fn partial_evaluation_is_as_in_section_6() {
     }
 }
 
+/// What one field says for certain, and what it leaves open.
+#[test]
+fn what_one_field_says_is_yes_no_or_open() {
+    let model = Neutral::new();
+    let event = model.event();
+    for (text, field, expected) in [
+        ("n.a == 7", "n.a", Known::Yes),
+        ("n.a == 8", "n.a", Known::No),
+        ("!(n.a == 8)", "n.a", Known::Yes),
+        ("n.b == 0", "n.a", Known::Maybe),
+        ("!(n.b == 0)", "n.a", Known::Maybe),
+        ("n.a == 7 && n.b == 0", "n.a", Known::Maybe),
+        ("n.a == 8 && n.b == 0", "n.a", Known::No),
+        ("n.a == 7 || n.b == 0", "n.a", Known::Yes),
+        ("n.a == 8 || n.b == 0", "n.a", Known::Maybe),
+        ("(n.a == 7) == (n.a == 7)", "n.a", Known::Yes),
+        ("(n.a == 7) == (n.a == 8)", "n.a", Known::No),
+        ("(n.a == 7) == (n.b == 0)", "n.a", Known::Maybe),
+        ("it[A].k == 11", "it.k", Known::Yes),
+        ("it[A].k == 12", "it.k", Known::No),
+        ("it[A].k == 11 && it[A].s == \"aaa1\"", "it.k", Known::Maybe),
+        // Without an item the rule does not match, and `b.flag` does not say whether there is one.
+        ("it[A].k == 11 || b.flag", "b.flag", Known::Maybe),
+        ("it[A].k == 11 && !b.flag", "b.flag", Known::No),
+    ] {
+        assert_eq!(rule(&model, text).known(model.id(field), &event), expected, "{text} @{field}");
+    }
+}
+
 #[test]
 fn discarders_of_a_rule_set_are_as_in_section_6() {
     let model = Neutral::new();
@@ -157,6 +186,9 @@ fn approvers_of_paths_flags_and_ids_are_as_in_section_15() {
             Some("open.file.path: \"/1\", \"/2\"; process.uid: 7"),
         ),
         (&both, vec![path(GLOB, 0)], Some("open.file.path: \"/1\", \"/2\"")),
+        // Of equally good ones the first.
+        (&both, vec![path(SCALAR, 2), uid(2)], Some("open.file.path: \"/1\", \"/2\"")),
+        (&both, vec![uid(2), path(SCALAR, 2)], Some("process.uid: 1, 2")),
         (&["open.file.path in [~\"/e/p\", \"/e/s\"]"], vec![path(SCALAR, 0)], None),
         (&["open.file.path == \"/a\"", "open.flags & O_CREAT > 0"], vec![path(SCALAR, 0)], None),
         (
@@ -219,15 +251,61 @@ fn approvers_of_paths_flags_and_ids_are_as_in_section_15() {
             vec![path(SCALAR, 0)],
             Some("open.file.path: \"/a\""),
         ),
+        (&["process.uid in [ 1, 2 ] && s.text == \"x\""], vec![uid(1)], Some("process.uid: 1, 2")),
+        (&["process.uid not in [ 1, 2 ]"], vec![uid(1)], None),
+        (&["b.flag && s.text == \"x\""], vec![can("b.flag", SCALAR, 1)], Some("b.flag: true")),
+        (&["!b.flag && s.text == \"x\""], vec![can("b.flag", SCALAR, 1)], Some("b.flag: false")),
+        (&["b.flag == false"], vec![can("b.flag", SCALAR, 1)], Some("b.flag: false")),
+        (&["x && s.text == \"x\""], vec![can("b.flag", SCALAR, 1)], None),
     ] {
         assert_eq!(chosen(&model, texts, &capabilities).as_deref(), expected, "{texts:?}");
     }
+    // Pairs of too many masks are not worth making: the shorter side alone will do.
+    let many: Vec<String> = (0..17).map(|bit| format!("open.flags & {} > 0", 1 << bit)).collect();
+    let text = format!("({}) && open.flags & 1 > 0", many.join(" || "));
+    assert_eq!(chosen(&model, &[&text], &[flags(MASK, 0)]).as_deref(), Some("open.flags: any bit of 0x1"));
     assert_eq!(mask_combinations(&[0]), [0]);
     assert_eq!(mask_combinations(&[1, 2]), [1, 2, 3]);
     assert_eq!(mask_combinations(&[1, 2, 4]), [1, 2, 3, 4, 5, 6, 7]);
     let bits = |count: u32| (0..count).map(|bit| 1_i64 << bit).collect::<Vec<_>>();
     assert_eq!(mask_combinations(&bits(8)).len(), 255);
     assert_eq!(mask_combinations(&bits(9)), bits(9), "too many to try together");
+}
+
+/// What is compared with bits: a value approves when it is needed for the rule, also behind a negation. The sign bit is
+/// the one that makes a number negative.
+#[test]
+fn bits_are_approved_in_every_order() {
+    let model = Neutral::new();
+    let flags = Capability::new(model.id("open.flags"), MASK, 1);
+    let (sign, low) = (Some("open.flags: any bit of 0x8000000000000000"), Some("open.flags: any bit of 0x3"));
+    for (comparison, expected) in [
+        ("SIGN < 0", sign),
+        ("SIGN < 1", None),
+        ("SIGN <= -1", sign),
+        ("SIGN <= 0", None),
+        ("LOW > 0", low),
+        ("LOW > -1", None),
+        ("LOW >= 1", low),
+        ("LOW >= 0", None),
+        ("LOW == 3", low),
+        ("LOW == 0", None),
+        ("LOW == 4", Some("open.flags: ")),
+        ("!(LOW == 0)", low),
+        ("!(LOW == 3)", None),
+        ("!(LOW < 1)", low),
+        ("!(LOW < 0)", None),
+        ("!(LOW <= 0)", low),
+        ("!(LOW <= -1)", None),
+        ("!(SIGN > -1)", sign),
+        ("!(SIGN > 0)", None),
+        ("!(SIGN >= 0)", sign),
+        ("!(SIGN >= 1)", None),
+    ] {
+        let text =
+            comparison.replace("SIGN", "open.flags & -9223372036854775808").replace("LOW", "open.flags & 3");
+        assert_eq!(chosen(&model, &[&text], &[flags]).as_deref(), expected, "{text}");
+    }
 }
 
 /// Rules of another event type are in another bucket, whose filters are its own.
@@ -265,6 +343,10 @@ fn login_ids_are_approved_as_in_section_15() {
         ("process.auid < 1000 and process.auid < 500", Some("process.auid: 0 to 999")),
         ("process.auid < 500 and process.auid < 1000", Some("process.auid: 0 to 999")),
         ("process.auid <= 999", Some("process.auid: 0 to 999")),
+        ("process.auid > 4294967294", Some("process.auid: 4294967295")),
+        ("process.auid > 4294967295", Some("process.auid: ")),
+        ("process.auid < 0", Some("process.auid: ")),
+        ("process.auid >= 0", Some("process.auid: 0 to 4294967294, 4294967295")),
         ("!(process.auid >= 1000)", Some("process.auid: 0 to 999")),
     ] {
         assert_eq!(chosen(&model, &[text], &[auid]).as_deref(), expected, "{text}");
@@ -283,6 +365,29 @@ fn login_ids_are_approved_as_in_section_15() {
     assert_eq!(found.verdict(&event), Verdict::Drop);
     event.set("open.file.path", "/a");
     assert_eq!(found.verdict(&event), Verdict::Approve);
+}
+
+#[test]
+fn a_value_approves_nothing_but_what_it_says() {
+    use crate::Value::{Bool, Int, Text};
+    for (approval, value, expected) in [
+        (Approval::Int(2), Int(2), true),
+        (Approval::Int(2), Int(3), false),
+        (Approval::Mask(2), Int(3), true),
+        (Approval::Mask(2), Int(1), false),
+        (Approval::Mask(2), Int(0), false),
+        (Approval::Range(2, 4), Int(2), true),
+        (Approval::Range(2, 4), Int(4), true),
+        (Approval::Range(2, 4), Int(1), false),
+        (Approval::Range(2, 4), Int(5), false),
+        (Approval::Bool(true), Bool(true), true),
+        (Approval::Bool(true), Bool(false), false),
+        (Approval::Bool(false), Int(0), false),
+        (Approval::Text(Matcher::Exact(b"a"[..].into())), Text(b"a"), true),
+        (Approval::Text(Matcher::Exact(b"a"[..].into())), Text(b"b"), false),
+    ] {
+        assert_eq!(approval.approves(value), expected, "{approval} {value:?}");
+    }
 }
 
 /// A leaf without a wildcard is worth 300, a lone `*` below a name 20, the rest nothing.

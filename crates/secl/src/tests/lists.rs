@@ -152,6 +152,23 @@ fn any_value_and_one_item_are_as_in_section_7() {
             ("it[A].k & 1 == 1", true),
         ],
     );
+    let mut tagged = model.event();
+    let tags = [&["a"][..], &["b", "c"], &[]].map(|tags| tags.iter().map(|tag| (*tag).into()).collect());
+    tagged.values.insert(model.id("it.tags"), tags.into());
+    hold(
+        &tagged,
+        &[
+            ("it[A].tags.length == 2 && it[A].k == 110", true),
+            ("it[A].tags.length == 2 && it[A].k == 11", false),
+            ("it[A].tags.length == 0 && it[A].k == 210", true),
+            ("it[A].tags == \"c\" && it[A].k == 110", true),
+            ("it[A].tags == \"c\" && it[A].k == 11", false),
+            ("it[A].tags[1] == \"c\" && it[A].k == 110", true),
+            ("it[A].tags[1] == \"\" && it[A].k == 11", true),
+            ("it.tags == \"c\"", true),
+            ("it.tags != \"c\"", false),
+        ],
+    );
     let mut nobody = model.event();
     for name in ["it.k", "it.s"] {
         nobody.set_items::<i64>(name, []);

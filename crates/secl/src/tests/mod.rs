@@ -2,6 +2,7 @@
 
 mod agreement;
 mod cases;
+mod described;
 mod filters;
 mod lists;
 mod neutral;

@@ -102,6 +102,7 @@ impl Neutral {
             ("process.auid", Type::Int, Plain),
             ("process.ancestors.file.name", Type::Text, Plain),
             ("network.size", Type::Int, Plain),
+            ("it.tags", Type::Text, Plain),
         ] {
             model.add(name, ty, text);
         }
@@ -132,7 +133,7 @@ impl Neutral {
             id: FieldId(u16::try_from(self.fields.len()).unwrap()),
             name: name.to_owned(),
             ty,
-            is_array: ["ips", "nets", "p.list", "o.arr", "l.ints", "l.texts"].contains(&name),
+            is_array: ["ips", "nets", "p.list", "o.arr", "l.ints", "l.texts", "it.tags"].contains(&name),
             iterator,
             events,
             weight: 0,
@@ -199,6 +200,8 @@ impl Model for Neutral {
             "O_WRONLY" | "EPERM" => Constant::Int(1),
             "O_RDWR" => Constant::Int(2),
             "EACCES" => Constant::Int(13),
+            // As in a model of system calls, which return errors as negative numbers.
+            "ENEG" => Constant::Int(-4),
             "EPIPE" => Constant::Int(32),
             "EPFNOSUPPORT" => Constant::Int(96),
             "O_CREAT" => Constant::Int(0o100),
@@ -291,6 +294,14 @@ impl Event for Facts<'_> {
 
     fn value(&self, field: FieldId, item: usize, element: usize) -> Value<'_> {
         self.read.borrow_mut().push(field);
+        let known = &self.model.fields[usize::from(field.0)];
+        assert!(
+            !known.is_array || element < self.elements(field, item),
+            "{} has no value {element}",
+            known.name
+        );
+        let items = known.iterator.map_or(1, |iterator| self.items(iterator));
+        assert!(item < items, "{} has no item {item}", known.name);
         let own = self.values.get(&field).and_then(|items| items.get(item)?.get(element));
         own.map_or_else(
             || match self.model.fields[usize::from(field.0)].ty {

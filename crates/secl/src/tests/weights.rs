@@ -8,6 +8,8 @@ fn conditions_cost_what_is_read_and_what_is_compared() {
     let model = Neutral::new();
     for (text, weight) in [
         ("b.flag", 55),
+        ("true && b.flag", 55),
+        ("false || b.flag", 55),
         ("n.a == 7", 55),
         ("${vpid} == n.a", 60),
         ("n.a in [ 1, 2, 3 ]", 80),
