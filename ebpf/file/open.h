@@ -22,10 +22,6 @@
 /* The kernel forgets these after the open. */
 #define O_FORGOTTEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
 
-#define EINTR 4
-/* ERESTARTSYS and its relatives: the call was interrupted. User space never sees them. */
-#define is_restart(error) ((error) <= -512 && (error) >= -516)
-
 /* What the call was asked for, whichever it was. */
 static __always_inline void read_open(struct open_arguments *out, const struct call_arguments *arguments, __u32 call)
 {
@@ -73,16 +69,6 @@ static __always_inline void read_how(struct open_arguments *arguments, __u32 fil
 	}
 	arguments->flags = how.flags;
 	arguments->mode = how.mode;
-}
-
-static __always_inline __u64 file_of_descriptor(struct files_struct *files, __u32 descriptor)
-{
-	struct fdtable *table = files->fdt;
-	__u64 file = 0;
-
-	if (descriptor < table->max_fds)
-		bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + (__u64)descriptor * sizeof(file));
-	return file;
 }
 
 /* The barrier keeps the compiler from computing the place, which would lose the type. */
@@ -207,7 +193,7 @@ static __always_inline void report_open(struct scratch *scratch, struct task_str
 	__builtin_memset(&event->file, 0, sizeof(event->file));
 	begin_walks(scratch, task);
 	fill_task(&event->task, task, cgroup);
-	event->retval = is_restart(result) ? -EINTR : result;
+	event->retval = result_of(result);
 	/* Read back from memory, where the verifier loses it: else it verifies the rest once per descriptor. */
 	size = fill_opened(scratch, size, &event->file, task, arguments, *(volatile __s32 *)&event->retval);
 	event->flags = arguments->flags;

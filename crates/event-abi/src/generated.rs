@@ -13,11 +13,11 @@ impl event_kind {
     pub const EVENT_FORK: event_kind = event_kind(2);
     pub const EVENT_EXIT: event_kind = event_kind(3);
     pub const EVENT_OPEN: event_kind = event_kind(4);
-    pub const EVENT_CGROUP_MADE: event_kind = event_kind(5);
-    pub const EVENT_CGROUP_GONE: event_kind = event_kind(6);
-    pub const EVENT_EXEC_STRINGS: event_kind = event_kind(7);
-    pub const EVENT_KNOWN: event_kind = event_kind(8);
-    pub const EVENT_KINDS: event_kind = event_kind(9);
+    pub const EVENT_KINDS: event_kind = event_kind(5);
+    pub const EVENT_CGROUP_MADE: event_kind = event_kind(256);
+    pub const EVENT_CGROUP_GONE: event_kind = event_kind(257);
+    pub const EVENT_EXEC_STRINGS: event_kind = event_kind(258);
+    pub const EVENT_KNOWN: event_kind = event_kind(259);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
@@ -232,6 +232,60 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct event_start {
+    pub header: event_header,
+    pub task: task_context,
+}
+const _: () = {
+    ["Size of event_start"][::core::mem::size_of::<event_start>() - 120usize];
+    ["Alignment of event_start"][::core::mem::align_of::<event_start>() - 8usize];
+    ["Offset of field: event_start::header"][::core::mem::offset_of!(event_start, header) - 0usize];
+    ["Offset of field: event_start::task"][::core::mem::offset_of!(event_start, task) - 16usize];
+};
+impl address_state {
+    pub const ADDRESS_KERNEL: address_state = address_state(0);
+    pub const ADDRESS_ARGUMENT: address_state = address_state(1);
+    pub const ADDRESS_UNREADABLE: address_state = address_state(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct address_state(pub ::core::ffi::c_uint);
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct address_info {
+    pub ip: [__u8; 16usize],
+    pub family: __u16,
+    pub port: __u16,
+    pub len: __u16,
+    pub state: __u8,
+    pub pad: __u8,
+}
+const _: () = {
+    ["Size of address_info"][::core::mem::size_of::<address_info>() - 24usize];
+    ["Alignment of address_info"][::core::mem::align_of::<address_info>() - 2usize];
+    ["Offset of field: address_info::ip"][::core::mem::offset_of!(address_info, ip) - 0usize];
+    ["Offset of field: address_info::family"][::core::mem::offset_of!(address_info, family) - 16usize];
+    ["Offset of field: address_info::port"][::core::mem::offset_of!(address_info, port) - 18usize];
+    ["Offset of field: address_info::len"][::core::mem::offset_of!(address_info, len) - 20usize];
+    ["Offset of field: address_info::state"][::core::mem::offset_of!(address_info, state) - 22usize];
+    ["Offset of field: address_info::pad"][::core::mem::offset_of!(address_info, pad) - 23usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct socket_call {
+    pub retval: __s32,
+    pub protocol: __u32,
+    pub address: address_info,
+}
+const _: () = {
+    ["Size of socket_call"][::core::mem::size_of::<socket_call>() - 32usize];
+    ["Alignment of socket_call"][::core::mem::align_of::<socket_call>() - 4usize];
+    ["Offset of field: socket_call::retval"][::core::mem::offset_of!(socket_call, retval) - 0usize];
+    ["Offset of field: socket_call::protocol"][::core::mem::offset_of!(socket_call, protocol) - 4usize];
+    ["Offset of field: socket_call::address"][::core::mem::offset_of!(socket_call, address) - 8usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct exec_event {
     pub header: event_header,
     pub task: task_context,
@@ -393,29 +447,29 @@ const _: () = {
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_losses {
-    pub lost: [__u64; 27usize],
+    pub lost: [__u64; 15usize],
 }
 const _: () = {
-    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 216usize];
+    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 120usize];
     ["Alignment of cgroup_losses"][::core::mem::align_of::<cgroup_losses>() - 8usize];
     ["Offset of field: cgroup_losses::lost"][::core::mem::offset_of!(cgroup_losses, lost) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cpu_counters {
-    pub generated: [__u64; 9usize],
-    pub lost: [__u64; 27usize],
+    pub generated: [__u64; 5usize],
+    pub lost: [__u64; 15usize],
     pub sent_bytes: [__u64; 3usize],
     pub undecided: __u64,
     pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 328usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 200usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
-    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 72usize];
+    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 40usize];
     ["Offset of field: cpu_counters::sent_bytes"]
-        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 288usize];
-    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 312usize];
-    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 320usize];
+        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 160usize];
+    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 184usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 192usize];
 };

@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use crate::flags::OPEN_FLAGS;
 use crate::leaf::{Builder, Field, Leaf, Visitor};
 use crate::{Exec, ExitStatus, File, ProcessKey};
 
@@ -49,10 +48,10 @@ macro_rules! leaf_value {
 
 macro_rules! leaf_type {
     (Flags $table:ident) => {
-        Leaf::Flags(&$table)
+        Leaf::Flags(&crate::flags::$table)
     };
     (Number $table:ident) => {
-        Leaf::Number(&$table)
+        Leaf::Number(&crate::names::$table)
     };
     ($leaf:ident) => {
         Leaf::$leaf
@@ -79,10 +78,10 @@ macro_rules! visit_leaf {
         $visitor.text($field, $value)
     };
     ($visitor:ident, $field:expr, $value:expr, Flags $table:ident) => {
-        $visitor.flags($field, &$table, *$value)
+        $visitor.flags($field, &crate::flags::$table, *$value)
     };
     ($visitor:ident, $field:expr, $value:expr, Number $table:ident) => {
-        $visitor.number($field, &$table, *$value)
+        $visitor.number($field, &crate::names::$table, *$value)
     };
     ($visitor:ident, $field:expr, $value:expr, Mode) => {
         $visitor.mode($field, *$value)
@@ -115,10 +114,10 @@ macro_rules! build_leaf {
         $builder.text($field)?
     };
     ($builder:ident, $field:expr, Flags $table:ident) => {
-        $builder.flags($field, &$table)?
+        $builder.flags($field, &crate::flags::$table)?
     };
     ($builder:ident, $field:expr, Number $table:ident) => {
-        $builder.number($field, &$table)?
+        $builder.number($field, &crate::names::$table)?
     };
     ($builder:ident, $field:expr, Mode) => {
         $builder.mode($field)?

@@ -25,7 +25,7 @@ pub use address::{Address, AddressState, Endpoint, FAMILIES};
 pub use credentials::Credentials;
 pub use file::{File, Layer, PathState};
 pub use flags::Flags;
-pub use kinds::{Category, Kind, Open, Ring, What};
+pub use kinds::*;
 pub use leaf::{Builder, Field, Leaf, Visitor};
 pub use names::{Names, PROTOCOLS};
 pub use parts::Shared;

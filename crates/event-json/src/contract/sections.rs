@@ -1,0 +1,79 @@
+//! What the events of each kind add to a document: the sections of the contract.
+//!
+//! One arm for each kind: a kind that has none does not compile.
+
+use event::{Event, ExitStatus, Run, What};
+use serde::Serialize;
+
+use super::{Context, File, Ids, process};
+use crate::constants::{category, outcome};
+use crate::text::Time;
+
+/// The part of an event before its process.
+#[derive(Serialize)]
+pub(crate) struct Lead<'a> {
+    evt: Evt,
+    date: Time,
+    #[serde(flatten)]
+    sections: Sections<'a>,
+}
+
+/// The sections that kinds have; each kind fills its own.
+#[derive(Serialize, Default)]
+struct Sections<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<File<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<Exit>,
+}
+
+impl<'a> Sections<'a> {
+    fn of(what: &'a What, run: &'a Run, ids: Ids<'a>) -> Self {
+        let none = Self::default();
+        match what {
+            What::Exec(exec) => Self { file: Some(File::of_event(process::program(exec), ids)), ..none },
+            What::Fork(_) => none,
+            What::Exit(status) => {
+                let program = run.exec.as_deref().map(process::program);
+                let file = program.map(|file| File::of_event(file, ids));
+                Self { file, exit: Some(Exit::new(*status)), ..none }
+            }
+            What::Open(open) => Self { file: Some(File::of_open(open, ids)), ..none },
+        }
+    }
+}
+
+impl<'a> Lead<'a> {
+    pub(crate) fn new(event: &'a Event, run: &'a Run, context: Context<'a>) -> Self {
+        let (kind, outcome) = (event.kind(), outcome(event));
+        Self {
+            evt: Evt { name: kind.name(), category: category(kind), outcome },
+            date: Time::since_boot(event.boot_ns, context.wall_offset_ns),
+            sections: Sections::of(&event.what, run, Ids::of(&event.task, context)),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Evt {
+    name: &'static str,
+    category: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Serialize)]
+struct Exit {
+    cause: &'static str,
+    code: u8,
+}
+
+impl Exit {
+    fn new(status: ExitStatus) -> Self {
+        let (cause, code) = match status {
+            ExitStatus::Exited(code) => ("EXITED", code),
+            ExitStatus::Signaled(signal) => ("SIGNALED", signal),
+            ExitStatus::CoreDumped(signal) => ("COREDUMPED", signal),
+        };
+        Self { cause, code }
+    }
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which system calls become which kind of event. A new kind has a row in each of the three tables and its header at the
+ * end; the program is called on_<kind>, which is how user space finds it.
+ */
+#pragma once
+
+enum call {
+	NO_CALL,
+	CALL_OPEN,
+	CALL_CREAT,
+	CALL_OPENAT,
+	CALL_OPENAT2,
+	CALLS = 8, /* a power of two */
+};
+
+/* Which kind of event a call becomes. */
+const __u8 kind_of_call[CALLS] = {
+	[CALL_OPEN] = EVENT_OPEN,
+	[CALL_CREAT] = EVENT_OPEN,
+	[CALL_OPENAT] = EVENT_OPEN,
+	[CALL_OPENAT2] = EVENT_OPEN,
+};
+
+#define NUMBERS 512 /* a power of two; the highest of 6.18 is 469 */
+
+struct numbered {
+	__u8 native;
+	__u8 compat;
+};
+
+/* arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl. */
+const struct numbered calls[NUMBERS] = {
+	[2] = { .native = CALL_OPEN },
+	[5] = { .compat = CALL_OPEN },
+	[8] = { .compat = CALL_CREAT },
+	[85] = { .native = CALL_CREAT },
+	[257] = { .native = CALL_OPENAT },
+	[295] = { .compat = CALL_OPENAT },
+	[437] = { .native = CALL_OPENAT2, .compat = CALL_OPENAT2 },
+};
+
+#include "dispatch.h"
+
+#include "../file/open.h"

@@ -1,0 +1,70 @@
+//! What the record of each kind of event says.
+//!
+//! One arm for each kind: a kind that has none does not compile. An arm reads the struct of its record in
+//! `ebpf/include/probe/events.h`, then the variable parts in the order that the struct states.
+
+use std::sync::Arc;
+
+use event::{Exec, Kind, Open, ProcessKey, What};
+use event_abi::{FileParts, Reader, event_kind, exec_event, exit_event, file_flag, fork_event, open_event};
+
+use super::{DecodeError, Decoder, convert, exec_kind};
+
+/// A kind without a place in the tables of the programs would be counted nowhere.
+const _: () = {
+    let mut place = 0;
+    while place < Kind::COUNT {
+        #[expect(clippy::indexing_slicing, reason = "a constant: it would not compile")]
+        let number = Kind::ALL[place].number();
+        assert!((number as u32) < event_kind::EVENT_KINDS.0, "a kind is not in enum event_kind of events.h");
+        place += 1;
+    }
+};
+
+impl Decoder {
+    pub(super) fn what(&mut self, kind: Kind, record: &mut Reader<'_>) -> Result<What, DecodeError> {
+        Ok(match kind {
+            Kind::Exec => {
+                let event: &exec_event = record.fixed()?;
+                let (executable, script) = (record.file(&event.executable)?, record.file(&event.script)?);
+                What::Exec(Arc::new(self.exec(event, executable, script)?))
+            }
+            Kind::Fork => {
+                let event: &fork_event = record.fixed()?;
+                What::Fork(ProcessKey { start_ns: event.parent_start_ns, tgid: event.task.ppid })
+            }
+            Kind::Exit => {
+                let event: &exit_event = record.fixed()?;
+                What::Exit(convert::exit_status(event.code))
+            }
+            Kind::Open => {
+                let event: &open_event = record.fixed()?;
+                let file = record.file(&event.file)?;
+                What::Open(Open {
+                    file: self.file(file, kind)?,
+                    flags: event.flags,
+                    mode: event.mode,
+                    retval: event.retval,
+                })
+            }
+        })
+    }
+
+    fn exec(
+        &mut self,
+        event: &exec_event,
+        executable: FileParts<'_>,
+        script: FileParts<'_>,
+    ) -> Result<Exec, DecodeError> {
+        let (args, envs) = self.strings.take(event);
+        let is_script = script.has(file_flag::FILE_PRESENT);
+        Ok(Exec {
+            kind: exec_kind(executable),
+            executable: self.file(executable, Kind::Exec)?,
+            script: is_script.then(|| self.file(script, Kind::Exec)).transpose()?,
+            args,
+            envs,
+            tty: convert::text(&event.tty),
+        })
+    }
+}
