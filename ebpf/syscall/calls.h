@@ -11,6 +11,7 @@ enum call {
 	CALL_CREAT,
 	CALL_OPENAT,
 	CALL_OPENAT2,
+	CALL_BIND,
 	CALLS = 8, /* a power of two */
 };
 
@@ -20,6 +21,7 @@ const __u8 kind_of_call[CALLS] = {
 	[CALL_CREAT] = EVENT_OPEN,
 	[CALL_OPENAT] = EVENT_OPEN,
 	[CALL_OPENAT2] = EVENT_OPEN,
+	[CALL_BIND] = EVENT_BIND,
 };
 
 #define NUMBERS 512 /* a power of two; the highest of 6.18 is 469 */
@@ -34,12 +36,15 @@ const struct numbered calls[NUMBERS] = {
 	[2] = { .native = CALL_OPEN },
 	[5] = { .compat = CALL_OPEN },
 	[8] = { .compat = CALL_CREAT },
+	[49] = { .native = CALL_BIND },
 	[85] = { .native = CALL_CREAT },
 	[257] = { .native = CALL_OPENAT },
 	[295] = { .compat = CALL_OPENAT },
+	[361] = { .compat = CALL_BIND },
 	[437] = { .native = CALL_OPENAT2, .compat = CALL_OPENAT2 },
 };
 
 #include "dispatch.h"
 
 #include "../file/open.h"
+#include "../network/bind.h"

@@ -13,7 +13,8 @@ impl event_kind {
     pub const EVENT_FORK: event_kind = event_kind(2);
     pub const EVENT_EXIT: event_kind = event_kind(3);
     pub const EVENT_OPEN: event_kind = event_kind(4);
-    pub const EVENT_KINDS: event_kind = event_kind(5);
+    pub const EVENT_BIND: event_kind = event_kind(5);
+    pub const EVENT_KINDS: event_kind = event_kind(6);
     pub const EVENT_CGROUP_MADE: event_kind = event_kind(256);
     pub const EVENT_CGROUP_GONE: event_kind = event_kind(257);
     pub const EVENT_EXEC_STRINGS: event_kind = event_kind(258);
@@ -395,6 +396,20 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct bind_event {
+    pub header: event_header,
+    pub task: task_context,
+    pub call: socket_call,
+}
+const _: () = {
+    ["Size of bind_event"][::core::mem::size_of::<bind_event>() - 152usize];
+    ["Alignment of bind_event"][::core::mem::align_of::<bind_event>() - 8usize];
+    ["Offset of field: bind_event::header"][::core::mem::offset_of!(bind_event, header) - 0usize];
+    ["Offset of field: bind_event::task"][::core::mem::offset_of!(bind_event, task) - 16usize];
+    ["Offset of field: bind_event::call"][::core::mem::offset_of!(bind_event, call) - 120usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_event {
     pub header: event_header,
     pub id: __u64,
@@ -447,29 +462,29 @@ const _: () = {
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_losses {
-    pub lost: [__u64; 15usize],
+    pub lost: [__u64; 18usize],
 }
 const _: () = {
-    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 120usize];
+    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 144usize];
     ["Alignment of cgroup_losses"][::core::mem::align_of::<cgroup_losses>() - 8usize];
     ["Offset of field: cgroup_losses::lost"][::core::mem::offset_of!(cgroup_losses, lost) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cpu_counters {
-    pub generated: [__u64; 5usize],
-    pub lost: [__u64; 15usize],
+    pub generated: [__u64; 6usize],
+    pub lost: [__u64; 18usize],
     pub sent_bytes: [__u64; 3usize],
     pub undecided: __u64,
     pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 200usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 232usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
-    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 40usize];
+    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 48usize];
     ["Offset of field: cpu_counters::sent_bytes"]
-        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 160usize];
-    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 184usize];
-    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 192usize];
+        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 192usize];
+    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 216usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 224usize];
 };

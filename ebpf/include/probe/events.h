@@ -19,6 +19,7 @@ enum event_kind {
 	EVENT_FORK = 2,
 	EVENT_EXIT = 3,
 	EVENT_OPEN = 4,
+	EVENT_BIND = 5,
 	EVENT_KINDS, /* one more than the last: size of tables indexed by kind, whose place 0 is for what serves the probe */
 
 	EVENT_CGROUP_MADE = 256,
@@ -245,6 +246,13 @@ struct open_event {
 	__s32 retval;
 	__u32 pad;
 	struct file_info file;
+};
+
+/* Followed by: the path of `call.address`. */
+struct bind_event {
+	struct event_header header;
+	struct task_context task;
+	struct socket_call call;
 };
 
 /* EVENT_CGROUP_MADE and EVENT_CGROUP_GONE. Followed by `path_len` bytes, a path from the root of the hierarchy. */

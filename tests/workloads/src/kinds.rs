@@ -2,6 +2,7 @@
 //!
 //! One arm for each kind: a kind that has none does not compile, and tests that count compare every kind.
 
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use event::{
     Address, AddressState, Exec, ExitStatus, Field, File, Flags, Kind, Names, PathState, ProcessKey, Text,
     Visitor, What,
 };
+use nix::errno::Errno;
+use nix::sys::socket::{self, AddressFamily, NetlinkAddr, SockFlag, SockType, UnixAddr, socket};
 
 /// What one round makes: for each event its kind, and what it must say, field by field as [`said`] has it.
 pub type Says = Vec<(Kind, Vec<(&'static str, String)>)>;
@@ -23,6 +26,7 @@ pub fn round(kind: Kind, directory: &Path) -> anyhow::Result<Says> {
         // These have workloads of their own, because they come in a lifecycle.
         Kind::Exec | Kind::Fork | Kind::Exit => Ok(Vec::new()),
         Kind::Open => open(directory),
+        Kind::Bind => bind(directory),
     }
 }
 
@@ -35,6 +39,28 @@ fn open(directory: &Path) -> anyhow::Result<Says> {
         ("open.retval", "-2".to_owned()),
     ];
     Ok(vec![(Kind::Open, says)])
+}
+
+/// A port that the kernel chooses, a name without a file, and a path in a directory that is not there.
+fn bind(directory: &Path) -> anyhow::Result<Says> {
+    let says = |address: String, protocol: &str, retval: i32| {
+        let protocol = ("bind.protocol", protocol.to_owned());
+        (Kind::Bind, vec![("bind.addr", address), protocol, ("bind.retval", retval.to_string())])
+    };
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let mut all = vec![says(udp.local_addr()?.to_string(), "IP_PROTO_UDP", 0)];
+    let stream = || socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None);
+    let name = format!("shrike-{}", std::process::id());
+    let named = stream()?;
+    socket::bind(named.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
+    all.push(says(format!("@{name}"), "IP_PROTO_IP", 0));
+    let path = directory.join("missing/socket");
+    ensure!(socket::bind(stream()?.as_raw_fd(), &UnixAddr::new(&path)?) == Err(Errno::ENOENT), "it is there");
+    all.push(says(format!("{} (asked for)", path.display()), "IP_PROTO_IP", -2));
+    let netlink = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::empty(), None)?;
+    socket::bind(netlink.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+    all.push(says("AF_NETLINK".to_owned(), "IP_PROTO_IP", 0));
+    Ok(all)
 }
 
 /// What an event says, field by field.

@@ -2,7 +2,7 @@
 //!
 //! One arm for each kind: a kind that has none does not compile.
 
-use event::{Event, ExitStatus, Run, What};
+use event::{Address, Endpoint, Event, ExitStatus, Run, What};
 use serde::Serialize;
 
 use super::{Context, File, Ids, process};
@@ -25,6 +25,8 @@ struct Sections<'a> {
     file: Option<File<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<Exit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bind: Option<Bind>,
 }
 
 impl<'a> Sections<'a> {
@@ -38,6 +40,7 @@ impl<'a> Sections<'a> {
                 let file = program.map(|file| File::of_event(file, ids));
                 Self { file, exit: Some(Exit::new(*status)), ..none }
             }
+            What::Bind(bind) => Self { bind: Some(Bind { addr: Addr::new(&bind.address) }), ..none },
             What::Open(open) => Self { file: Some(File::of_open(open, ids)), ..none },
         }
     }
@@ -75,5 +78,29 @@ impl Exit {
             ExitStatus::CoreDumped(signal) => ("COREDUMPED", signal),
         };
         Self { cause, code }
+    }
+}
+
+/// The protocol is not in this section of the contract.
+#[derive(Serialize)]
+struct Bind {
+    addr: Addr,
+}
+
+/// An address. The contract wants an IP address and a port of every family, and has no place for the path of another.
+#[derive(Serialize)]
+struct Addr {
+    family: String,
+    ip: String,
+    port: u16,
+}
+
+impl Addr {
+    fn new(address: &Address) -> Self {
+        let (ip, port) = match &address.endpoint {
+            Endpoint::Ip(ip, port) => (ip.to_string(), *port),
+            Endpoint::Path(_) | Endpoint::Abstract(_) | Endpoint::Family(_) => (String::new(), 0),
+        };
+        Self { family: address.endpoint.family_name(), ip, port }
     }
 }

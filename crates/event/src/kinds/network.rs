@@ -2,6 +2,16 @@
 
 macro_rules! network_kinds {
     ($($before:tt)*) => {
-        next_group! { $($before)* }
+        next_group! { $($before)*
+            /// A socket was given an address, or an attempt failed.
+            Bind = 5, "bind", category: Network, ring: Bulk, {
+                /// The address it has now; after a failure the one that was asked for.
+                "addr": Address => address,
+                /// Protocol of the socket (`IPPROTO_*`); 0 for families that have none.
+                "protocol": Number(PROTOCOLS) => protocol,
+                /// 0, or the negative errno.
+                "retval": Errno => retval,
+            }
+        }
     };
 }

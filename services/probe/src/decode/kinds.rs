@@ -3,10 +3,15 @@
 //! One arm for each kind: a kind that has none does not compile. An arm reads the struct of its record in
 //! `ebpf/include/probe/events.h`, then the variable parts in the order that the struct states.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use event::{Exec, Kind, Open, ProcessKey, What};
-use event_abi::{FileParts, Reader, event_kind, exec_event, exit_event, file_flag, fork_event, open_event};
+use event::{Address, AddressState, Bind, Endpoint, Exec, Kind, Open, ProcessKey, What};
+use event_abi::{
+    FileParts, Reader, address_info, bind_event, event_kind, exec_event, exit_event, file_flag, fork_event,
+    open_event,
+};
+use nix::libc;
 
 use super::{DecodeError, Decoder, convert, exec_kind};
 
@@ -47,6 +52,14 @@ impl Decoder {
                     retval: event.retval,
                 })
             }
+            Kind::Bind => {
+                let event: &bind_event = record.fixed()?;
+                What::Bind(Bind {
+                    address: address(&event.call.address, record, kind)?,
+                    protocol: event.call.protocol,
+                    retval: event.call.retval,
+                })
+            }
         })
     }
 
@@ -67,4 +80,20 @@ impl Decoder {
             tty: convert::text(&event.tty),
         })
     }
+}
+
+/// An address, with the bytes that follow of it.
+fn address(info: &address_info, record: &mut Reader<'_>, kind: Kind) -> Result<Address, DecodeError> {
+    let path = record.part(info.len.into())?;
+    let state = AddressState::from_u8(info.state).ok_or(DecodeError::AddressState(info.state, kind))?;
+    let [a, b, c, d, ..] = info.ip;
+    let endpoint = match (i32::from(info.family), path) {
+        (libc::AF_INET, _) => Endpoint::Ip(IpAddr::from([a, b, c, d]), info.port),
+        (libc::AF_INET6, _) => Endpoint::Ip(IpAddr::from(info.ip), info.port),
+        (libc::AF_UNIX, [0, name @ ..]) => Endpoint::Abstract(name.into()),
+        // The kernel takes a path up to its first zero byte, or all of it.
+        (libc::AF_UNIX, [_, ..]) => Endpoint::Path(convert::text(path)),
+        _ => Endpoint::Family(info.family),
+    };
+    Ok(Address { endpoint, state })
 }
