@@ -12,6 +12,7 @@ enum call {
 	CALL_OPENAT,
 	CALL_OPENAT2,
 	CALL_BIND,
+	CALL_CONNECT,
 	CALLS = 8, /* a power of two */
 };
 
@@ -22,6 +23,7 @@ const __u8 kind_of_call[CALLS] = {
 	[CALL_OPENAT] = EVENT_OPEN,
 	[CALL_OPENAT2] = EVENT_OPEN,
 	[CALL_BIND] = EVENT_BIND,
+	[CALL_CONNECT] = EVENT_CONNECT,
 };
 
 #define NUMBERS 512 /* a power of two; the highest of 6.18 is 469 */
@@ -36,11 +38,13 @@ const struct numbered calls[NUMBERS] = {
 	[2] = { .native = CALL_OPEN },
 	[5] = { .compat = CALL_OPEN },
 	[8] = { .compat = CALL_CREAT },
+	[42] = { .native = CALL_CONNECT },
 	[49] = { .native = CALL_BIND },
 	[85] = { .native = CALL_CREAT },
 	[257] = { .native = CALL_OPENAT },
 	[295] = { .compat = CALL_OPENAT },
 	[361] = { .compat = CALL_BIND },
+	[362] = { .compat = CALL_CONNECT },
 	[437] = { .native = CALL_OPENAT2, .compat = CALL_OPENAT2 },
 };
 
@@ -48,3 +52,4 @@ const struct numbered calls[NUMBERS] = {
 
 #include "../file/open.h"
 #include "../network/bind.h"
+#include "../network/connect.h"

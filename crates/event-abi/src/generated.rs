@@ -14,7 +14,8 @@ impl event_kind {
     pub const EVENT_EXIT: event_kind = event_kind(3);
     pub const EVENT_OPEN: event_kind = event_kind(4);
     pub const EVENT_BIND: event_kind = event_kind(5);
-    pub const EVENT_KINDS: event_kind = event_kind(6);
+    pub const EVENT_CONNECT: event_kind = event_kind(6);
+    pub const EVENT_KINDS: event_kind = event_kind(7);
     pub const EVENT_CGROUP_MADE: event_kind = event_kind(256);
     pub const EVENT_CGROUP_GONE: event_kind = event_kind(257);
     pub const EVENT_EXEC_STRINGS: event_kind = event_kind(258);
@@ -410,6 +411,20 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct connect_event {
+    pub header: event_header,
+    pub task: task_context,
+    pub call: socket_call,
+}
+const _: () = {
+    ["Size of connect_event"][::core::mem::size_of::<connect_event>() - 152usize];
+    ["Alignment of connect_event"][::core::mem::align_of::<connect_event>() - 8usize];
+    ["Offset of field: connect_event::header"][::core::mem::offset_of!(connect_event, header) - 0usize];
+    ["Offset of field: connect_event::task"][::core::mem::offset_of!(connect_event, task) - 16usize];
+    ["Offset of field: connect_event::call"][::core::mem::offset_of!(connect_event, call) - 120usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_event {
     pub header: event_header,
     pub id: __u64,
@@ -462,29 +477,29 @@ const _: () = {
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_losses {
-    pub lost: [__u64; 18usize],
+    pub lost: [__u64; 21usize],
 }
 const _: () = {
-    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 144usize];
+    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 168usize];
     ["Alignment of cgroup_losses"][::core::mem::align_of::<cgroup_losses>() - 8usize];
     ["Offset of field: cgroup_losses::lost"][::core::mem::offset_of!(cgroup_losses, lost) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cpu_counters {
-    pub generated: [__u64; 6usize],
-    pub lost: [__u64; 18usize],
+    pub generated: [__u64; 7usize],
+    pub lost: [__u64; 21usize],
     pub sent_bytes: [__u64; 3usize],
     pub undecided: __u64,
     pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 232usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 264usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
-    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 48usize];
+    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 56usize];
     ["Offset of field: cpu_counters::sent_bytes"]
-        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 192usize];
-    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 216usize];
-    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 224usize];
+        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 224usize];
+    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 248usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 256usize];
 };

@@ -20,6 +20,7 @@ enum event_kind {
 	EVENT_EXIT = 3,
 	EVENT_OPEN = 4,
 	EVENT_BIND = 5,
+	EVENT_CONNECT = 6,
 	EVENT_KINDS, /* one more than the last: size of tables indexed by kind, whose place 0 is for what serves the probe */
 
 	EVENT_CGROUP_MADE = 256,
@@ -250,6 +251,13 @@ struct open_event {
 
 /* Followed by: the path of `call.address`. */
 struct bind_event {
+	struct event_header header;
+	struct task_context task;
+	struct socket_call call;
+};
+
+/* Followed by: the path of `call.address`. */
+struct connect_event {
 	struct event_header header;
 	struct task_context task;
 	struct socket_call call;

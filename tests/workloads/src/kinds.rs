@@ -27,6 +27,7 @@ pub fn round(kind: Kind, directory: &Path) -> anyhow::Result<Says> {
         Kind::Exec | Kind::Fork | Kind::Exit => Ok(Vec::new()),
         Kind::Open => open(directory),
         Kind::Bind => bind(directory),
+        Kind::Connect => connect(directory),
     }
 }
 
@@ -43,22 +44,50 @@ fn open(directory: &Path) -> anyhow::Result<Says> {
 
 /// A port that the kernel chooses, a name without a file, and a path in a directory that is not there.
 fn bind(directory: &Path) -> anyhow::Result<Says> {
-    let says = |address: String, protocol: &str, retval: i32| {
-        let protocol = ("bind.protocol", protocol.to_owned());
-        (Kind::Bind, vec![("bind.addr", address), protocol, ("bind.retval", retval.to_string())])
-    };
     let udp = std::net::UdpSocket::bind("127.0.0.1:0")?;
-    let mut all = vec![says(udp.local_addr()?.to_string(), "IP_PROTO_UDP", 0)];
+    let mut all = vec![bound(udp.local_addr()?.to_string(), "IP_PROTO_UDP", 0)];
     let stream = || socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None);
     let name = format!("shrike-{}", std::process::id());
     let named = stream()?;
     socket::bind(named.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
-    all.push(says(format!("@{name}"), "IP_PROTO_IP", 0));
+    all.push(bound(format!("@{name}"), "IP_PROTO_IP", 0));
     let path = directory.join("missing/socket");
     ensure!(socket::bind(stream()?.as_raw_fd(), &UnixAddr::new(&path)?) == Err(Errno::ENOENT), "it is there");
-    all.push(says(format!("{} (asked for)", path.display()), "IP_PROTO_IP", -2));
+    all.push(bound(format!("{} (asked for)", path.display()), "IP_PROTO_IP", -2));
     let netlink = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::empty(), None)?;
     socket::bind(netlink.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+    all.push(bound("AF_NETLINK".to_owned(), "IP_PROTO_IP", 0));
+    Ok(all)
+}
+
+fn bound(address: String, protocol: &str, retval: i32) -> (Kind, Vec<(&'static str, String)>) {
+    let protocol = ("bind.protocol", protocol.to_owned());
+    (Kind::Bind, vec![("bind.addr", address), protocol, ("bind.retval", retval.to_string())])
+}
+
+/// A peer of UDP, a port where nobody listens, a path in a directory that is not there, and a family that has no address.
+fn connect(directory: &Path) -> anyhow::Result<Says> {
+    let says = |address: String, protocol: &str, retval: i32| {
+        let protocol = ("connect.protocol", protocol.to_owned());
+        (Kind::Connect, vec![("connect.addr", address), protocol, ("connect.retval", retval.to_string())])
+    };
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let mut all = vec![bound(udp.local_addr()?.to_string(), "IP_PROTO_UDP", 0)];
+    udp.connect("127.0.0.1:9")?;
+    all.push(says("127.0.0.1:9".to_owned(), "IP_PROTO_UDP", 0));
+    let refused = std::net::TcpStream::connect("127.0.0.1:1");
+    ensure!(
+        refused.as_ref().is_err_and(|error| error.raw_os_error() == Some(111)),
+        "somebody listens on port 1: {refused:?}"
+    );
+    all.push(says("127.0.0.1:1 (asked for)".to_owned(), "IP_PROTO_TCP", -111));
+    let unix = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None)?;
+    let path = directory.join("missing/socket");
+    let missing = socket::connect(unix.as_raw_fd(), &UnixAddr::new(&path)?);
+    ensure!(missing == Err(Errno::ENOENT), "{} exists: {missing:?}", path.display());
+    all.push(says(format!("{} (asked for)", path.display()), "IP_PROTO_IP", -2));
+    let netlink = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::empty(), None)?;
+    socket::connect(netlink.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
     all.push(says("AF_NETLINK".to_owned(), "IP_PROTO_IP", 0));
     Ok(all)
 }

@@ -2,7 +2,7 @@
 //!
 //! One arm for each kind: a kind that has none does not compile.
 
-use event::{Address, Endpoint, Event, ExitStatus, Run, What};
+use event::{Address, Endpoint, Event, ExitStatus, PROTOCOLS, Run, What};
 use serde::Serialize;
 
 use super::{Context, File, Ids, process};
@@ -27,6 +27,8 @@ struct Sections<'a> {
     exit: Option<Exit>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bind: Option<Bind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect: Option<Connect>,
 }
 
 impl<'a> Sections<'a> {
@@ -41,6 +43,7 @@ impl<'a> Sections<'a> {
                 Self { file, exit: Some(Exit::new(*status)), ..none }
             }
             What::Bind(bind) => Self { bind: Some(Bind { addr: Addr::new(&bind.address) }), ..none },
+            What::Connect(connect) => Self { connect: Some(Connect::new(connect)), ..none },
             What::Open(open) => Self { file: Some(File::of_open(open, ids)), ..none },
         }
     }
@@ -85,6 +88,21 @@ impl Exit {
 #[derive(Serialize)]
 struct Bind {
     addr: Addr,
+}
+
+#[derive(Serialize)]
+struct Connect {
+    addr: Addr,
+    /// Names that the address was looked up by: nobody here knows them.
+    hostnames: [&'static str; 0],
+    protocol: String,
+}
+
+impl Connect {
+    fn new(connect: &event::Connect) -> Self {
+        let protocol = PROTOCOLS.to_name(connect.protocol);
+        Self { addr: Addr::new(&connect.address), hostnames: [], protocol }
+    }
 }
 
 /// An address. The contract wants an IP address and a port of every family, and has no place for the path of another.

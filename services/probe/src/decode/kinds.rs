@@ -6,10 +6,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use event::{Address, AddressState, Bind, Endpoint, Exec, Kind, Open, ProcessKey, What};
+use event::{Address, AddressState, Bind, Connect, Endpoint, Exec, Kind, Open, ProcessKey, What};
 use event_abi::{
-    FileParts, Reader, address_info, bind_event, event_kind, exec_event, exit_event, file_flag, fork_event,
-    open_event,
+    FileParts, Reader, address_info, bind_event, connect_event, event_kind, exec_event, exit_event,
+    file_flag, fork_event, open_event,
 };
 use nix::libc;
 
@@ -55,6 +55,14 @@ impl Decoder {
             Kind::Bind => {
                 let event: &bind_event = record.fixed()?;
                 What::Bind(Bind {
+                    address: address(&event.call.address, record, kind)?,
+                    protocol: event.call.protocol,
+                    retval: event.call.retval,
+                })
+            }
+            Kind::Connect => {
+                let event: &connect_event = record.fixed()?;
+                What::Connect(Connect {
                     address: address(&event.call.address, record, kind)?,
                     protocol: event.call.protocol,
                     retval: event.call.retval,
