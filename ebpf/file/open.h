@@ -10,8 +10,6 @@
  */
 #pragma once
 
-#define AT_FDCWD (-100)
-
 #define O_WRONLY 01
 #define O_CREAT 0100
 #define O_EXCL 0200
@@ -107,56 +105,6 @@ static __always_inline struct file *typed_file_of_descriptor(struct files_struct
 	return file;
 }
 
-/* What a path that is not absolute is relative to; nothing if the descriptor is none. */
-static __always_inline void read_directory(struct place *out, struct task_struct *task, __s32 descriptor)
-{
-	__u64 file;
-
-	out->mount = 0;
-	out->dentry = 0;
-	if (descriptor == AT_FDCWD) {
-		out->mount = (__u64)task->fs->pwd.mnt;
-		out->dentry = (__u64)task->fs->pwd.dentry;
-		return;
-	}
-	file = file_of_descriptor(task->files, descriptor);
-	bpf_probe_read_kernel(&out->mount, sizeof(out->mount),
-			      (void *)file + bpf_core_field_offset(struct file, f_path.mnt));
-	bpf_probe_read_kernel(&out->dentry, sizeof(out->dentry),
-			      (void *)file + bpf_core_field_offset(struct file, f_path.dentry));
-}
-
-/* The argument, after the directory that it is relative to. */
-static __always_inline __u32 fill_argument(struct scratch *scratch, __u32 position, struct file_info *info,
-					   struct task_struct *task, struct open_arguments *arguments)
-{
-	struct place *from = &scratch->from;
-	__u32 start = position;
-	char first = 0;
-	long length;
-
-	bpf_probe_read_user(&first, sizeof(first), (void *)arguments->path);
-	if (first != '/') {
-		read_directory(from, task, arguments->directory);
-		if (from->dentry)
-			position = walk_at(scratch, info, position);
-		else
-			info->flags |= FILE_NO_ROOT;
-	}
-	length = bpf_probe_read_user_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
-					 (void *)arguments->path);
-	if (length <= 0) {
-		info->path_len = 0;
-		info->path_state = PATH_UNREADABLE;
-		return start;
-	}
-	info->path_state = PATH_ARGUMENT;
-	info->argument_len = length - 1;
-	if (length == PATH_MAX_BYTES)
-		info->flags |= FILE_ARGUMENT_CUT;
-	return position + length - 1;
-}
-
 /* `result` is negative, or a descriptor. */
 static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position, struct file_info *info,
 					 struct task_struct *task, struct open_arguments *arguments, __s32 result)
@@ -176,7 +124,7 @@ static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position
 	else if (address)
 		position = fill_file_at(scratch, info, address, position);
 	else
-		position = fill_argument(scratch, position, info, task, arguments);
+		position = fill_argument(scratch, position, info, task, arguments->directory, arguments->path);
 	if (address)
 		flags = scratch->file_flags;
 	if (!arguments->is_flags_known)

@@ -24,6 +24,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_F_NO_PREALLOC = 1 };
@@ -334,6 +335,7 @@ struct linux_binprm {
 };
 
 struct pt_regs {
+	unsigned long r8;
 	unsigned long r10;
 	unsigned long bx;
 	unsigned long cx;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which system calls become which kind of event. A new kind has a row in each of the three tables and its header at the
+ * Which system calls become which kind of event. A new kind has a row in each of the tables and its header at the
  * end; the program is called on_<kind>, which is how user space finds it.
  */
 #pragma once
@@ -26,6 +26,16 @@ const __u8 kind_of_call[CALLS] = {
 	[CALL_CONNECT] = EVENT_CONNECT,
 };
 
+/* Where the paths of a call are that leaves no file behind: the place of each argument, from 1; 0 = there is none. */
+struct path_arguments {
+	__u8 directory[2];
+	__u8 path[2];
+};
+
+const struct path_arguments path_arguments[CALLS] = {
+	[NO_CALL] = {},
+};
+
 #define NUMBERS 512 /* a power of two; the highest of 6.18 is 469 */
 
 struct numbered {
@@ -49,6 +59,7 @@ const struct numbered calls[NUMBERS] = {
 };
 
 #include "dispatch.h"
+#include "argument.h"
 
 #include "../file/open.h"
 #include "../network/bind.h"

@@ -24,7 +24,7 @@ pub use accounting::{Ledger, LossCause, Losses, NotObserved, ProbeCounters, Work
 pub use address::{Address, AddressState, Endpoint, FAMILIES};
 pub use credentials::Credentials;
 pub use file::{File, Layer, PathState};
-pub use flags::Flags;
+pub use flags::{Flags, RENAME_FLAGS, UNLINK_FLAGS};
 pub use kinds::*;
 pub use leaf::{Builder, Field, Leaf, Visitor};
 pub use names::{Names, PROTOCOLS};

@@ -1,8 +1,8 @@
 //! The hooks, in the order in which they are attached, and what can serve each.
 //!
 //! Those of the lifecycle and of the probe itself are listed. A kind in the bulk ring is a system call, and its hook
-//! follows from its name: `on_<kind>` at the end of the call, as `ebpf/syscall/calls.h` has it. A kind whose program is
-//! not in the object has a hook that cannot be attached, and every test on real programs says so.
+//! follows from its name: `on_<kind>` at the end of the call, or `on_<kind>_noted` if its beginning is noted, too. A kind
+//! whose program is not in the object has a hook that cannot be attached, and every test on real programs says so.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -82,11 +82,18 @@ fn alone(part: Part) -> Vec<Alternative> {
 
 /// The hook of a kind that is a system call.
 fn of_syscall(kind: Kind) -> Hook {
-    let handler = Part { program: format!("on_{}", kind.name()).into(), place: Place::SyscallExit(kind) };
+    let handler = |end: &str| Part {
+        program: format!("on_{}{end}", kind.name()).into(),
+        place: Place::SyscallExit(kind),
+    };
+    let at_exit = || at("on_sys_exit", SYSCALL_EXIT);
     Hook {
         kind: Some(kind),
         name: kind.name(),
-        alternatives: vec![Alternative { parts: vec![at("on_sys_exit", SYSCALL_EXIT), handler] }],
+        alternatives: vec![
+            Alternative { parts: vec![at("on_sys_enter", "sys_enter"), at_exit(), handler("_noted")] },
+            Alternative { parts: vec![at_exit(), handler("")] },
+        ],
         is_optional: true,
         cost: format!("events of kind {} are not reported", kind.name()).into(),
     }

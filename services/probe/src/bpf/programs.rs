@@ -82,7 +82,13 @@ impl<'a> Slot<'a> {
 impl Programs<'_> {
     fn load(&self, hook: &'static Hook, btf: &Btf) -> Loaded {
         let mut loaded = Loaded { hook, served_by: None, refused: Vec::new(), instructions: 0 };
-        for alternative in &hook.alternatives {
+        // An alternative whose program nobody wrote is none, unless there is no other.
+        let is_written = |alternative: &&Alternative| {
+            alternative.parts.iter().all(|part| self.0.contains_key(&*part.program))
+        };
+        let written: Vec<&'static Alternative> = hook.alternatives.iter().filter(is_written).collect();
+        let last = hook.alternatives.last().into_iter().filter(|_| written.is_empty());
+        for alternative in written.iter().copied().chain(last) {
             let parts: Result<Vec<u32>, String> =
                 alternative.parts.iter().map(|part| self.load_part(part, btf)).collect();
             match parts {
