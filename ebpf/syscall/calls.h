@@ -13,7 +13,10 @@ enum call {
 	CALL_OPENAT2,
 	CALL_BIND,
 	CALL_CONNECT,
-	CALLS = 8, /* a power of two */
+	CALL_UNLINK,
+	CALL_UNLINKAT,
+	CALL_RMDIR,
+	CALLS = 16, /* a power of two */
 };
 
 /* Which kind of event a call becomes. */
@@ -24,6 +27,9 @@ const __u8 kind_of_call[CALLS] = {
 	[CALL_OPENAT2] = EVENT_OPEN,
 	[CALL_BIND] = EVENT_BIND,
 	[CALL_CONNECT] = EVENT_CONNECT,
+	[CALL_UNLINK] = EVENT_UNLINK,
+	[CALL_UNLINKAT] = EVENT_UNLINK,
+	[CALL_RMDIR] = EVENT_UNLINK,
 };
 
 /* Where the paths of a call are that leaves no file behind: the place of each argument, from 1; 0 = there is none. */
@@ -33,7 +39,9 @@ struct path_arguments {
 };
 
 const struct path_arguments path_arguments[CALLS] = {
-	[NO_CALL] = {},
+	[CALL_UNLINK] = { .path = { 1 } },
+	[CALL_UNLINKAT] = { .directory = { 1 }, .path = { 2 } },
+	[CALL_RMDIR] = { .path = { 1 } },
 };
 
 #define NUMBERS 512 /* a power of two; the highest of 6.18 is 469 */
@@ -48,11 +56,17 @@ const struct numbered calls[NUMBERS] = {
 	[2] = { .native = CALL_OPEN },
 	[5] = { .compat = CALL_OPEN },
 	[8] = { .compat = CALL_CREAT },
+	[10] = { .compat = CALL_UNLINK },
+	[40] = { .compat = CALL_RMDIR },
 	[42] = { .native = CALL_CONNECT },
 	[49] = { .native = CALL_BIND },
+	[84] = { .native = CALL_RMDIR },
 	[85] = { .native = CALL_CREAT },
+	[87] = { .native = CALL_UNLINK },
 	[257] = { .native = CALL_OPENAT },
+	[263] = { .native = CALL_UNLINKAT },
 	[295] = { .compat = CALL_OPENAT },
+	[301] = { .compat = CALL_UNLINKAT },
 	[361] = { .compat = CALL_BIND },
 	[362] = { .compat = CALL_CONNECT },
 	[437] = { .native = CALL_OPENAT2, .compat = CALL_OPENAT2 },
@@ -62,5 +76,6 @@ const struct numbered calls[NUMBERS] = {
 #include "argument.h"
 
 #include "../file/open.h"
+#include "../file/unlink.h"
 #include "../network/bind.h"
 #include "../network/connect.h"

@@ -15,7 +15,8 @@ impl event_kind {
     pub const EVENT_OPEN: event_kind = event_kind(4);
     pub const EVENT_BIND: event_kind = event_kind(5);
     pub const EVENT_CONNECT: event_kind = event_kind(6);
-    pub const EVENT_KINDS: event_kind = event_kind(7);
+    pub const EVENT_UNLINK: event_kind = event_kind(7);
+    pub const EVENT_KINDS: event_kind = event_kind(8);
     pub const EVENT_CGROUP_MADE: event_kind = event_kind(256);
     pub const EVENT_CGROUP_GONE: event_kind = event_kind(257);
     pub const EVENT_EXEC_STRINGS: event_kind = event_kind(258);
@@ -425,6 +426,24 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct unlink_event {
+    pub header: event_header,
+    pub task: task_context,
+    pub flags: __u32,
+    pub retval: __s32,
+    pub file: file_info,
+}
+const _: () = {
+    ["Size of unlink_event"][::core::mem::size_of::<unlink_event>() - 216usize];
+    ["Alignment of unlink_event"][::core::mem::align_of::<unlink_event>() - 8usize];
+    ["Offset of field: unlink_event::header"][::core::mem::offset_of!(unlink_event, header) - 0usize];
+    ["Offset of field: unlink_event::task"][::core::mem::offset_of!(unlink_event, task) - 16usize];
+    ["Offset of field: unlink_event::flags"][::core::mem::offset_of!(unlink_event, flags) - 120usize];
+    ["Offset of field: unlink_event::retval"][::core::mem::offset_of!(unlink_event, retval) - 124usize];
+    ["Offset of field: unlink_event::file"][::core::mem::offset_of!(unlink_event, file) - 128usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_event {
     pub header: event_header,
     pub id: __u64,
@@ -477,29 +496,29 @@ const _: () = {
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_losses {
-    pub lost: [__u64; 21usize],
+    pub lost: [__u64; 24usize],
 }
 const _: () = {
-    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 168usize];
+    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 192usize];
     ["Alignment of cgroup_losses"][::core::mem::align_of::<cgroup_losses>() - 8usize];
     ["Offset of field: cgroup_losses::lost"][::core::mem::offset_of!(cgroup_losses, lost) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cpu_counters {
-    pub generated: [__u64; 7usize],
-    pub lost: [__u64; 21usize],
+    pub generated: [__u64; 8usize],
+    pub lost: [__u64; 24usize],
     pub sent_bytes: [__u64; 3usize],
     pub undecided: __u64,
     pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 264usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 296usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
-    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 56usize];
+    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 64usize];
     ["Offset of field: cpu_counters::sent_bytes"]
-        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 224usize];
-    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 248usize];
-    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 256usize];
+        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 256usize];
+    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 280usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 288usize];
 };

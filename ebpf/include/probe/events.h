@@ -21,6 +21,7 @@ enum event_kind {
 	EVENT_OPEN = 4,
 	EVENT_BIND = 5,
 	EVENT_CONNECT = 6,
+	EVENT_UNLINK = 7,
 	EVENT_KINDS, /* one more than the last: size of tables indexed by kind, whose place 0 is for what serves the probe */
 
 	EVENT_CGROUP_MADE = 256,
@@ -261,6 +262,15 @@ struct connect_event {
 	struct event_header header;
 	struct task_context task;
 	struct socket_call call;
+};
+
+/* Followed by: path and argument of `file`. */
+struct unlink_event {
+	struct event_header header;
+	struct task_context task;
+	__u32 flags; /* AT_REMOVEDIR, also of rmdir */
+	__s32 retval;
+	struct file_info file;
 };
 
 /* EVENT_CGROUP_MADE and EVENT_CGROUP_GONE. Followed by `path_len` bytes, a path from the root of the hierarchy. */

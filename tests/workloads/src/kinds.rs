@@ -26,6 +26,7 @@ pub fn round(kind: Kind, directory: &Path) -> anyhow::Result<Says> {
         // These have workloads of their own, because they come in a lifecycle.
         Kind::Exec | Kind::Fork | Kind::Exit => Ok(Vec::new()),
         Kind::Open => open(directory),
+        Kind::Unlink => unlink(directory),
         Kind::Bind => bind(directory),
         Kind::Connect => connect(directory),
     }
@@ -40,6 +41,25 @@ fn open(directory: &Path) -> anyhow::Result<Says> {
         ("open.retval", "-2".to_owned()),
     ];
     Ok(vec![(Kind::Open, says)])
+}
+
+/// A file by its path, a directory relative to another, and a file that is not there.
+fn unlink(directory: &Path) -> anyhow::Result<Says> {
+    let says = |path: std::path::PathBuf, flags: &str, retval: i32| {
+        let file = ("unlink.file", format!("{} (asked for)", path.display()));
+        (Kind::Unlink, vec![file, ("unlink.flags", flags.to_owned()), ("unlink.retval", retval.to_string())])
+    };
+    // Neither makes an open.
+    let (file, inner) = (directory.join("file"), directory.join("inner"));
+    nix::sys::stat::mknod(&file, nix::sys::stat::SFlag::S_IFREG, nix::sys::stat::Mode::S_IRWXU, 0)?;
+    nix::unistd::mkdir(&inner, nix::sys::stat::Mode::S_IRWXU)?;
+    nix::unistd::unlink(&file)?;
+    let before = nix::unistd::getcwd()?;
+    nix::unistd::chdir(directory)?;
+    std::fs::remove_dir("inner")?;
+    nix::unistd::chdir(&before)?;
+    ensure!(nix::unistd::unlink(&file) == Err(Errno::ENOENT), "{} is still there", file.display());
+    Ok(vec![says(file.clone(), "0", 0), says(inner, "AT_REMOVEDIR", 0), says(file, "0", -2)])
 }
 
 /// A port that the kernel chooses, a name without a file, and a path in a directory that is not there.

@@ -25,6 +25,8 @@ struct Sections<'a> {
     file: Option<File<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<Exit>,
+    #[serde(rename = "file", skip_serializing_if = "Option::is_none")]
+    unlinked: Option<Unlinked<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bind: Option<Bind>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +47,7 @@ impl<'a> Sections<'a> {
             What::Bind(bind) => Self { bind: Some(Bind { addr: Addr::new(&bind.address) }), ..none },
             What::Connect(connect) => Self { connect: Some(Connect::new(connect)), ..none },
             What::Open(open) => Self { file: Some(File::of_open(open, ids)), ..none },
+            What::Unlink(unlink) => Self { unlinked: Some(Unlinked::new(unlink, ids)), ..none },
         }
     }
 }
@@ -81,6 +84,22 @@ impl Exit {
             ExitStatus::CoreDumped(signal) => ("COREDUMPED", signal),
         };
         Self { cause, code }
+    }
+}
+
+/// The file that was removed, and how.
+#[derive(Serialize)]
+struct Unlinked<'a> {
+    #[serde(flatten)]
+    file: File<'a>,
+    flags: Vec<&'static str>,
+}
+
+impl<'a> Unlinked<'a> {
+    fn new(unlink: &'a event::Unlink, ids: Ids<'a>) -> Self {
+        let is_directory = unlink.flags & libc::AT_REMOVEDIR.cast_unsigned() != 0;
+        let flags = if is_directory { vec!["AT_REMOVEDIR"] } else { Vec::new() };
+        Self { file: File::of_event(&unlink.file, ids), flags }
     }
 }
 

@@ -14,6 +14,16 @@ macro_rules! file_kinds {
                 /// The descriptor, or the negative errno.
                 "retval": Descriptor => retval,
             }
+
+            /// A file or directory was removed from its directory, or an attempt failed.
+            Unlink = 7, "unlink", category: File, ring: Bulk, {
+                /// What was asked for: the object is gone, and nothing else is known of it.
+                "file": File => file,
+                /// `AT_REMOVEDIR` for a directory, also of rmdir.
+                "flags": Flags(UNLINK_FLAGS) => flags,
+                /// 0, or the negative errno.
+                "retval": Errno => retval,
+            }
         }
     };
 }

@@ -6,10 +6,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use event::{Address, AddressState, Bind, Connect, Endpoint, Exec, Kind, Open, ProcessKey, What};
+use event::{Address, AddressState, Bind, Connect, Endpoint, Exec, Kind, Open, ProcessKey, Unlink, What};
 use event_abi::{
     FileParts, Reader, address_info, bind_event, connect_event, event_kind, exec_event, exit_event,
-    file_flag, fork_event, open_event,
+    file_flag, fork_event, open_event, unlink_event,
 };
 use nix::libc;
 
@@ -51,6 +51,12 @@ impl Decoder {
                     mode: event.mode,
                     retval: event.retval,
                 })
+            }
+            Kind::Unlink => {
+                let event: &unlink_event = record.fixed()?;
+                let file = record.file(&event.file)?;
+                let file = self.file(file, kind)?;
+                What::Unlink(Unlink { file, flags: event.flags, retval: event.retval })
             }
             Kind::Bind => {
                 let event: &bind_event = record.fixed()?;
