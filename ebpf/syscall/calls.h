@@ -16,6 +16,9 @@ enum call {
 	CALL_UNLINK,
 	CALL_UNLINKAT,
 	CALL_RMDIR,
+	CALL_RENAME,
+	CALL_RENAMEAT,
+	CALL_RENAMEAT2,
 	CALLS = 16, /* a power of two */
 };
 
@@ -30,6 +33,9 @@ const __u8 kind_of_call[CALLS] = {
 	[CALL_UNLINK] = EVENT_UNLINK,
 	[CALL_UNLINKAT] = EVENT_UNLINK,
 	[CALL_RMDIR] = EVENT_UNLINK,
+	[CALL_RENAME] = EVENT_RENAME,
+	[CALL_RENAMEAT] = EVENT_RENAME,
+	[CALL_RENAMEAT2] = EVENT_RENAME,
 };
 
 /* Where the paths of a call are that leaves no file behind: the place of each argument, from 1; 0 = there is none. */
@@ -42,6 +48,9 @@ const struct path_arguments path_arguments[CALLS] = {
 	[CALL_UNLINK] = { .path = { 1 } },
 	[CALL_UNLINKAT] = { .directory = { 1 }, .path = { 2 } },
 	[CALL_RMDIR] = { .path = { 1 } },
+	[CALL_RENAME] = { .path = { 1, 2 } },
+	[CALL_RENAMEAT] = { .directory = { 1, 3 }, .path = { 2, 4 } },
+	[CALL_RENAMEAT2] = { .directory = { 1, 3 }, .path = { 2, 4 } },
 };
 
 #define NUMBERS 512 /* a power of two; the highest of 6.18 is 469 */
@@ -57,16 +66,22 @@ const struct numbered calls[NUMBERS] = {
 	[5] = { .compat = CALL_OPEN },
 	[8] = { .compat = CALL_CREAT },
 	[10] = { .compat = CALL_UNLINK },
+	[38] = { .compat = CALL_RENAME },
 	[40] = { .compat = CALL_RMDIR },
 	[42] = { .native = CALL_CONNECT },
 	[49] = { .native = CALL_BIND },
+	[82] = { .native = CALL_RENAME },
 	[84] = { .native = CALL_RMDIR },
 	[85] = { .native = CALL_CREAT },
 	[87] = { .native = CALL_UNLINK },
 	[257] = { .native = CALL_OPENAT },
 	[263] = { .native = CALL_UNLINKAT },
+	[264] = { .native = CALL_RENAMEAT },
 	[295] = { .compat = CALL_OPENAT },
 	[301] = { .compat = CALL_UNLINKAT },
+	[302] = { .compat = CALL_RENAMEAT },
+	[316] = { .native = CALL_RENAMEAT2 },
+	[353] = { .compat = CALL_RENAMEAT2 },
 	[361] = { .compat = CALL_BIND },
 	[362] = { .compat = CALL_CONNECT },
 	[437] = { .native = CALL_OPENAT2, .compat = CALL_OPENAT2 },
@@ -77,5 +92,6 @@ const struct numbered calls[NUMBERS] = {
 
 #include "../file/open.h"
 #include "../file/unlink.h"
+#include "../file/rename.h"
 #include "../network/bind.h"
 #include "../network/connect.h"

@@ -16,7 +16,8 @@ impl event_kind {
     pub const EVENT_BIND: event_kind = event_kind(5);
     pub const EVENT_CONNECT: event_kind = event_kind(6);
     pub const EVENT_UNLINK: event_kind = event_kind(7);
-    pub const EVENT_KINDS: event_kind = event_kind(8);
+    pub const EVENT_RENAME: event_kind = event_kind(8);
+    pub const EVENT_KINDS: event_kind = event_kind(9);
     pub const EVENT_CGROUP_MADE: event_kind = event_kind(256);
     pub const EVENT_CGROUP_GONE: event_kind = event_kind(257);
     pub const EVENT_EXEC_STRINGS: event_kind = event_kind(258);
@@ -444,6 +445,27 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct rename_event {
+    pub header: event_header,
+    pub task: task_context,
+    pub flags: __u32,
+    pub retval: __s32,
+    pub file: file_info,
+    pub destination: file_info,
+}
+const _: () = {
+    ["Size of rename_event"][::core::mem::size_of::<rename_event>() - 304usize];
+    ["Alignment of rename_event"][::core::mem::align_of::<rename_event>() - 8usize];
+    ["Offset of field: rename_event::header"][::core::mem::offset_of!(rename_event, header) - 0usize];
+    ["Offset of field: rename_event::task"][::core::mem::offset_of!(rename_event, task) - 16usize];
+    ["Offset of field: rename_event::flags"][::core::mem::offset_of!(rename_event, flags) - 120usize];
+    ["Offset of field: rename_event::retval"][::core::mem::offset_of!(rename_event, retval) - 124usize];
+    ["Offset of field: rename_event::file"][::core::mem::offset_of!(rename_event, file) - 128usize];
+    ["Offset of field: rename_event::destination"]
+        [::core::mem::offset_of!(rename_event, destination) - 216usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_event {
     pub header: event_header,
     pub id: __u64,
@@ -496,29 +518,29 @@ const _: () = {
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cgroup_losses {
-    pub lost: [__u64; 24usize],
+    pub lost: [__u64; 27usize],
 }
 const _: () = {
-    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 192usize];
+    ["Size of cgroup_losses"][::core::mem::size_of::<cgroup_losses>() - 216usize];
     ["Alignment of cgroup_losses"][::core::mem::align_of::<cgroup_losses>() - 8usize];
     ["Offset of field: cgroup_losses::lost"][::core::mem::offset_of!(cgroup_losses, lost) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct cpu_counters {
-    pub generated: [__u64; 8usize],
-    pub lost: [__u64; 24usize],
+    pub generated: [__u64; 9usize],
+    pub lost: [__u64; 27usize],
     pub sent_bytes: [__u64; 3usize],
     pub undecided: __u64,
     pub taken: __u64,
 }
 const _: () = {
-    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 296usize];
+    ["Size of cpu_counters"][::core::mem::size_of::<cpu_counters>() - 328usize];
     ["Alignment of cpu_counters"][::core::mem::align_of::<cpu_counters>() - 8usize];
     ["Offset of field: cpu_counters::generated"][::core::mem::offset_of!(cpu_counters, generated) - 0usize];
-    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 64usize];
+    ["Offset of field: cpu_counters::lost"][::core::mem::offset_of!(cpu_counters, lost) - 72usize];
     ["Offset of field: cpu_counters::sent_bytes"]
-        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 256usize];
-    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 280usize];
-    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 288usize];
+        [::core::mem::offset_of!(cpu_counters, sent_bytes) - 288usize];
+    ["Offset of field: cpu_counters::undecided"][::core::mem::offset_of!(cpu_counters, undecided) - 312usize];
+    ["Offset of field: cpu_counters::taken"][::core::mem::offset_of!(cpu_counters, taken) - 320usize];
 };

@@ -22,6 +22,7 @@ enum event_kind {
 	EVENT_BIND = 5,
 	EVENT_CONNECT = 6,
 	EVENT_UNLINK = 7,
+	EVENT_RENAME = 8,
 	EVENT_KINDS, /* one more than the last: size of tables indexed by kind, whose place 0 is for what serves the probe */
 
 	EVENT_CGROUP_MADE = 256,
@@ -271,6 +272,16 @@ struct unlink_event {
 	__u32 flags; /* AT_REMOVEDIR, also of rmdir */
 	__s32 retval;
 	struct file_info file;
+};
+
+/* Followed by: path and argument of `file`, path and argument of `destination`. */
+struct rename_event {
+	struct event_header header;
+	struct task_context task;
+	__u32 flags; /* RENAME_* of renameat2 */
+	__s32 retval;
+	struct file_info file;
+	struct file_info destination;
 };
 
 /* EVENT_CGROUP_MADE and EVENT_CGROUP_GONE. Followed by `path_len` bytes, a path from the root of the hierarchy. */

@@ -27,6 +27,7 @@ pub fn round(kind: Kind, directory: &Path) -> anyhow::Result<Says> {
         Kind::Exec | Kind::Fork | Kind::Exit => Ok(Vec::new()),
         Kind::Open => open(directory),
         Kind::Unlink => unlink(directory),
+        Kind::Rename => rename(directory),
         Kind::Bind => bind(directory),
         Kind::Connect => connect(directory),
     }
@@ -45,10 +46,6 @@ fn open(directory: &Path) -> anyhow::Result<Says> {
 
 /// A file by its path, a directory relative to another, and a file that is not there.
 fn unlink(directory: &Path) -> anyhow::Result<Says> {
-    let says = |path: std::path::PathBuf, flags: &str, retval: i32| {
-        let file = ("unlink.file", format!("{} (asked for)", path.display()));
-        (Kind::Unlink, vec![file, ("unlink.flags", flags.to_owned()), ("unlink.retval", retval.to_string())])
-    };
     // Neither makes an open.
     let (file, inner) = (directory.join("file"), directory.join("inner"));
     nix::sys::stat::mknod(&file, nix::sys::stat::SFlag::S_IFREG, nix::sys::stat::Mode::S_IRWXU, 0)?;
@@ -59,7 +56,28 @@ fn unlink(directory: &Path) -> anyhow::Result<Says> {
     std::fs::remove_dir("inner")?;
     nix::unistd::chdir(&before)?;
     ensure!(nix::unistd::unlink(&file) == Err(Errno::ENOENT), "{} is still there", file.display());
-    Ok(vec![says(file.clone(), "0", 0), says(inner, "AT_REMOVEDIR", 0), says(file, "0", -2)])
+    Ok(vec![removed(file.clone(), "0", 0), removed(inner, "AT_REMOVEDIR", 0), removed(file, "0", -2)])
+}
+
+fn removed(path: std::path::PathBuf, flags: &str, retval: i32) -> (Kind, Vec<(&'static str, String)>) {
+    let file = ("unlink.file", format!("{} (asked for)", path.display()));
+    (Kind::Unlink, vec![file, ("unlink.flags", flags.to_owned()), ("unlink.retval", retval.to_string())])
+}
+
+/// A file that gets another name, and one that is not there.
+fn rename(directory: &Path) -> anyhow::Result<Says> {
+    let (old, new) = (directory.join("old"), directory.join("new"));
+    let says = |retval: i32| {
+        let path = |path: &Path| format!("{} (asked for)", path.display());
+        let files = [("rename.file", path(&old)), ("rename.file.destination", path(&new))];
+        let rest = [("rename.flags", "0".to_owned()), ("rename.retval", retval.to_string())];
+        (Kind::Rename, files.into_iter().chain(rest).collect())
+    };
+    nix::sys::stat::mknod(&old, nix::sys::stat::SFlag::S_IFREG, nix::sys::stat::Mode::S_IRWXU, 0)?;
+    std::fs::rename(&old, &new)?;
+    ensure!(std::fs::rename(&old, &new).is_err(), "{} is still there", old.display());
+    nix::unistd::unlink(&new)?;
+    Ok(vec![says(0), says(-2), removed(new, "0", 0)])
 }
 
 /// A port that the kernel chooses, a name without a file, and a path in a directory that is not there.

@@ -27,6 +27,8 @@ struct Sections<'a> {
     exit: Option<Exit>,
     #[serde(rename = "file", skip_serializing_if = "Option::is_none")]
     unlinked: Option<Unlinked<'a>>,
+    #[serde(rename = "file", skip_serializing_if = "Option::is_none")]
+    renamed: Option<Renamed<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bind: Option<Bind>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +46,7 @@ impl<'a> Sections<'a> {
                 let file = program.map(|file| File::of_event(file, ids));
                 Self { file, exit: Some(Exit::new(*status)), ..none }
             }
+            What::Rename(rename) => Self { renamed: Some(Renamed::new(rename, ids)), ..none },
             What::Bind(bind) => Self { bind: Some(Bind { addr: Addr::new(&bind.address) }), ..none },
             What::Connect(connect) => Self { connect: Some(Connect::new(connect)), ..none },
             What::Open(open) => Self { file: Some(File::of_open(open, ids)), ..none },
@@ -100,6 +103,21 @@ impl<'a> Unlinked<'a> {
         let is_directory = unlink.flags & libc::AT_REMOVEDIR.cast_unsigned() != 0;
         let flags = if is_directory { vec!["AT_REMOVEDIR"] } else { Vec::new() };
         Self { file: File::of_event(&unlink.file, ids), flags }
+    }
+}
+
+/// The file that was renamed, and what it is now.
+#[derive(Serialize)]
+struct Renamed<'a> {
+    #[serde(flatten)]
+    file: File<'a>,
+    destination: File<'a>,
+}
+
+impl<'a> Renamed<'a> {
+    fn new(rename: &'a event::Rename, ids: Ids<'a>) -> Self {
+        let destination = File::of_process(&rename.destination, ids);
+        Self { file: File::of_event(&rename.file, ids), destination }
     }
 }
 

@@ -24,6 +24,18 @@ macro_rules! file_kinds {
                 /// 0, or the negative errno.
                 "retval": Errno => retval,
             }
+
+            /// A file got another name, or an attempt failed.
+            Rename = 8, "rename", category: File, ring: Bulk, {
+                /// The name it had, as it was asked for.
+                "file": File => file,
+                /// The name it was to get, as it was asked for.
+                "file.destination": File => destination,
+                /// Flags of renameat2 (`RENAME_*`).
+                "flags": Flags(RENAME_FLAGS) => flags,
+                /// 0, or the negative errno.
+                "retval": Errno => retval,
+            }
         }
     };
 }

@@ -6,10 +6,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use event::{Address, AddressState, Bind, Connect, Endpoint, Exec, Kind, Open, ProcessKey, Unlink, What};
+use event::{
+    Address, AddressState, Bind, Connect, Endpoint, Exec, Kind, Open, ProcessKey, Rename, Unlink, What,
+};
 use event_abi::{
     FileParts, Reader, address_info, bind_event, connect_event, event_kind, exec_event, exit_event,
-    file_flag, fork_event, open_event, unlink_event,
+    file_flag, fork_event, open_event, rename_event, unlink_event,
 };
 use nix::libc;
 
@@ -57,6 +59,16 @@ impl Decoder {
                 let file = record.file(&event.file)?;
                 let file = self.file(file, kind)?;
                 What::Unlink(Unlink { file, flags: event.flags, retval: event.retval })
+            }
+            Kind::Rename => {
+                let event: &rename_event = record.fixed()?;
+                let (file, destination) = (record.file(&event.file)?, record.file(&event.destination)?);
+                What::Rename(Rename {
+                    file: self.file(file, kind)?,
+                    destination: self.file(destination, kind)?,
+                    flags: event.flags,
+                    retval: event.retval,
+                })
             }
             Kind::Bind => {
                 let event: &bind_event = record.fixed()?;
