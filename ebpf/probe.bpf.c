@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
 
 #include "probe/events.h"
 
@@ -22,12 +23,13 @@
 #include "path.h"
 #include "args.h"
 
-#include "syscall/dispatch.h"
+#include "network/address.h"
+
+#include "syscall/calls.h"
 
 #include "process/exec.h"
 #include "process/exit.h"
 #include "process/fork.h"
-#include "file/open.h"
 #include "cgroup/mkdir.h"
 #include "snapshot/task.h"
 

@@ -91,7 +91,7 @@ static __always_inline bool is_watched(__u64 id, enum event_kind kind)
 		return *cached & 1;
 	decision = bpf_map_lookup_elem(&decisions, &id);
 	if (decision)
-		return decision->scope == SCOPE_WATCH && decision->kinds >> kind & 1;
+		return decision->scope == SCOPE_WATCH && decision->kinds >> slot_of(kind) & 1;
 	if (scope_mode == SCOPE_CONTAINERS)
 		return true;
 	if (cached)

@@ -93,6 +93,13 @@ struct open_arguments {
 	__u32 is_flags_known;
 };
 
+/* State of a digest, see syscall/argument.h. */
+struct digest {
+	__u64 value;
+	__u32 position;
+	__u32 len;
+};
+
 /* State of the search for a script that is being closed, see process/exec.h. */
 struct closing_walk {
 	__u64 work;
@@ -129,6 +136,7 @@ struct scratch {
 	struct strings_sent args;
 	struct strings_sent envs;
 	struct closing_walk closing;
+	struct digest digest;
 	struct open_arguments arguments;
 	struct first_bytes inode;
 	struct first_bytes super_block;
@@ -158,8 +166,8 @@ static __always_inline bool take_level(struct cpu_counters *here, __u32 level)
 	return true;
 }
 
-/* Scratch that no other program on this CPU uses, or NULL (counted). Give it back on every path. */
-static __always_inline struct scratch *take_scratch(enum event_kind kind, __u64 cgroup)
+/* Scratch that no other program on this CPU uses, or NULL. Give it back on every path. */
+static __always_inline struct scratch *find_scratch(void)
 {
 	__u32 zero = 0, level = SCRATCH_LEVELS;
 	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
@@ -169,11 +177,18 @@ static __always_inline struct scratch *take_scratch(enum event_kind kind, __u64 
 	if (here)
 		level = take_level(here, 0) ? 0 : take_level(here, 1) ? 1 : take_level(here, 2) ? 2 : take_level(here, 3) ? 3 : 4;
 	scratch = bpf_map_lookup_elem(&scratches, &level);
-	if (!scratch) {
+	if (scratch)
+		scratch->level = level;
+	return scratch;
+}
+
+/* The same for an event, which is lost (counted) without. */
+static __always_inline struct scratch *take_scratch(enum event_kind kind, __u64 cgroup)
+{
+	struct scratch *scratch = find_scratch();
+
+	if (!scratch)
 		count_lost(LOSS_KERNEL_BUSY, kind, cgroup);
-		return 0;
-	}
-	scratch->level = level;
 	return scratch;
 }
 

@@ -23,13 +23,19 @@ static __always_inline void add(__u64 *counter, __u64 number)
 		*counter += number;
 }
 
+/* The place of a kind in tables and masks. */
+static __always_inline __u32 slot_of(enum event_kind kind)
+{
+	return kind < EVENT_KINDS ? kind : 0;
+}
+
 static __always_inline void count_generated(enum event_kind kind)
 {
 	__u32 zero = 0;
 	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
 
 	if (here)
-		add(&here->generated[kind], 1);
+		add(&here->generated[slot_of(kind)], 1);
 }
 
 static __always_inline void count_undecided(void)
@@ -97,8 +103,8 @@ static __always_inline void count_lost(enum loss_cause cause, enum event_kind ki
 	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
 
 	if (here)
-		add(&here->lost[cause * EVENT_KINDS + kind], 1);
+		add(&here->lost[cause * EVENT_KINDS + slot_of(kind)], 1);
 	/* Other records are not events, and nobody's loss. */
-	if (kind <= EVENT_OPEN)
+	if (kind < EVENT_KINDS)
 		count_for_cgroup(cgroup, cause, kind);
 }

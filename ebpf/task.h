@@ -79,6 +79,17 @@ static __always_inline struct task_struct *fill_task(struct task_context *out, s
 	return parent;
 }
 
+/* The file of a descriptor as a bare address; 0 if there is none. */
+static __always_inline __u64 file_of_descriptor(struct files_struct *files, __u32 descriptor)
+{
+	struct fdtable *table = files->fdt;
+	__u64 file = 0;
+
+	if (descriptor < table->max_fds)
+		bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + (__u64)descriptor * sizeof(file));
+	return file;
+}
+
 static __always_inline void fill_tty(__u8 *out, struct task_struct *task)
 {
 	struct tty_struct *tty = task->signal->tty;

@@ -10,8 +10,6 @@
  */
 #pragma once
 
-#define AT_FDCWD (-100)
-
 #define O_WRONLY 01
 #define O_CREAT 0100
 #define O_EXCL 0200
@@ -21,10 +19,6 @@
 #define O_CLOEXEC 02000000
 /* The kernel forgets these after the open. */
 #define O_FORGOTTEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
-
-#define EINTR 4
-/* ERESTARTSYS and its relatives: the call was interrupted. User space never sees them. */
-#define is_restart(error) ((error) <= -512 && (error) >= -516)
 
 /* What the call was asked for, whichever it was. */
 static __always_inline void read_open(struct open_arguments *out, const struct call_arguments *arguments, __u32 call)
@@ -75,16 +69,6 @@ static __always_inline void read_how(struct open_arguments *arguments, __u32 fil
 	arguments->mode = how.mode;
 }
 
-static __always_inline __u64 file_of_descriptor(struct files_struct *files, __u32 descriptor)
-{
-	struct fdtable *table = files->fdt;
-	__u64 file = 0;
-
-	if (descriptor < table->max_fds)
-		bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + (__u64)descriptor * sizeof(file));
-	return file;
-}
-
 /* The barrier keeps the compiler from computing the place, which would lose the type. */
 #define PLACE(n)                                                                                                \
 	case n:                                                                                                 \
@@ -121,58 +105,6 @@ static __always_inline struct file *typed_file_of_descriptor(struct files_struct
 	return file;
 }
 
-/* What a path that is not absolute is relative to; nothing if the descriptor is none. */
-static __always_inline void read_directory(struct place *out, struct task_struct *task, __s32 descriptor)
-{
-	__u64 file;
-
-	out->mount = 0;
-	out->dentry = 0;
-	if (descriptor == AT_FDCWD) {
-		struct fs_struct *fs = task->fs;
-
-		out->mount = (__u64)fs->pwd.mnt;
-		out->dentry = (__u64)fs->pwd.dentry;
-		return;
-	}
-	file = file_of_descriptor(task->files, descriptor);
-	bpf_probe_read_kernel(&out->mount, sizeof(out->mount),
-			      (void *)file + bpf_core_field_offset(struct file, f_path.mnt));
-	bpf_probe_read_kernel(&out->dentry, sizeof(out->dentry),
-			      (void *)file + bpf_core_field_offset(struct file, f_path.dentry));
-}
-
-/* The argument, after the directory that it is relative to. */
-static __always_inline __u32 fill_argument(struct scratch *scratch, __u32 position, struct file_info *info,
-					   struct task_struct *task, struct open_arguments *arguments)
-{
-	struct place *from = &scratch->from;
-	__u32 start = position;
-	char first = 0;
-	long length;
-
-	bpf_probe_read_user(&first, sizeof(first), (void *)arguments->path);
-	if (first != '/') {
-		read_directory(from, task, arguments->directory);
-		if (from->dentry)
-			position = walk_at(scratch, info, position);
-		else
-			info->flags |= FILE_NO_ROOT;
-	}
-	length = bpf_probe_read_user_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
-					 (void *)arguments->path);
-	if (length <= 0) {
-		info->path_len = 0;
-		info->path_state = PATH_UNREADABLE;
-		return start;
-	}
-	info->path_state = PATH_ARGUMENT;
-	info->argument_len = length - 1;
-	if (length == PATH_MAX_BYTES)
-		info->flags |= FILE_ARGUMENT_CUT;
-	return position + length - 1;
-}
-
 /* `result` is negative, or a descriptor. */
 static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position, struct file_info *info,
 					 struct task_struct *task, struct open_arguments *arguments, __s32 result)
@@ -192,7 +124,7 @@ static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position
 	else if (address)
 		position = fill_file_at(scratch, info, address, position);
 	else
-		position = fill_argument(scratch, position, info, task, arguments);
+		position = fill_argument(scratch, position, info, task, arguments->directory, arguments->path);
 	if (address)
 		flags = scratch->file_flags;
 	if (!arguments->is_flags_known)
@@ -209,7 +141,7 @@ static __always_inline void report_open(struct scratch *scratch, struct task_str
 	__builtin_memset(&event->file, 0, sizeof(event->file));
 	begin_walks(scratch, task);
 	fill_task(&event->task, task, cgroup);
-	event->retval = is_restart(result) ? -EINTR : result;
+	event->retval = result_of(result);
 	/* Read back from memory, where the verifier loses it: else it verifies the rest once per descriptor. */
 	size = fill_opened(scratch, size, &event->file, task, arguments, *(volatile __s32 *)&event->retval);
 	event->flags = arguments->flags;

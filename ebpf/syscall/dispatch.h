@@ -16,41 +16,6 @@
 #define X32_SYSCALL_BIT 0x40000000
 #define TS_COMPAT 2
 
-enum call {
-	NO_CALL,
-	CALL_OPEN,
-	CALL_CREAT,
-	CALL_OPENAT,
-	CALL_OPENAT2,
-	CALLS = 8, /* a power of two */
-};
-
-/* Which kind of event a call becomes. */
-const __u8 kind_of_call[CALLS] = {
-	[CALL_OPEN] = EVENT_OPEN,
-	[CALL_CREAT] = EVENT_OPEN,
-	[CALL_OPENAT] = EVENT_OPEN,
-	[CALL_OPENAT2] = EVENT_OPEN,
-};
-
-#define NUMBERS 512 /* a power of two; the highest of 6.18 is 469 */
-
-struct numbered {
-	__u8 native;
-	__u8 compat;
-};
-
-/* arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl. */
-const struct numbered calls[NUMBERS] = {
-	[2] = { .native = CALL_OPEN },
-	[5] = { .compat = CALL_OPEN },
-	[8] = { .compat = CALL_CREAT },
-	[85] = { .native = CALL_CREAT },
-	[257] = { .native = CALL_OPENAT },
-	[295] = { .compat = CALL_OPENAT },
-	[437] = { .native = CALL_OPENAT2, .compat = CALL_OPENAT2 },
-};
-
 /* The programs that go on, by kind. User space puts them in and takes them out. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -97,6 +62,14 @@ static __always_inline void read_arguments(struct call_arguments *out, struct pt
 		out->at[2] = regs->dx;
 		out->at[3] = regs->r10;
 	}
+}
+
+#define EINTR 4
+
+/* What the caller sees. ERESTARTSYS and its relatives say that the call was interrupted, and stay in the kernel. */
+static __always_inline __s32 result_of(long result)
+{
+	return result <= -512 && result >= -516 ? -EINTR : result;
 }
 
 SEC("tp_btf/sys_exit")

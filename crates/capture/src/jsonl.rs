@@ -11,6 +11,7 @@ pub(crate) mod task_line;
 pub(crate) mod to_event;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use event::Kind;
 use scalar::{Bits, Bytes, OctalMode};
@@ -183,6 +184,33 @@ pub(crate) enum PathStateName {
     Unreadable,
 }
 
+/// The address of a socket: one of `ip` (with `port`), `path`, `abstract` and `family`.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AddressPart {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ip: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) port: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) r#abstract: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) family: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<AddressStateName>,
+}
+
+/// [`event::AddressState`] by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AddressStateName {
+    Kernel,
+    Argument,
+    Unreadable,
+}
+
 /// [`event::Layer`] by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -273,6 +301,6 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-fn is_zero(value: &u32) -> bool {
-    *value == 0
+fn is_zero<N: Default + PartialEq>(value: &N) -> bool {
+    *value == N::default()
 }

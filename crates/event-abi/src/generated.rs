@@ -13,11 +13,15 @@ impl event_kind {
     pub const EVENT_FORK: event_kind = event_kind(2);
     pub const EVENT_EXIT: event_kind = event_kind(3);
     pub const EVENT_OPEN: event_kind = event_kind(4);
-    pub const EVENT_CGROUP_MADE: event_kind = event_kind(5);
-    pub const EVENT_CGROUP_GONE: event_kind = event_kind(6);
-    pub const EVENT_EXEC_STRINGS: event_kind = event_kind(7);
-    pub const EVENT_KNOWN: event_kind = event_kind(8);
+    pub const EVENT_BIND: event_kind = event_kind(5);
+    pub const EVENT_CONNECT: event_kind = event_kind(6);
+    pub const EVENT_UNLINK: event_kind = event_kind(7);
+    pub const EVENT_RENAME: event_kind = event_kind(8);
     pub const EVENT_KINDS: event_kind = event_kind(9);
+    pub const EVENT_CGROUP_MADE: event_kind = event_kind(256);
+    pub const EVENT_CGROUP_GONE: event_kind = event_kind(257);
+    pub const EVENT_EXEC_STRINGS: event_kind = event_kind(258);
+    pub const EVENT_KNOWN: event_kind = event_kind(259);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
@@ -232,6 +236,60 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct event_start {
+    pub header: event_header,
+    pub task: task_context,
+}
+const _: () = {
+    ["Size of event_start"][::core::mem::size_of::<event_start>() - 120usize];
+    ["Alignment of event_start"][::core::mem::align_of::<event_start>() - 8usize];
+    ["Offset of field: event_start::header"][::core::mem::offset_of!(event_start, header) - 0usize];
+    ["Offset of field: event_start::task"][::core::mem::offset_of!(event_start, task) - 16usize];
+};
+impl address_state {
+    pub const ADDRESS_KERNEL: address_state = address_state(0);
+    pub const ADDRESS_ARGUMENT: address_state = address_state(1);
+    pub const ADDRESS_UNREADABLE: address_state = address_state(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct address_state(pub ::core::ffi::c_uint);
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct address_info {
+    pub ip: [__u8; 16usize],
+    pub family: __u16,
+    pub port: __u16,
+    pub len: __u16,
+    pub state: __u8,
+    pub pad: __u8,
+}
+const _: () = {
+    ["Size of address_info"][::core::mem::size_of::<address_info>() - 24usize];
+    ["Alignment of address_info"][::core::mem::align_of::<address_info>() - 2usize];
+    ["Offset of field: address_info::ip"][::core::mem::offset_of!(address_info, ip) - 0usize];
+    ["Offset of field: address_info::family"][::core::mem::offset_of!(address_info, family) - 16usize];
+    ["Offset of field: address_info::port"][::core::mem::offset_of!(address_info, port) - 18usize];
+    ["Offset of field: address_info::len"][::core::mem::offset_of!(address_info, len) - 20usize];
+    ["Offset of field: address_info::state"][::core::mem::offset_of!(address_info, state) - 22usize];
+    ["Offset of field: address_info::pad"][::core::mem::offset_of!(address_info, pad) - 23usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct socket_call {
+    pub retval: __s32,
+    pub protocol: __u32,
+    pub address: address_info,
+}
+const _: () = {
+    ["Size of socket_call"][::core::mem::size_of::<socket_call>() - 32usize];
+    ["Alignment of socket_call"][::core::mem::align_of::<socket_call>() - 4usize];
+    ["Offset of field: socket_call::retval"][::core::mem::offset_of!(socket_call, retval) - 0usize];
+    ["Offset of field: socket_call::protocol"][::core::mem::offset_of!(socket_call, protocol) - 4usize];
+    ["Offset of field: socket_call::address"][::core::mem::offset_of!(socket_call, address) - 8usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct exec_event {
     pub header: event_header,
     pub task: task_context,
@@ -338,6 +396,73 @@ const _: () = {
     ["Offset of field: open_event::retval"][::core::mem::offset_of!(open_event, retval) - 128usize];
     ["Offset of field: open_event::pad"][::core::mem::offset_of!(open_event, pad) - 132usize];
     ["Offset of field: open_event::file"][::core::mem::offset_of!(open_event, file) - 136usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct bind_event {
+    pub header: event_header,
+    pub task: task_context,
+    pub call: socket_call,
+}
+const _: () = {
+    ["Size of bind_event"][::core::mem::size_of::<bind_event>() - 152usize];
+    ["Alignment of bind_event"][::core::mem::align_of::<bind_event>() - 8usize];
+    ["Offset of field: bind_event::header"][::core::mem::offset_of!(bind_event, header) - 0usize];
+    ["Offset of field: bind_event::task"][::core::mem::offset_of!(bind_event, task) - 16usize];
+    ["Offset of field: bind_event::call"][::core::mem::offset_of!(bind_event, call) - 120usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct connect_event {
+    pub header: event_header,
+    pub task: task_context,
+    pub call: socket_call,
+}
+const _: () = {
+    ["Size of connect_event"][::core::mem::size_of::<connect_event>() - 152usize];
+    ["Alignment of connect_event"][::core::mem::align_of::<connect_event>() - 8usize];
+    ["Offset of field: connect_event::header"][::core::mem::offset_of!(connect_event, header) - 0usize];
+    ["Offset of field: connect_event::task"][::core::mem::offset_of!(connect_event, task) - 16usize];
+    ["Offset of field: connect_event::call"][::core::mem::offset_of!(connect_event, call) - 120usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct unlink_event {
+    pub header: event_header,
+    pub task: task_context,
+    pub flags: __u32,
+    pub retval: __s32,
+    pub file: file_info,
+}
+const _: () = {
+    ["Size of unlink_event"][::core::mem::size_of::<unlink_event>() - 216usize];
+    ["Alignment of unlink_event"][::core::mem::align_of::<unlink_event>() - 8usize];
+    ["Offset of field: unlink_event::header"][::core::mem::offset_of!(unlink_event, header) - 0usize];
+    ["Offset of field: unlink_event::task"][::core::mem::offset_of!(unlink_event, task) - 16usize];
+    ["Offset of field: unlink_event::flags"][::core::mem::offset_of!(unlink_event, flags) - 120usize];
+    ["Offset of field: unlink_event::retval"][::core::mem::offset_of!(unlink_event, retval) - 124usize];
+    ["Offset of field: unlink_event::file"][::core::mem::offset_of!(unlink_event, file) - 128usize];
+};
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct rename_event {
+    pub header: event_header,
+    pub task: task_context,
+    pub flags: __u32,
+    pub retval: __s32,
+    pub file: file_info,
+    pub destination: file_info,
+}
+const _: () = {
+    ["Size of rename_event"][::core::mem::size_of::<rename_event>() - 304usize];
+    ["Alignment of rename_event"][::core::mem::align_of::<rename_event>() - 8usize];
+    ["Offset of field: rename_event::header"][::core::mem::offset_of!(rename_event, header) - 0usize];
+    ["Offset of field: rename_event::task"][::core::mem::offset_of!(rename_event, task) - 16usize];
+    ["Offset of field: rename_event::flags"][::core::mem::offset_of!(rename_event, flags) - 120usize];
+    ["Offset of field: rename_event::retval"][::core::mem::offset_of!(rename_event, retval) - 124usize];
+    ["Offset of field: rename_event::file"][::core::mem::offset_of!(rename_event, file) - 128usize];
+    ["Offset of field: rename_event::destination"]
+        [::core::mem::offset_of!(rename_event, destination) - 216usize];
 };
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -6,7 +6,6 @@
 #[expect(
     missing_docs,
     non_camel_case_types,
-    unreachable_pub,
     clippy::identity_op,
     clippy::indexing_slicing,
     reason = "generated: the names and their documentation are those of events.h"
@@ -15,14 +14,9 @@ mod generated;
 mod path;
 mod record;
 
-pub use generated::{
-    cgroup_decision, cgroup_event, cgroup_losses, cpu_counters, event_header, event_kind, exec_event,
-    exec_strings_event, exit_event, file_flag, file_info, fork_event, known_event, limits, living_process,
-    loss_cause, open_event, path_state, ring, scope_decision, scope_mode, strings_flag, strings_list,
-    task_context,
-};
+pub use generated::*;
 pub use path::join;
-pub use record::{AbiError, FileParts, Record, decode};
+pub use record::{AbiError, FileParts, Reader, Record, decode};
 
 /// Bit that marks the id of a cgroup of a v1 hierarchy.
 pub const CGROUP_V1: u64 = 1 << 63;

@@ -3,8 +3,7 @@
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::generated::{
-    cgroup_event, event_header, event_kind, exec_event, exec_strings_event, exit_event, file_flag, file_info,
-    fork_event, known_event, open_event,
+    cgroup_event, event_header, event_kind, exec_strings_event, file_flag, file_info, known_event,
 };
 
 /// Why bytes are not a record of this layout.
@@ -59,32 +58,14 @@ impl FileParts<'_> {
 /// A record, borrowed from its bytes.
 #[derive(Debug, Clone, Copy)]
 pub enum Record<'a> {
-    /// A new program image.
-    Exec {
-        /// Fixed part.
-        event: &'a exec_event,
-        /// The file that is executed.
-        executable: FileParts<'a>,
-        /// The script it interprets, if any.
-        script: FileParts<'a>,
-    },
+    /// An event: the number of its kind, and what reads the rest.
+    Event(u16, Reader<'a>),
     /// A piece of the arguments or environment of the exec that follows.
     ExecStrings {
         /// Fixed part.
         event: &'a exec_strings_event,
         /// The piece.
         bytes: &'a [u8],
-    },
-    /// A new process.
-    Fork(&'a fork_event),
-    /// The end of a process.
-    Exit(&'a exit_event),
-    /// An open.
-    Open {
-        /// Fixed part.
-        event: &'a open_event,
-        /// The file.
-        file: FileParts<'a>,
     },
     /// A cgroup was made.
     CgroupMade {
@@ -109,78 +90,98 @@ pub enum Record<'a> {
     },
 }
 
-/// Decodes one record.
+/// Decodes one record that serves the probe, or the header of an event.
 ///
 /// # Errors
 /// When the bytes are not exactly one record of this layout.
 pub fn decode(raw: &[u8]) -> Result<Record<'_>, AbiError> {
-    let (header, _) = prefix::<event_header>(raw)?;
-    let stated = usize::try_from(header.size).unwrap_or(usize::MAX);
-    if stated != raw.len() {
-        return Err(AbiError::WrongSize { stated, got: raw.len() });
-    }
-    let (record, rest) = match event_kind(u32::from(header.kind)) {
-        event_kind::EVENT_EXEC => {
-            let (event, rest) = prefix::<exec_event>(raw)?;
-            let (executable, rest) = file(&event.executable, rest)?;
-            let (script, rest) = file(&event.script, rest)?;
-            (Record::Exec { event, executable, script }, rest)
-        }
+    let (header, mut reader) = Reader::new(raw)?;
+    let record = match event_kind(u32::from(header.kind)) {
+        event_kind(1..256) => return Ok(Record::Event(header.kind, reader)),
         event_kind::EVENT_EXEC_STRINGS => {
-            let (event, rest) = prefix::<exec_strings_event>(raw)?;
-            let (bytes, rest) = part(rest, event.len)?;
-            (Record::ExecStrings { event, bytes }, rest)
-        }
-        event_kind::EVENT_FORK => {
-            let (event, rest) = prefix(raw)?;
-            (Record::Fork(event), rest)
-        }
-        event_kind::EVENT_EXIT => {
-            let (event, rest) = prefix(raw)?;
-            (Record::Exit(event), rest)
-        }
-        event_kind::EVENT_OPEN => {
-            let (event, rest) = prefix::<open_event>(raw)?;
-            let (file, rest) = file(&event.file, rest)?;
-            (Record::Open { event, file }, rest)
+            let event: &exec_strings_event = reader.fixed()?;
+            Record::ExecStrings { event, bytes: reader.part(event.len)? }
         }
         event_kind::EVENT_CGROUP_MADE => {
-            let (event, rest) = prefix::<cgroup_event>(raw)?;
-            let (path, rest) = part(rest, event.path_len)?;
-            (Record::CgroupMade { event, path }, rest)
+            let event: &cgroup_event = reader.fixed()?;
+            Record::CgroupMade { event, path: reader.part(event.path_len)? }
         }
         event_kind::EVENT_CGROUP_GONE => {
-            let (event, rest) = prefix::<cgroup_event>(raw)?;
-            let (path, rest) = part(rest, event.path_len)?;
-            (Record::CgroupGone { event, path }, rest)
+            let event: &cgroup_event = reader.fixed()?;
+            Record::CgroupGone { event, path: reader.part(event.path_len)? }
         }
         event_kind::EVENT_KNOWN => {
-            let (event, rest) = prefix::<known_event>(raw)?;
-            let (executable, rest) = file(&event.executable, rest)?;
-            (Record::Known { event, executable }, rest)
+            let event: &known_event = reader.fixed()?;
+            Record::Known { event, executable: reader.file(&event.executable)? }
         }
         _ => return Err(AbiError::UnknownKind(header.kind)),
     };
-    if rest.is_empty() { Ok(record) } else { Err(AbiError::TrailingBytes(rest.len())) }
+    reader.end()?;
+    Ok(record)
 }
 
-fn prefix<T: FromBytes + KnownLayout + Immutable>(raw: &[u8]) -> Result<(&T, &[u8]), AbiError> {
-    if raw.len() < size_of::<T>() {
-        return Err(AbiError::Truncated { need: size_of::<T>(), got: raw.len() });
+/// Reads a record whose size is what it states: its fixed part, then the variable parts in the order of the struct, then
+/// the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    raw: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn new(raw: &'a [u8]) -> Result<(&'a event_header, Self), AbiError> {
+        let mut reader = Self { raw, rest: raw };
+        let header: &event_header = reader.fixed()?;
+        let stated = usize::try_from(header.size).unwrap_or(usize::MAX);
+        if stated != raw.len() {
+            return Err(AbiError::WrongSize { stated, got: raw.len() });
+        }
+        Ok((header, reader))
     }
-    // The length was checked, so that only the alignment can be wrong.
-    T::ref_from_prefix(raw).ok().ok_or(AbiError::Misaligned)
-}
 
-fn file<'a>(info: &'a file_info, rest: &'a [u8]) -> Result<(FileParts<'a>, &'a [u8]), AbiError> {
-    let (path, rest) = part(rest, u32::from(info.path_len))?;
-    let (argument, rest) = part(rest, u32::from(info.argument_len))?;
-    Ok((FileParts { info, path, argument }, rest))
-}
+    /// The struct that the record begins with. What is read next is what follows it.
+    ///
+    /// # Errors
+    /// When the record is shorter.
+    pub fn fixed<T: FromBytes + KnownLayout + Immutable>(&mut self) -> Result<&'a T, AbiError> {
+        if self.raw.len() < size_of::<T>() {
+            return Err(AbiError::Truncated { need: size_of::<T>(), got: self.raw.len() });
+        }
+        // The length was checked, so that only the alignment can be wrong.
+        let (fixed, rest) = T::ref_from_prefix(self.raw).ok().ok_or(AbiError::Misaligned)?;
+        self.rest = rest;
+        Ok(fixed)
+    }
 
-fn part(rest: &[u8], len: u32) -> Result<(&[u8], &[u8]), AbiError> {
-    let need = usize::try_from(len).unwrap_or(usize::MAX);
-    rest.split_at_checked(need).ok_or(AbiError::Truncated { need, got: rest.len() })
+    /// The path and the argument of a file.
+    ///
+    /// # Errors
+    /// When there are fewer bytes.
+    pub fn file(&mut self, info: &'a file_info) -> Result<FileParts<'a>, AbiError> {
+        let path = self.part(u32::from(info.path_len))?;
+        let argument = self.part(u32::from(info.argument_len))?;
+        Ok(FileParts { info, path, argument })
+    }
+
+    /// The next bytes.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn part(&mut self, len: u32) -> Result<&'a [u8], AbiError> {
+        let need = usize::try_from(len).unwrap_or(usize::MAX);
+        let (part, rest) =
+            self.rest.split_at_checked(need).ok_or(AbiError::Truncated { need, got: self.rest.len() })?;
+        self.rest = rest;
+        Ok(part)
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    /// When there is.
+    pub fn end(self) -> Result<(), AbiError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(AbiError::TrailingBytes(self.rest.len())) }
+    }
 }
 
 #[cfg(test)]

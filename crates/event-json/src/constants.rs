@@ -15,6 +15,7 @@ pub fn category(kind: Kind) -> &'static str {
     match kind.category() {
         Category::Process => "Process Activity",
         Category::File => "File Activity",
+        Category::Network => "Network Activity",
     }
 }
 

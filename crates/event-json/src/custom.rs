@@ -113,7 +113,7 @@ pub fn write_custom(out: &mut Vec<u8>, event: &CustomEvent<'_>, wall_offset_ns: 
     }
 }
 
-/// Takes the envelope off a document: what is left is valid against [`crate::SCHEMA`], if it is an event. Gives
+/// Takes the envelope off a document: what is left is valid against [`crate::schema`], if it is an event. Gives
 /// `agent`, or null.
 pub fn take_envelope(document: &mut Value) -> Value {
     let Some(fields) = document.as_object_mut() else { return Value::Null };

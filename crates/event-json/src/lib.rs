@@ -1,4 +1,4 @@
-//! The output contract: one event as CWS event JSON, valid against [`SCHEMA`].
+//! The output contract: one event as CWS event JSON, valid against [`schema`].
 //!
 //! The domain knows nothing of this shape: the contract's structs live here and are filled from it. Nothing is
 //! scrubbed here, so secrets must be gone from an [`event::Exec`] before it reaches a [`Writer`]. Invariant: what a
@@ -34,5 +34,24 @@ pub use custom::{CustomBody, CustomEvent, NOT_OBSERVED, take_envelope, write_cus
 pub use names::Names;
 pub use writer::{MAX_DOCUMENT_BYTES, Writer, write_uncached};
 
+/// The JSON schema of the events that its first publication knew.
+const BASE: &str = include_str!("../schema/event.schema.json");
+
+/// The objects of kinds that it did not know, to be added to it.
+const EXTENSION: &str = include_str!("../schema/extension.schema.json");
+
 /// The JSON schema every document of this crate is valid against. It is the product's contract.
-pub const SCHEMA: &str = include_str!("../schema/event.schema.json");
+///
+/// # Errors
+/// Never, as long as the two files of it are JSON, which a test holds.
+pub fn schema() -> serde_json::Result<serde_json::Value> {
+    let mut schema: serde_json::Value = serde_json::from_str(BASE)?;
+    let extension: serde_json::Value = serde_json::from_str(EXTENSION)?;
+    for part in ["$defs", "properties"] {
+        let more = extension.get(part).and_then(|more| more.as_object()).cloned().unwrap_or_default();
+        if let Some(all) = schema.get_mut(part).and_then(|all| all.as_object_mut()) {
+            all.extend(more);
+        }
+    }
+    Ok(schema)
+}

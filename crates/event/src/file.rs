@@ -59,10 +59,10 @@ pub enum PathState {
     Resolved = 0,
     /// From the kernel's dentries, but the leading directories did not fit.
     TruncatedParents = 1,
-    /// The argument of a call that failed, joined to the directory it is relative to. Another thread may have
-    /// changed the argument meanwhile; no file was opened.
+    /// The argument of a call, joined to the directory it is relative to: of one that failed, or whose object is gone
+    /// at its end. Another thread may have changed the argument meanwhile.
     Argument = 2,
-    /// Could not be read.
+    /// Could not be read, or was not the same at the end of the call as at its beginning.
     Unreadable = 3,
 }
 

@@ -41,6 +41,17 @@ pub(crate) static OPEN_FLAGS: Flags = Flags {
     ],
 };
 
+/// `include/uapi/linux/fcntl.h`.
+pub static UNLINK_FLAGS: Flags =
+    Flags { what: "unlink flag", choice: (0, &[]), bits: &[("AT_REMOVEDIR", 0x200)] };
+
+/// `include/uapi/linux/fs.h`.
+pub static RENAME_FLAGS: Flags = Flags {
+    what: "rename flag",
+    choice: (0, &[]),
+    bits: &[("RENAME_NOREPLACE", 1), ("RENAME_EXCHANGE", 2), ("RENAME_WHITEOUT", 4)],
+};
+
 impl Flags {
     /// `O_WRONLY|O_CREAT`; bits without a name come last, in hexadecimal. `0` when there is no name for that.
     #[must_use]

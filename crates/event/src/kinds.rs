@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use crate::flags::OPEN_FLAGS;
 use crate::leaf::{Builder, Field, Leaf, Visitor};
 use crate::{Exec, ExitStatus, File, ProcessKey};
 
@@ -19,6 +18,8 @@ pub enum Category {
     Process,
     /// Files and file systems.
     File,
+    /// Sockets.
+    Network,
 }
 
 /// Which kernel ring carries a kind, and when it is dropped.
@@ -36,7 +37,10 @@ macro_rules! leaf_value {
     (Program) => { Arc<Exec> };
     (Process) => { ProcessKey };
     (Status) => { ExitStatus };
+    (Address) => { crate::Address };
+    (Text) => { crate::Text };
     (Flags $table:ident) => { u32 };
+    (Number $table:ident) => { u32 };
     (Mode) => { u32 };
     (Descriptor) => { i32 };
     (Errno) => { i32 };
@@ -44,7 +48,10 @@ macro_rules! leaf_value {
 
 macro_rules! leaf_type {
     (Flags $table:ident) => {
-        Leaf::Flags(&$table)
+        Leaf::Flags(&crate::flags::$table)
+    };
+    (Number $table:ident) => {
+        Leaf::Number(&crate::names::$table)
     };
     ($leaf:ident) => {
         Leaf::$leaf
@@ -64,8 +71,17 @@ macro_rules! visit_leaf {
     ($visitor:ident, $field:expr, $value:expr, Status) => {
         $visitor.status($field, *$value)
     };
+    ($visitor:ident, $field:expr, $value:expr, Address) => {
+        $visitor.address($field, $value)
+    };
+    ($visitor:ident, $field:expr, $value:expr, Text) => {
+        $visitor.text($field, $value)
+    };
     ($visitor:ident, $field:expr, $value:expr, Flags $table:ident) => {
-        $visitor.flags($field, &$table, *$value)
+        $visitor.flags($field, &crate::flags::$table, *$value)
+    };
+    ($visitor:ident, $field:expr, $value:expr, Number $table:ident) => {
+        $visitor.number($field, &crate::names::$table, *$value)
     };
     ($visitor:ident, $field:expr, $value:expr, Mode) => {
         $visitor.mode($field, *$value)
@@ -91,8 +107,17 @@ macro_rules! build_leaf {
     ($builder:ident, $field:expr, Status) => {
         $builder.status($field)?
     };
+    ($builder:ident, $field:expr, Address) => {
+        $builder.address($field)?
+    };
+    ($builder:ident, $field:expr, Text) => {
+        $builder.text($field)?
+    };
     ($builder:ident, $field:expr, Flags $table:ident) => {
-        $builder.flags($field, &$table)?
+        $builder.flags($field, &crate::flags::$table)?
+    };
+    ($builder:ident, $field:expr, Number $table:ident) => {
+        $builder.number($field, &crate::names::$table)?
     };
     ($builder:ident, $field:expr, Mode) => {
         $builder.mode($field)?
@@ -312,9 +337,11 @@ macro_rules! next_group {
 #[macro_use]
 mod file;
 #[macro_use]
+mod network;
+#[macro_use]
 mod process;
 
-next_group! { [process_kinds file_kinds] }
+next_group! { [process_kinds file_kinds network_kinds] }
 
 impl Kind {
     /// The largest number that a kind may have; the records that serve the probe have larger ones.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::flags::Flags;
-use crate::{Exec, ExitStatus, File, ProcessKey};
+use crate::{Address, Exec, ExitStatus, File, Names, ProcessKey, Text};
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,14 @@ pub enum Leaf {
     Process,
     /// How a process ended.
     Status,
+    /// The address of a socket.
+    Address,
+    /// Bytes that are usually text.
+    Text,
     /// Bits with names.
     Flags(&'static Flags),
+    /// A number that is one of several with names.
+    Number(&'static Names),
     /// Permission bits, which people write in octal.
     Mode,
     /// A descriptor, or the negative errno.
@@ -38,7 +44,10 @@ impl Leaf {
             Self::Program => "program",
             Self::Process => "process",
             Self::Status => "exit status",
+            Self::Address => "address",
+            Self::Text => "text",
             Self::Flags(_) => "flags",
+            Self::Number(_) => "number with a name",
             Self::Mode => "mode",
             Self::Descriptor => "descriptor or −errno",
             Self::Errno => "0 or −errno",
@@ -69,8 +78,14 @@ pub trait Visitor<'a> {
     fn process(&mut self, field: &'static Field, key: ProcessKey);
     /// How a process ended.
     fn status(&mut self, field: &'static Field, status: ExitStatus);
+    /// The address of a socket.
+    fn address(&mut self, field: &'static Field, address: &'a Address);
+    /// Bytes that are usually text.
+    fn text(&mut self, field: &'static Field, text: &'a Text);
     /// Bits with names.
     fn flags(&mut self, field: &'static Field, names: &'static Flags, flags: u32);
+    /// A number that is one of several with names.
+    fn number(&mut self, field: &'static Field, names: &'static Names, number: u32);
     /// Permission bits.
     fn mode(&mut self, field: &'static Field, mode: u32);
     /// A descriptor or the negative errno.
@@ -92,8 +107,14 @@ pub trait Builder {
     fn process(&mut self, field: &'static Field) -> Result<ProcessKey, Self::Error>;
     /// How a process ended.
     fn status(&mut self, field: &'static Field) -> Result<ExitStatus, Self::Error>;
+    /// The address of a socket.
+    fn address(&mut self, field: &'static Field) -> Result<Address, Self::Error>;
+    /// Bytes that are usually text.
+    fn text(&mut self, field: &'static Field) -> Result<Text, Self::Error>;
     /// Bits with names.
     fn flags(&mut self, field: &'static Field, names: &'static Flags) -> Result<u32, Self::Error>;
+    /// A number that is one of several with names.
+    fn number(&mut self, field: &'static Field, names: &'static Names) -> Result<u32, Self::Error>;
     /// Permission bits.
     fn mode(&mut self, field: &'static Field) -> Result<u32, Self::Error>;
     /// A descriptor or the negative errno.

@@ -5,12 +5,14 @@
 //! batches of them are what the actors pass around.
 
 mod accounting;
+mod address;
 mod credentials;
 mod file;
 mod flags;
 mod kinds;
 mod leaf;
 pub mod model;
+mod names;
 mod parts;
 mod per_kind;
 mod process;
@@ -19,11 +21,13 @@ mod text;
 mod workload;
 
 pub use accounting::{Ledger, LossCause, Losses, NotObserved, ProbeCounters, WorkloadLoss};
+pub use address::{Address, AddressState, Endpoint, FAMILIES};
 pub use credentials::Credentials;
 pub use file::{File, Layer, PathState};
-pub use flags::Flags;
-pub use kinds::{Category, Kind, Open, Ring, What};
+pub use flags::{Flags, RENAME_FLAGS, UNLINK_FLAGS};
+pub use kinds::*;
 pub use leaf::{Builder, Field, Leaf, Visitor};
+pub use names::{Names, PROTOCOLS};
 pub use parts::Shared;
 pub use per_kind::PerKind;
 pub use process::{

@@ -19,6 +19,8 @@ pub enum ValueType {
     Texts,
     /// Bits with names.
     Flags,
+    /// An IP address.
+    Ip,
 }
 
 impl ValueType {
@@ -32,6 +34,7 @@ impl ValueType {
             Self::Time => "time",
             Self::Texts => "list of texts",
             Self::Flags => "flags",
+            Self::Ip => "IP address",
         }
     }
 }
@@ -83,8 +86,10 @@ fn parts(leaf: Leaf) -> &'static [(&'static str, ValueType, &'static str)] {
             ("code", ValueType::Number, "Exit code, or the signal that ended it."),
             ("cause", ValueType::Number, "0 exited, 1 killed by a signal, 2 with a core dump."),
         ],
+        Leaf::Address => &ADDRESS,
+        Leaf::Text => &[("", ValueType::Text, "")],
         Leaf::Flags(_) => &[("", ValueType::Flags, "")],
-        Leaf::Mode | Leaf::Descriptor | Leaf::Errno => &[("", ValueType::Number, "")],
+        Leaf::Number(_) | Leaf::Mode | Leaf::Descriptor | Leaf::Errno => &[("", ValueType::Number, "")],
     }
 }
 
@@ -100,6 +105,12 @@ const FILE: [(&str, ValueType, &str); 11] = [
     ("in_upper_layer", ValueType::Number, "1 when it was made or changed since the container started."),
     ("modification_time", ValueType::Time, "Last change of the content."),
     ("change_time", ValueType::Time, "Last change of the inode."),
+];
+
+const ADDRESS: [(&str, ValueType, &str); 3] = [
+    ("family", ValueType::Number, "Address family, `AF_*`."),
+    ("ip", ValueType::Ip, "IP address, if it is one."),
+    ("port", ValueType::Number, "Port, if it has one."),
 ];
 
 const PROGRAM: [(&str, ValueType, &str); 6] = [

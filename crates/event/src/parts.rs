@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::{Exec, ExitStatus, Field, File, Flags, ProcessKey, Visitor, What};
+use crate::{
+    Address, Endpoint, Exec, ExitStatus, Field, File, Flags, Names, ProcessKey, Text, Visitor, What,
+};
 
 /// What events share with each other, and what makes one large.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +15,8 @@ pub enum Shared<'a> {
     File(&'a Arc<File>),
     /// A program.
     Program(&'a Arc<Exec>),
+    /// A text.
+    Text(&'a Text),
 }
 
 impl What {
@@ -25,7 +29,7 @@ impl What {
         result.0
     }
 
-    /// Gives each file and program of it to `each`, in the order of the fields.
+    /// Gives each file, program and text of it to `each`, in the order of the fields.
     #[inline]
     pub fn each_shared<'a>(&'a self, each: impl FnMut(Shared<'a>)) {
         self.visit(&mut EachShared(each));
@@ -39,7 +43,10 @@ impl<'a> Visitor<'a> for Retval {
     fn program(&mut self, _: &'static Field, _: &'a Arc<Exec>) {}
     fn process(&mut self, _: &'static Field, _: ProcessKey) {}
     fn status(&mut self, _: &'static Field, _: ExitStatus) {}
+    fn address(&mut self, _: &'static Field, _: &'a Address) {}
+    fn text(&mut self, _: &'static Field, _: &'a Text) {}
     fn flags(&mut self, _: &'static Field, _: &'static Flags, _: u32) {}
+    fn number(&mut self, _: &'static Field, _: &'static Names, _: u32) {}
     fn mode(&mut self, _: &'static Field, _: u32) {}
 
     fn descriptor(&mut self, _: &'static Field, retval: i32) {
@@ -64,7 +71,19 @@ impl<'a, F: FnMut(Shared<'a>)> Visitor<'a> for EachShared<F> {
 
     fn process(&mut self, _: &'static Field, _: ProcessKey) {}
     fn status(&mut self, _: &'static Field, _: ExitStatus) {}
+    fn address(&mut self, _: &'static Field, address: &'a Address) {
+        match &address.endpoint {
+            Endpoint::Path(text) | Endpoint::Abstract(text) => (self.0)(Shared::Text(text)),
+            Endpoint::Ip(..) | Endpoint::Family(_) => {}
+        }
+    }
+
+    fn text(&mut self, _: &'static Field, text: &'a Text) {
+        (self.0)(Shared::Text(text));
+    }
+
     fn flags(&mut self, _: &'static Field, _: &'static Flags, _: u32) {}
+    fn number(&mut self, _: &'static Field, _: &'static Names, _: u32) {}
     fn mode(&mut self, _: &'static Field, _: u32) {}
     fn descriptor(&mut self, _: &'static Field, _: i32) {}
     fn errno(&mut self, _: &'static Field, _: i32) {}

@@ -55,10 +55,7 @@ impl<'e> Facts<'e> {
     }
 
     pub(crate) fn open(&self) -> Option<&'e Open> {
-        match &self.seen.event.what {
-            What::Open(open) => Some(open),
-            What::Exec(_) | What::Fork { .. } | What::Exit(_) => None,
-        }
+        if let What::Open(open) = &self.seen.event.what { Some(open) } else { None }
     }
 
     fn ancestor(&self, at: usize) -> Option<&'e Run> {

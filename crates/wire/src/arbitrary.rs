@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use event::{
-    Builder, Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, Field, File, Flags, Kind, KnownProcess,
-    Layer, Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
+    Address, AddressState, Builder, Cgroup, Credentials, Endpoint, Event, Exec, ExecKind, ExitStatus, Field,
+    File, Flags, Kind, KnownProcess, Layer, Names, Namespaces, PathState, ProcessKey, Runtime, Strings, Task,
+    Text, What, Workload,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -156,8 +157,8 @@ fn event(
     files: Vec<Arc<File>>,
     execs: Vec<Arc<Exec>>,
 ) -> impl Strategy<Value = Event> {
-    // As many as any kind has fields.
-    let words = vec(number(), Kind::ALL.map(|kind| kind.fields().len()).into_iter().max().unwrap_or(0));
+    // As many as any kind has fields, and an address takes four.
+    let words = vec(number(), 4 * Kind::ALL.map(|kind| kind.fields().len()).into_iter().max().unwrap_or(0));
     (number(), select(tasks), select(Kind::ALL.to_vec()), words).prop_map(
         move |(boot_ns, task, kind, words)| {
             let mut pool = Pool { files: &files, execs: &execs, words: words.into_iter() };
@@ -215,6 +216,31 @@ impl Builder for Pool<'_> {
             1 => ExitStatus::Signaled(value),
             _ => ExitStatus::CoreDumped(value),
         })
+    }
+
+    fn address(&mut self, field: &'static Field) -> Result<Address, Infallible> {
+        let Ok(text) = self.text(field);
+        let (high, low) = (self.word(), self.word());
+        let [a, b, form, state, ..] = high.to_le_bytes();
+        let (port, ipv4) = (u16::from_le_bytes([a, b]), self.half());
+        let bits = u128::from(high) << 64 | u128::from(low);
+        let endpoint = match form % 5 {
+            0 => Endpoint::Family(port),
+            1 => Endpoint::Ip(std::net::Ipv4Addr::from_bits(ipv4).into(), port),
+            2 => Endpoint::Ip(std::net::Ipv6Addr::from_bits(bits).into(), port),
+            3 => Endpoint::Path(text),
+            _ => Endpoint::Abstract(text),
+        };
+        let state = AddressState::ALL.into_iter().cycle().nth(state.into()).unwrap_or_default();
+        Ok(Address { endpoint, state })
+    }
+
+    fn text(&mut self, _: &'static Field) -> Result<Text, Infallible> {
+        Ok(self.one_of(&["", "a", "/run/\u{e9}.sock"].map(Text::from)))
+    }
+
+    fn number(&mut self, _: &'static Field, _: &'static Names) -> Result<u32, Infallible> {
+        Ok(self.half())
     }
 
     fn flags(&mut self, _: &'static Field, _: &'static Flags) -> Result<u32, Infallible> {

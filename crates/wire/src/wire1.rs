@@ -35,6 +35,8 @@ pub fn parse(bytes: Bytes) -> Result<v1::Batch, WireError> {
         not_observed: batch.not_observed,
         backlog_percent: batch.backlog_percent,
         lane: batch.lane,
+        // No kind of that version had one.
+        addresses: None,
     })
 }
 

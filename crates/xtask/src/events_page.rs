@@ -45,6 +45,10 @@ fn section(page: &mut String, kind: Kind) {
             let names: Vec<&str> = names.names().collect();
             line(page, format_args!("\nNames of `{}`: {}.", field.name, names.join(", ")));
         }
+        if let Leaf::Number(names) = field.leaf {
+            let names: Vec<&str> = names.names().collect();
+            line(page, format_args!("\nNames of `{}`: {}.", field.name, names.join(", ")));
+        }
     }
     line(page, format_args!("\nFor rules:\n\n| value | type | meaning |\n| --- | --- | --- |"));
     for Value { name, value_type, about, .. } in model::values_of(kind) {
@@ -61,6 +65,7 @@ fn category(category: Category) -> &'static str {
     match category {
         Category::Process => "processes",
         Category::File => "files",
+        Category::Network => "sockets",
     }
 }
 

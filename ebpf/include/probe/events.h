@@ -13,17 +13,22 @@
 
 #include "ints.h"
 
-/* Kinds of records. 1 to 4 are the kinds of events, the others serve the probe. */
+/* Kinds of records. Those below 256 are the kinds of events, with the numbers of event::Kind; the others serve the probe. */
 enum event_kind {
 	EVENT_EXEC = 1,
 	EVENT_FORK = 2,
 	EVENT_EXIT = 3,
 	EVENT_OPEN = 4,
-	EVENT_CGROUP_MADE = 5,
-	EVENT_CGROUP_GONE = 6,
-	EVENT_EXEC_STRINGS = 7,
-	EVENT_KNOWN = 8,
-	EVENT_KINDS = 9, /* one more than the last: size of tables indexed by kind */
+	EVENT_BIND = 5,
+	EVENT_CONNECT = 6,
+	EVENT_UNLINK = 7,
+	EVENT_RENAME = 8,
+	EVENT_KINDS, /* one more than the last: size of tables indexed by kind, whose place 0 is for what serves the probe */
+
+	EVENT_CGROUP_MADE = 256,
+	EVENT_CGROUP_GONE = 257,
+	EVENT_EXEC_STRINGS = 258,
+	EVENT_KNOWN = 259,
 };
 
 /* Why the kernel side lost a record. */
@@ -162,6 +167,36 @@ struct file_info {
 	__u8 filesystem[FILESYSTEM_BYTES]; /* s_type->name */
 };
 
+/* What every record of an event begins with. */
+struct event_start {
+	struct event_header header;
+	struct task_context task;
+};
+
+/* Where the address of a socket comes from; the numbers of event::AddressState. */
+enum address_state {
+	ADDRESS_KERNEL = 0,
+	ADDRESS_ARGUMENT = 1,
+	ADDRESS_UNREADABLE = 2,
+};
+
+/* The address of a socket. */
+struct address_info {
+	__u8 ip[16]; /* AF_INET has the first four */
+	__u16 family;
+	__u16 port;
+	__u16 len;  /* bytes of the path of AF_UNIX, that follow; an abstract name begins with a zero */
+	__u8 state; /* enum address_state */
+	__u8 pad;
+};
+
+/* What became of a call that gives a socket an address. The bytes of the address follow the struct of the kind. */
+struct socket_call {
+	__s32 retval;
+	__u32 protocol; /* IPPROTO_*; 0 = none, or not known */
+	struct address_info address;
+};
+
 /* Followed by: path and argument of `executable`, path and argument of `script`. */
 struct exec_event {
 	struct event_header header;
@@ -214,6 +249,39 @@ struct open_event {
 	__s32 retval;
 	__u32 pad;
 	struct file_info file;
+};
+
+/* Followed by: the path of `call.address`. */
+struct bind_event {
+	struct event_header header;
+	struct task_context task;
+	struct socket_call call;
+};
+
+/* Followed by: the path of `call.address`. */
+struct connect_event {
+	struct event_header header;
+	struct task_context task;
+	struct socket_call call;
+};
+
+/* Followed by: path and argument of `file`. */
+struct unlink_event {
+	struct event_header header;
+	struct task_context task;
+	__u32 flags; /* AT_REMOVEDIR, also of rmdir */
+	__s32 retval;
+	struct file_info file;
+};
+
+/* Followed by: path and argument of `file`, path and argument of `destination`. */
+struct rename_event {
+	struct event_header header;
+	struct task_context task;
+	__u32 flags; /* RENAME_* of renameat2 */
+	__s32 retval;
+	struct file_info file;
+	struct file_info destination;
 };
 
 /* EVENT_CGROUP_MADE and EVENT_CGROUP_GONE. Followed by `path_len` bytes, a path from the root of the hierarchy. */

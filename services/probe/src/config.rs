@@ -153,7 +153,7 @@ pub enum SettingError {
     )]
     Ring(u64, u64),
     /// Nobody knows that kind.
-    #[error("unknown event kind {0:?}: use some of exec, fork, exit, open")]
+    #[error("unknown event kind {0:?}: use some of {names}", names = Kind::names())]
     Kind(String),
     /// Then there is nothing to do.
     #[error("no event kind is chosen: leave `kinds` out for all of them")]

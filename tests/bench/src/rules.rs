@@ -164,10 +164,7 @@ fn none_matches(
 }
 
 fn path<'e>(seen: &Seen<'e>) -> &'e [u8] {
-    match &seen.event.what {
-        event::What::Open(open) => open.file.path.as_bytes(),
-        event::What::Exec(_) | event::What::Fork { .. } | event::What::Exit(_) => b"",
-    }
+    if let event::What::Open(open) = &seen.event.what { open.file.path.as_bytes() } else { b"" }
 }
 
 /// Nanoseconds that `one` takes for each of these.

@@ -22,7 +22,7 @@ impl Contract {
     /// # Errors
     /// When the schema is none.
     pub fn new() -> anyhow::Result<Self> {
-        let schema = serde_json::from_str(event_json::SCHEMA)?;
+        let schema = event_json::schema()?;
         Ok(Self { schema: jsonschema::options().should_validate_formats(true).build(&schema)? })
     }
 

@@ -5,6 +5,7 @@
 //! program start opens its libraries as well, and the programs say so (`"exact": false`).
 
 pub mod cgroup;
+pub mod kinds;
 
 use std::path::Path;
 

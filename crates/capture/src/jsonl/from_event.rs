@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, Field, File, Flags, Host, KnownProcess, Layer,
-    Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text, Visitor, Workload,
+    Address, AddressState, Cgroup, Credentials, Endpoint, Event, Exec, ExecKind, ExitStatus, Field, File,
+    Flags, Host, KnownProcess, Layer, Names, Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text,
+    Visitor, Workload,
 };
 
 use super::defaults::{self, Role};
@@ -12,8 +13,9 @@ use super::parts::{Part, Parts};
 use super::scalar::{Bits, Bytes, OctalMode};
 use super::task_line::TaskLine;
 use super::{
-    CgroupPart, ContainerPart, CredentialsPart, ExecPart, ExitPart, FilePart, HostLine, JSONL_VERSION,
-    KeyPart, LayerName, LineKind, NamespacesPart, PathPart, PathStateName, RuntimeName,
+    AddressPart, AddressStateName, CgroupPart, ContainerPart, CredentialsPart, ExecPart, ExitPart, FilePart,
+    HostLine, JSONL_VERSION, KeyPart, LayerName, LineKind, NamespacesPart, PathPart, PathStateName,
+    RuntimeName,
 };
 
 pub(crate) fn host_line(host: Host) -> HostLine {
@@ -83,6 +85,18 @@ impl<'a> Visitor<'a> for Fields<'a> {
         self.push(Some(Part::Status(exit(status))));
     }
 
+    fn address(&mut self, _: &'static Field, address: &'a Address) {
+        self.push(Some(Part::Address(address_part(address))));
+    }
+
+    fn text(&mut self, _: &'static Field, text: &'a Text) {
+        self.push(Some(Part::Text(bytes(text))));
+    }
+
+    fn number(&mut self, _: &'static Field, names: &'static Names, number: u32) {
+        self.push(Some(Part::Number(number, names)));
+    }
+
     fn flags(&mut self, _: &'static Field, names: &'static Flags, flags: u32) {
         self.push(Some(Part::Flags(flags, names)));
     }
@@ -99,6 +113,17 @@ impl<'a> Visitor<'a> for Fields<'a> {
     fn errno(&mut self, _: &'static Field, retval: i32) {
         self.role = Role::of_result(retval);
         self.push(Some(Part::Result(retval)));
+    }
+}
+
+fn address_part(address: &Address) -> AddressPart {
+    let state = unless(address.state, AddressState::Kernel).map(AddressStateName::from);
+    let part = AddressPart { state, ..AddressPart::default() };
+    match &address.endpoint {
+        Endpoint::Ip(ip, port) => AddressPart { ip: Some(*ip), port: *port, ..part },
+        Endpoint::Path(path) => AddressPart { path: Some(bytes(path)), ..part },
+        Endpoint::Abstract(name) => AddressPart { r#abstract: Some(bytes(name)), ..part },
+        Endpoint::Family(_) => AddressPart { family: Some(address.endpoint.family_name()), ..part },
     }
 }
 
@@ -234,6 +259,16 @@ impl From<PathState> for PathStateName {
             PathState::TruncatedParents => Self::TruncatedParents,
             PathState::Argument => Self::Argument,
             PathState::Unreadable => Self::Unreadable,
+        }
+    }
+}
+
+impl From<AddressState> for AddressStateName {
+    fn from(state: AddressState) -> Self {
+        match state {
+            AddressState::Kernel => Self::Kernel,
+            AddressState::Argument => Self::Argument,
+            AddressState::Unreadable => Self::Unreadable,
         }
     }
 }

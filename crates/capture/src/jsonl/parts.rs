@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use event::{Field, Flags, Kind, Leaf};
+use event::{Field, Flags, Kind, Leaf, Names};
 use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
 
 use super::scalar::{Bytes, FlagsSeed, OctalMode};
-use super::{ExecPart, ExitPart, FilePart, KeyPart, LineKind, PathPart};
+use super::{AddressPart, ExecPart, ExitPart, FilePart, KeyPart, LineKind, PathPart};
 
 /// The value of one field.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +23,10 @@ pub(crate) enum Part {
     /// `None` = written as null.
     Process(Option<KeyPart>),
     Status(ExitPart),
+    Address(AddressPart),
+    Text(Bytes),
     Flags(u32, &'static Flags),
+    Number(u32, &'static Names),
     Mode(OctalMode<u32>),
     Result(i32),
 }
@@ -35,6 +38,9 @@ impl Serialize for Part {
             Self::Program(part) => part.serialize(serializer),
             Self::Process(part) => part.serialize(serializer),
             Self::Status(part) => part.serialize(serializer),
+            Self::Address(part) => part.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+            Self::Number(number, names) => serializer.serialize_str(&names.to_name(*number)),
             Self::Flags(flags, names) => serializer.serialize_str(&names.to_names(*flags)),
             Self::Mode(mode) => mode.serialize(serializer),
             Self::Result(retval) => retval.serialize(serializer),
@@ -54,6 +60,12 @@ impl<'de> DeserializeSeed<'de> for PartSeed {
             Leaf::Program => Part::Program(Box::new(ExecPart::deserialize(deserializer)?)),
             Leaf::Process => Part::Process(Option::deserialize(deserializer)?),
             Leaf::Status => Part::Status(ExitPart::deserialize(deserializer)?),
+            Leaf::Address => Part::Address(AddressPart::deserialize(deserializer)?),
+            Leaf::Text => Part::Text(Bytes::deserialize(deserializer)?),
+            Leaf::Number(names) => {
+                let name: Cow<'_, str> = Cow::deserialize(deserializer)?;
+                Part::Number(names.from_name(&name).map_err(de::Error::custom)?, names)
+            }
             Leaf::Flags(names) => Part::Flags(FlagsSeed(names).deserialize(deserializer)?, names),
             Leaf::Mode => Part::Mode(OctalMode::deserialize(deserializer)?),
             Leaf::Descriptor | Leaf::Errno => Part::Result(i32::deserialize(deserializer)?),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use event::{
-    Builder, Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, Field, File, Flags, Host, Kind,
-    KnownProcess, Layer, Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text, What, Workload,
+    Address, AddressState, Builder, Cgroup, Credentials, Endpoint, Event, Exec, ExecKind, ExitStatus,
+    FAMILIES, Field, File, Flags, Host, Kind, KnownProcess, Layer, Names, Namespaces, PathState, ProcessKey,
+    Runtime, Strings, Task, Text, What, Workload,
 };
 
 use super::defaults::{self, Context, Role};
@@ -12,8 +13,8 @@ use super::parts::{self, Part, Parts};
 use super::scalar::{Bytes, OctalMode};
 use super::task_line::TaskLine;
 use super::{
-    CgroupPart, CredentialsPart, ExecPart, ExitPart, FilePart, HostLine, JSONL_VERSION, KeyPart, LayerName,
-    LineKind, NamespacesPart, PathPart, PathStateName, RuntimeName,
+    AddressPart, AddressStateName, CgroupPart, CredentialsPart, ExecPart, ExitPart, FilePart, HostLine,
+    JSONL_VERSION, KeyPart, LayerName, LineKind, NamespacesPart, PathPart, PathStateName, RuntimeName,
 };
 
 /// What a line that is not a host stands for.
@@ -33,6 +34,9 @@ pub enum LineProblem {
         /// The key.
         key: &'static str,
     },
+    /// Nobody knows that address family.
+    #[error("address family {0:?}: write a name like AF_NETLINK or the number")]
+    Family(String),
     /// Two keys contradict each other.
     #[error("`{0}` and `{1}` cannot stand together")]
     Contradiction(&'static str, &'static str),
@@ -158,6 +162,19 @@ impl Builder for Cells<'_> {
         exit(if let Some(Part::Status(part)) = self.next() { part } else { ExitPart::default() })
     }
 
+    fn address(&mut self, field: &'static Field) -> Result<Address> {
+        let Some(Part::Address(part)) = self.next() else { return Err(self.needs(field)) };
+        address(part)
+    }
+
+    fn text(&mut self, _: &'static Field) -> Result<Text> {
+        Ok(if let Some(Part::Text(Bytes(text))) = self.next() { text } else { Text::default() })
+    }
+
+    fn number(&mut self, _: &'static Field, _: &'static Names) -> Result<u32> {
+        Ok(if let Some(Part::Number(number, _)) = self.next() { number } else { 0 })
+    }
+
     fn flags(&mut self, _: &'static Field, _: &'static Flags) -> Result<u32> {
         Ok(if let Some(Part::Flags(flags, _)) = self.next() { flags } else { 0 })
     }
@@ -173,6 +190,23 @@ impl Builder for Cells<'_> {
     fn errno(&mut self, _: &'static Field) -> Result<i32> {
         Ok(self.result(0))
     }
+}
+
+fn address(part: AddressPart) -> Result<Address> {
+    let endpoint = match (part.ip, part.path, part.r#abstract, part.family) {
+        (Some(ip), None, None, None) => Endpoint::Ip(ip, part.port),
+        (None, Some(Bytes(path)), None, None) => Endpoint::Path(path),
+        (None, None, Some(Bytes(name)), None) => Endpoint::Abstract(name),
+        (None, None, None, Some(family)) => Endpoint::Family(family_of(&family)?),
+        (None, None, None, None) => Endpoint::default(),
+        _ => return Err(LineProblem::Contradiction("ip", "path, abstract or family")),
+    };
+    Ok(Address { endpoint, state: part.state.map_or(AddressState::Kernel, AddressStateName::into) })
+}
+
+fn family_of(name: &str) -> Result<u16> {
+    let number = FAMILIES.from_name(name).ok().and_then(|number| u16::try_from(number).ok());
+    number.ok_or_else(|| LineProblem::Family(name.to_owned()))
 }
 
 fn key(part: &KeyPart, context: &Context) -> ProcessKey {
@@ -329,6 +363,16 @@ impl From<PathStateName> for PathState {
             PathStateName::TruncatedParents => Self::TruncatedParents,
             PathStateName::Argument => Self::Argument,
             PathStateName::Unreadable => Self::Unreadable,
+        }
+    }
+}
+
+impl From<AddressStateName> for AddressState {
+    fn from(name: AddressStateName) -> Self {
+        match name {
+            AddressStateName::Kernel => Self::Kernel,
+            AddressStateName::Argument => Self::Argument,
+            AddressStateName::Unreadable => Self::Unreadable,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::{Event, ExitStatus, Host, Run, What};
+use event::{Event, ExitStatus, Host, Run, Shared, What};
 use jiff::tz::TimeZone;
 use rule_model::{Facts, Fields, Os, Seen};
 use secl::{Binding, Macros, Rule, check_rule};
@@ -53,19 +53,26 @@ fn is_match(rule: &Rule, facts: &Facts<'_>) -> bool {
 
 /// The event as its line shows it; arguments are left out, because a capture has them unscrubbed.
 fn message(host: &Host, event: &Event, run: &Arc<Run>) -> EventMessage {
-    let program = |run: &Run| run.exec.as_ref().map(|exec| exec.executable.path.to_string());
-    let (path, retval, detail) = match &event.what {
-        What::Exec(exec) => (exec.executable.path.to_string(), 0, String::new()),
-        What::Open(open) => (open.file.path.to_string(), open.retval, String::new()),
-        What::Fork { .. } => (program(run).unwrap_or_default(), 0, String::new()),
-        What::Exit(status) => {
-            let (code, detail) = match status {
-                ExitStatus::Exited(code) => (*code, "exited"),
-                ExitStatus::Signaled(signal) => (*signal, "killed"),
-                ExitStatus::CoreDumped(signal) => (*signal, "killed, core dumped"),
-            };
-            (program(run).unwrap_or_default(), code.into(), detail.to_owned())
-        }
+    let mut path = None;
+    event.what.each_shared(|part| {
+        let of_part = match part {
+            Shared::File(file) => Some(file.path.to_string()),
+            Shared::Program(exec) => Some(exec.executable.path.to_string()),
+            Shared::Text(_) => None,
+        };
+        path = path.take().or(of_part);
+    });
+    let program = || run.exec.as_ref().map(|exec| exec.executable.path.to_string());
+    let path = path.or_else(program).unwrap_or_default();
+    let (retval, detail) = if let What::Exit(status) = &event.what {
+        let (code, detail) = match status {
+            ExitStatus::Exited(code) => (*code, "exited"),
+            ExitStatus::Signaled(signal) => (*signal, "killed"),
+            ExitStatus::CoreDumped(signal) => (*signal, "killed, core dumped"),
+        };
+        (code.into(), detail.to_owned())
+    } else {
+        (event.what.retval().unwrap_or(0), String::new())
     };
     let container = event.task.cgroup.workload.container_id();
     EventMessage {

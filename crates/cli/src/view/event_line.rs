@@ -173,7 +173,13 @@ fn shape(event: &EventMessage) -> Shape {
         Leaf::Status => Some(Shape::Status),
         Leaf::Descriptor => Some(Shape::Descriptor),
         Leaf::Errno => Some(Shape::Errno),
-        Leaf::File | Leaf::Process | Leaf::Flags(_) | Leaf::Mode => None,
+        Leaf::File
+        | Leaf::Process
+        | Leaf::Address
+        | Leaf::Text
+        | Leaf::Flags(_)
+        | Leaf::Number(_)
+        | Leaf::Mode => None,
     };
     fields.iter().rev().find_map(|field| shape(field.leaf)).unwrap_or(Shape::Other)
 }

@@ -79,7 +79,7 @@ impl Paint {
             Some(Kind::Exit) => Tone::Exit,
             Some(other) => match other.category() {
                 Category::Process => Tone::Exec,
-                Category::File => Tone::Open,
+                Category::File | Category::Network => Tone::Open,
             },
             None => Tone::Plain,
         }

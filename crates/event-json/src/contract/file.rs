@@ -107,7 +107,7 @@ pub(super) fn path_error(state: PathState) -> Option<&'static str> {
     match state {
         PathState::Resolved => None,
         PathState::TruncatedParents => Some("truncated parents: the leading directories are missing"),
-        PathState::Argument => Some("argument of the failed call: no file was opened"),
+        PathState::Argument => Some("argument of the call: no file is left that could tell"),
         PathState::Unreadable => Some("the path could not be read"),
     }
 }

@@ -6,18 +6,19 @@
 
 mod file;
 mod process;
+mod sections;
 
-use event::{Event, ExitStatus, Run, What};
+use event::{Event, Run};
 use serde::Serialize;
 
 use crate::Names;
-use crate::constants::{category, outcome};
 use crate::text::Time;
 
 pub(crate) use file::File;
 pub(crate) use process::{
     Ancestor, Container, Credentials, CredentialsOf, Detail, Process, Runs, RunsTraits, Who,
 };
+pub(crate) use sections::Lead;
 
 /// What the domain leaves to its edges: names of ids, and the wall clock.
 #[derive(Clone, Copy)]
@@ -51,59 +52,6 @@ impl<'a> Ids<'a> {
 
     fn group(self, gid: u32) -> Option<&'a str> {
         self.names.group(gid, self.contained)
-    }
-}
-
-/// The part of an event before its process.
-#[derive(Serialize)]
-pub(crate) struct Lead<'a> {
-    evt: Evt,
-    date: Time,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<File<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit: Option<Exit>,
-}
-
-impl<'a> Lead<'a> {
-    pub(crate) fn new(event: &'a Event, run: &'a Run, context: Context<'a>) -> Self {
-        let ids = Ids::of(&event.task, context);
-        let (file, exit) = match &event.what {
-            What::Open(open) => (Some(File::of_open(open, ids)), None),
-            What::Exec(exec) => (Some(File::of_event(process::program(exec), ids)), None),
-            What::Exit(status) => {
-                let program = run.exec.as_deref().map(process::program);
-                (program.map(|file| File::of_event(file, ids)), Some(Exit::new(*status)))
-            }
-            What::Fork(_) => (None, None),
-        };
-        let evt =
-            Evt { name: event.kind().name(), category: category(event.kind()), outcome: outcome(event) };
-        Self { evt, date: Time::since_boot(event.boot_ns, context.wall_offset_ns), file, exit }
-    }
-}
-
-#[derive(Serialize)]
-struct Evt {
-    name: &'static str,
-    category: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Serialize)]
-struct Exit {
-    cause: &'static str,
-    code: u8,
-}
-
-impl Exit {
-    fn new(status: ExitStatus) -> Self {
-        let (cause, code) = match status {
-            ExitStatus::Exited(code) => ("EXITED", code),
-            ExitStatus::Signaled(signal) => ("SIGNALED", signal),
-            ExitStatus::CoreDumped(signal) => ("COREDUMPED", signal),
-        };
-        Self { cause, code }
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use event::{Event, Run};
-use event_json::{SCHEMA, Writer};
+use event_json::Writer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
-    let schema = serde_json::from_str(SCHEMA).unwrap();
+    let schema = event_json::schema().unwrap();
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
 });
 

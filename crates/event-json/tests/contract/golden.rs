@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use event::{Event, Exec, ExitStatus, File, Layer, Lineage, Open, PathState, Run, Source, Task, What};
+use event::{Event, Exec, ExitStatus, File, Kind, Layer, Lineage, Open, PathState, Run, Source, Task, What};
 use event_json::write_uncached;
 
 use crate::build::*;
 use crate::check::document;
+use crate::made::{Maker, Way};
 
 /// Compares with `tests/golden/<name>.json`, which holds the same document, indented.
 fn check(name: &str, event: &Event, run: &Arc<Run>) {
@@ -48,6 +49,17 @@ fn contained(task: Task) -> Task {
 
 fn open(file: File, flags: i32, retval: i32) -> What {
     What::Open(Open { file: Arc::new(file), flags: flags.cast_unsigned(), mode: 0o644, retval })
+}
+
+/// A kind without these files fails here; `UPDATE_GOLDEN=1` makes them.
+#[test]
+fn every_kind_as_a_success_as_refused_and_odd() {
+    for kind in Kind::ALL {
+        for way in Way::ALL {
+            let Ok(what) = What::build(kind, &mut Maker::new(way));
+            check(&format!("kind_{}_{}", kind.name(), way.name()), &event(&cat(), what), &cat());
+        }
+    }
 }
 
 #[test]

@@ -9,4 +9,6 @@ mod golden;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod made;
+#[cfg(test)]
 mod property;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, Host, Layer, Lineage, Namespaces, Open,
-    PathState, ProcessKey, Run, Runtime, Source, Strings, Task, Text, What, Workload,
+    Cgroup, Credentials, Event, Exec, ExecKind, ExitStatus, File, Host, Kind, Layer, Lineage, Namespaces,
+    Open, PathState, ProcessKey, Run, Runtime, Source, Strings, Task, Text, What, Workload,
 };
 use event_json::{Names, Writer, write_uncached};
 use proptest::collection::vec;
@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::check::parse;
+use crate::made::{Maker, Way};
 
 fn text() -> impl Strategy<Value = Text> {
     prop_oneof![
@@ -149,6 +150,10 @@ fn what() -> impl Strategy<Value = What> {
         any::<u8>().prop_map(|signal| What::Exit(ExitStatus::Signaled(signal))),
         any::<u8>().prop_map(|signal| What::Exit(ExitStatus::CoreDumped(signal))),
         open.prop_map(What::Open),
+        (select(Kind::ALL.to_vec()), select(Way::ALL.to_vec())).prop_map(|(kind, way)| {
+            let Ok(what) = What::build(kind, &mut Maker::new(way));
+            what
+        }),
     ]
 }
 

@@ -1,6 +1,5 @@
 use super::*;
-use crate::Flags;
-use crate::Text;
+use crate::{Address, AddressState, Endpoint, Flags, Names, Text};
 
 #[test]
 fn every_kind_is_found_by_its_name_number_and_index() {
@@ -57,6 +56,16 @@ impl Builder for Script {
     fn status(&mut self, field: &'static Field) -> Result<ExitStatus, ()> {
         self.next(field, |n| ExitStatus::Exited(u8::try_from(n).unwrap()))
     }
+    fn address(&mut self, field: &'static Field) -> Result<Address, ()> {
+        let endpoint = |n: u32| Endpoint::Path(Text::from(format!("/{n}")));
+        self.next(field, |n| Address { endpoint: endpoint(n), state: AddressState::Argument })
+    }
+    fn text(&mut self, field: &'static Field) -> Result<Text, ()> {
+        self.next(field, |n| Text::from(n.to_string()))
+    }
+    fn number(&mut self, field: &'static Field, _: &'static Names) -> Result<u32, ()> {
+        self.next(field, |n| n)
+    }
     fn flags(&mut self, field: &'static Field, _: &'static Flags) -> Result<u32, ()> {
         self.next(field, |n| n)
     }
@@ -83,6 +92,15 @@ impl<'a> Visitor<'a> for Script {
     }
     fn status(&mut self, field: &'static Field, status: ExitStatus) {
         self.see(field, status);
+    }
+    fn address(&mut self, field: &'static Field, address: &'a Address) {
+        self.see(field, address);
+    }
+    fn text(&mut self, field: &'static Field, text: &'a Text) {
+        self.see(field, text);
+    }
+    fn number(&mut self, field: &'static Field, _: &'static Names, number: u32) {
+        self.see(field, number);
     }
     fn flags(&mut self, field: &'static Field, _: &'static Flags, flags: u32) {
         self.see(field, flags);

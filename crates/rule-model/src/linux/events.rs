@@ -418,8 +418,5 @@ pub(crate) const OWN: [(&str, &Rows); 31] = [
 ];
 
 fn status(facts: &Facts<'_>) -> Option<ExitStatus> {
-    match facts.seen.event.what {
-        What::Exit(status) => Some(status),
-        What::Exec(_) | What::Fork { .. } | What::Open(_) => None,
-    }
+    if let What::Exit(status) = facts.seen.event.what { Some(status) } else { None }
 }

@@ -1,10 +1,11 @@
 //! Columns → domain. Every dictionary is built once and shared by the events that use it.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Exec, ExecKind, File, KnownProcess, Layer, Namespaces, PathState, ProcessKey,
-    Runtime, Strings, Task, Text, Workload,
+    Address, AddressState, Cgroup, Credentials, Endpoint, Exec, ExecKind, File, KnownProcess, Layer,
+    Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text, Workload,
 };
 
 use super::column::{Column, row};
@@ -32,7 +33,15 @@ pub(super) fn decode(batch: &v1::Batch) -> Result<Decoded> {
     let files = table(batch.files.as_ref(), |table| decode_files(table, &texts))?;
     let execs = table(batch.execs.as_ref(), |table| decode_execs(table, &texts, &files))?;
     let processes = table(batch.processes.as_ref(), |table| decode_processes(table, &tasks, &keys, &execs))?;
-    let parts = Parts { tasks: &tasks, keys: &keys, files: &files, execs: &execs };
+    let addresses = table(batch.addresses.as_ref(), |table| decode_addresses(table, &texts))?;
+    let parts = Parts {
+        tasks: &tasks,
+        keys: &keys,
+        files: &files,
+        execs: &execs,
+        addresses: &addresses,
+        texts: &texts,
+    };
     let events = table(batch.events.as_ref(), |table| events::decode(table, &parts))?;
     let rows = batch.events.as_ref().map_or(0, |table| table.kind.len());
     let unknown_kinds = rows.saturating_sub(events.len()) as u64;
@@ -76,6 +85,35 @@ fn decode_texts(table: Option<&v1::TextTable>) -> Result<Vec<Text>> {
         rest = after;
     }
     if rest.is_empty() { Ok(texts) } else { Err(wrong()) }
+}
+
+fn decode_addresses(table: &v1::AddressTable, texts: &[Text]) -> Result<Vec<Address>> {
+    let rows = row_count("addresses", table.form.len())?;
+    columns!(table, rows, "addresses": form state port high low text);
+    let mut addresses = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        let port: u16 = port.narrow()?;
+        let (first, second) = (high.take(), low.take());
+        let text = text.entry(texts)?.clone();
+        let endpoint = match form.take() {
+            0 => Endpoint::Family(port),
+            1 => {
+                let bits = u32::try_from(second).ok().ok_or_else(|| low.out_of_range(second))?;
+                Endpoint::Ip(Ipv4Addr::from_bits(bits).into(), port)
+            }
+            2 => {
+                let bits = u128::from(first) << 64 | u128::from(second);
+                Endpoint::Ip(Ipv6Addr::from_bits(bits).into(), port)
+            }
+            3 => Endpoint::Path(text),
+            4 => Endpoint::Abstract(text),
+            other => {
+                return Err(WireError::UnknownValue { column: "addresses.form", value: other.into() });
+            }
+        };
+        addresses.push(Address { endpoint, state: state.known(AddressState::from_u8)? });
+    }
+    Ok(addresses)
 }
 
 fn decode_cgroups(table: &v1::CgroupTable, texts: &[Text]) -> Result<Vec<Arc<Cgroup>>> {

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, File, KnownProcess, Namespaces, ProcessKey, Runtime, Strings, Task,
-    Workload,
+    Address, Cgroup, Credentials, Endpoint, Event, Exec, File, KnownProcess, Namespaces, ProcessKey, Runtime,
+    Strings, Task, Workload,
 };
 use foldhash::fast::RandomState;
 
@@ -27,6 +28,7 @@ pub(super) struct Encoder<'a> {
     tasks: Dictionary<TaskRow>,
     files: Shared<'a, File>,
     execs: Shared<'a, Exec>,
+    addresses: Dictionary<&'a Address>,
 
     text_table: v1::TextTable,
     cgroup_table: v1::CgroupTable,
@@ -36,6 +38,7 @@ pub(super) struct Encoder<'a> {
     task_table: v1::TaskTable,
     file_table: v1::FileTable,
     exec_table: v1::ExecTable,
+    address_table: v1::AddressTable,
     process_table: v1::KnownProcessTable,
     event_table: v1::EventTable,
     pub(super) columns: Columns,
@@ -96,7 +99,7 @@ impl<'a> Encoder<'a> {
         self.last_boot_ns = event.boot_ns;
     }
 
-    fn text(&mut self, text: &'a [u8]) -> u32 {
+    pub(super) fn text(&mut self, text: &'a [u8]) -> u32 {
         if text.is_empty() {
             return 0;
         }
@@ -255,6 +258,29 @@ impl<'a> Encoder<'a> {
         row
     }
 
+    pub(super) fn address(&mut self, address: &'a Address) -> u32 {
+        let (row, is_new) = self.addresses.row(address);
+        if is_new {
+            let (form, port, bits, text) = match &address.endpoint {
+                Endpoint::Family(family) => (0, *family, 0, &[][..]),
+                Endpoint::Ip(IpAddr::V4(ip), port) => (1, *port, ip.to_bits().into(), &[][..]),
+                Endpoint::Ip(IpAddr::V6(ip), port) => (2, *port, ip.to_bits(), &[][..]),
+                Endpoint::Path(path) => (3, 0, 0, path.as_bytes()),
+                Endpoint::Abstract(name) => (4, 0, 0, name.as_bytes()),
+            };
+            let text = self.text(text);
+            let table = &mut self.address_table;
+            table.form.push(form);
+            table.state.push(address.state as u32);
+            table.port.push(port.into());
+            let [high, low] = halves(bits);
+            table.high.push(high);
+            table.low.push(low);
+            table.text.push(text);
+        }
+        row
+    }
+
     /// Appends the strings and returns the value of the column that counts them.
     fn strings(&mut self, strings: &'a Strings) -> u64 {
         for item in &strings.items {
@@ -278,6 +304,7 @@ impl<'a> Encoder<'a> {
             file_table: path_state inode generation mount_id device mode nlink uid gid filesystem layer
                 modification_s modification_nsec access_ns change_ns;
             exec_table: script kind tty args envs;
+            address_table: state port high low text;
             process_table: parent exec_ns exec;
             event_table: time task;
         }
@@ -292,6 +319,7 @@ impl<'a> Encoder<'a> {
             tasks: Some(self.task_table),
             files: Some(self.file_table),
             execs: Some(self.exec_table),
+            addresses: (!self.address_table.form.is_empty()).then_some(self.address_table),
             processes: Some(self.process_table),
             events: Some(self.event_table),
             ..v1::Batch::default()
@@ -303,6 +331,12 @@ impl<'a> Encoder<'a> {
 fn shared_start(before: &[u8], text: &[u8]) -> u8 {
     let same = before.iter().zip(text).take_while(|(before, text)| before == text).count();
     u8::try_from(same).unwrap_or(u8::MAX)
+}
+
+/// The first and the second half.
+fn halves(bits: u128) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, low @ ..] = bits.to_be_bytes();
+    [u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes(low)]
 }
 
 /// `value - base` modulo 2^64, as the signed number that is nearest to 0.

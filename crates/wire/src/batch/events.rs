@@ -4,7 +4,8 @@ use std::slice::IterMut;
 use std::sync::Arc;
 
 use event::{
-    Builder, Event, Exec, ExitStatus, Field, File, Flags, Kind, PerKind, ProcessKey, Task, Visitor, What,
+    Address, Builder, Event, Exec, ExitStatus, Field, File, Flags, Kind, Names, PerKind, ProcessKey, Task,
+    Text, Visitor, What,
 };
 
 use super::column::Column;
@@ -84,6 +85,20 @@ impl<'a> Visitor<'a> for Row<'_, 'a> {
         self.push(u64::from(value) * 4 + cause);
     }
 
+    fn address(&mut self, _: &'static Field, address: &'a Address) {
+        let row = self.encoder.address(address);
+        self.push(row.into());
+    }
+
+    fn text(&mut self, _: &'static Field, text: &'a Text) {
+        let row = self.encoder.text(text.as_bytes());
+        self.push(row.into());
+    }
+
+    fn number(&mut self, _: &'static Field, _: &'static Names, number: u32) {
+        self.push(number.into());
+    }
+
     fn flags(&mut self, _: &'static Field, _: &'static Flags, flags: u32) {
         self.push(flags.into());
     }
@@ -107,6 +122,8 @@ pub(super) struct Parts<'a> {
     pub(super) keys: &'a [ProcessKey],
     pub(super) files: &'a [Arc<File>],
     pub(super) execs: &'a [Arc<Exec>],
+    pub(super) addresses: &'a [Address],
+    pub(super) texts: &'a [Text],
 }
 
 pub(super) fn decode(table: &v1::EventTable, parts: &Parts<'_>) -> Result<Vec<Event>> {
@@ -156,7 +173,7 @@ impl Cells<'_, '_> {
         column.map_or_else(|| Ok(Arc::default()), |column| column.entry(rows).map(Arc::clone))
     }
 
-    fn number(&mut self) -> Result<u32> {
+    fn narrow(&mut self) -> Result<u32> {
         self.columns.next().map_or(Ok(0), |column| column.narrow())
     }
 
@@ -193,12 +210,26 @@ impl Builder for Cells<'_, '_> {
         }
     }
 
+    fn address(&mut self, _: &'static Field) -> Result<Address> {
+        let addresses = self.parts.addresses;
+        self.columns.next().map_or_else(|| Ok(Address::default()), |column| column.entry(addresses).cloned())
+    }
+
+    fn text(&mut self, _: &'static Field) -> Result<Text> {
+        let texts = self.parts.texts;
+        self.columns.next().map_or_else(|| Ok(Text::default()), |column| column.entry(texts).cloned())
+    }
+
+    fn number(&mut self, _: &'static Field, _: &'static Names) -> Result<u32> {
+        self.narrow()
+    }
+
     fn flags(&mut self, _: &'static Field, _: &'static Flags) -> Result<u32> {
-        self.number()
+        self.narrow()
     }
 
     fn mode(&mut self, _: &'static Field) -> Result<u32> {
-        self.number()
+        self.narrow()
     }
 
     fn descriptor(&mut self, _: &'static Field) -> Result<i32> {

@@ -21,6 +21,7 @@ pub fn event_bytes(event: &Event) -> usize {
         bytes += match part {
             Shared::File(file) => FILE_ROW_BYTES + file_bytes(file),
             Shared::Program(exec) => exec_bytes(exec),
+            Shared::Text(text) => text.len(),
         };
     });
     bytes

@@ -121,7 +121,7 @@ async fn metric(dir: &Path, name: &str) -> u64 {
 }
 
 fn check_schema<'a>(documents: impl IntoIterator<Item = &'a str>) {
-    let schema: serde_json::Value = serde_json::from_str(event_json::SCHEMA).unwrap();
+    let schema = event_json::schema().unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for document in documents {
         let mut json: serde_json::Value = serde_json::from_str(document).unwrap();

@@ -80,7 +80,7 @@ impl Attachments {
         );
         HookReport {
             kind: hook.name.to_owned(),
-            program: part.map_or_else(String::new, |part| part.program.to_owned()),
+            program: part.map_or_else(String::new, |part| part.program.to_string()),
             attach: part.map_or_else(String::new, |part| part.place.name()),
             active: why.is_none(),
             refused: if why.is_none() { refused } else { Vec::new() },
@@ -112,7 +112,7 @@ impl Attachments {
 
     fn attach(&mut self, ebpf: &mut Ebpf, hook: &'static Hook) -> Result<(), ProgramError> {
         let alternative = self.served.get(hook.name).copied().ok_or(ProgramError::NotLoaded)?;
-        for part in alternative.parts {
+        for part in &alternative.parts {
             if let Err(error) = self.need(ebpf, part, hook.name) {
                 self.detach(hook.name);
                 return Err(error);
@@ -122,11 +122,11 @@ impl Attachments {
     }
 
     fn need(&mut self, ebpf: &mut Ebpf, part: &'static Part, hook: &'static str) -> Result<(), ProgramError> {
-        if let Some(attached) = self.links.get_mut(part.program) {
+        if let Some(attached) = self.links.get_mut(&*part.program) {
             attached.users.insert(hook);
             return Ok(());
         }
-        let program = ebpf.program_mut(part.program).ok_or(ProgramError::NotLoaded)?;
+        let program = ebpf.program_mut(&part.program).ok_or(ProgramError::NotLoaded)?;
         let link = match part.place {
             Place::TracePoint(_) => {
                 let program: &mut BtfTracePoint = program.try_into()?;
@@ -140,19 +140,19 @@ impl Attachments {
             }
             Place::Iterator(_) => Link::None,
         };
-        self.links.insert(part.program, Attached { link, users: BTreeSet::from([hook]) });
+        self.links.insert(&*part.program, Attached { link, users: BTreeSet::from([hook]) });
         Ok(())
     }
 
     fn detach(&mut self, hook: &'static str) {
-        let parts = self.served.get(hook).map(|alternative| alternative.parts).unwrap_or_default();
+        let parts = self.served.get(hook).map_or(&[][..], |alternative| &*alternative.parts);
         for part in parts.iter().rev() {
-            let Some(attached) = self.links.get_mut(part.program) else { continue };
+            let Some(attached) = self.links.get_mut(&*part.program) else { continue };
             attached.users.remove(hook);
             if !attached.users.is_empty() {
                 continue;
             }
-            match self.links.remove(part.program).map(|attached| attached.link) {
+            match self.links.remove(&*part.program).map(|attached| attached.link) {
                 Some(Link::Handler(place)) => {
                     if let Err(error) = self.handlers.clear_index(&place) {
                         tracing::debug!(hook, %error, "the handler was not there");

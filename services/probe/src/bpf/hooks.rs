@@ -1,6 +1,13 @@
 //! The hooks, in the order in which they are attached, and what can serve each.
+//!
+//! Those of the lifecycle and of the probe itself are listed. A kind in the bulk ring is a system call, and its hook
+//! follows from its name: `on_<kind>` at the end of the call, or `on_<kind>_noted` if its beginning is noted, too. A kind
+//! whose program is not in the object has a hook that cannot be attached, and every test on real programs says so.
 
-use event::Kind;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use event::{Kind, Ring};
 
 /// Something to know, and what its absence costs.
 #[derive(Debug)]
@@ -8,23 +15,23 @@ pub(super) struct Hook {
     pub(super) kind: Option<Kind>,
     pub(super) name: &'static str,
     /// Tried in this order; the first that loads is used.
-    pub(super) alternatives: &'static [Alternative],
+    pub(super) alternatives: Vec<Alternative>,
     /// Whether it can be attached and detached while the probe runs. The process lifecycle cannot: every later event
     /// needs it, and who ended in between would be taken for living.
     pub(super) is_optional: bool,
-    pub(super) cost: &'static str,
+    pub(super) cost: Cow<'static, str>,
 }
 
 /// One way to serve a hook: programs in the order in which they are attached. The last one reports.
 #[derive(Debug)]
 pub(super) struct Alternative {
-    pub(super) parts: &'static [Part],
+    pub(super) parts: Vec<Part>,
 }
 
 /// A program, and where it runs. Several hooks may need the same one.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) program: &'static str,
+    pub(super) program: Cow<'static, str>,
     pub(super) place: Place,
 }
 
@@ -52,7 +59,7 @@ impl Place {
 
 impl Alternative {
     /// The part that reports.
-    pub(super) fn reporter(&self) -> Option<&'static Part> {
+    pub(super) fn reporter(&self) -> Option<&Part> {
         self.parts.last()
     }
 }
@@ -60,90 +67,127 @@ impl Alternative {
 /// Where [`Place::SyscallExit`] is.
 pub(super) const SYSCALL_EXIT: &str = "sys_exit";
 
-const ON_SYS_EXIT: Part = at("on_sys_exit", SYSCALL_EXIT);
-
-const fn at(program: &'static str, tracepoint: &'static str) -> Part {
-    Part { program, place: Place::TracePoint(tracepoint) }
+fn at(program: &'static str, tracepoint: &'static str) -> Part {
+    Part { program: program.into(), place: Place::TracePoint(tracepoint) }
 }
 
-const fn iterator(program: &'static str, name: &'static str) -> Part {
-    Part { program, place: Place::Iterator(name) }
+fn iterator(program: &'static str, name: &'static str) -> Part {
+    Part { program: program.into(), place: Place::Iterator(name) }
 }
 
-const fn at_exit_of(kind: Kind, program: &'static str) -> Part {
-    Part { program, place: Place::SyscallExit(kind) }
+/// What serves with a single program.
+fn alone(part: Part) -> Vec<Alternative> {
+    vec![Alternative { parts: vec![part] }]
+}
+
+/// The hook of a kind that is a system call.
+fn of_syscall(kind: Kind) -> Hook {
+    let handler = |end: &str| Part {
+        program: format!("on_{}{end}", kind.name()).into(),
+        place: Place::SyscallExit(kind),
+    };
+    let at_exit = || at("on_sys_exit", SYSCALL_EXIT);
+    Hook {
+        kind: Some(kind),
+        name: kind.name(),
+        alternatives: vec![
+            Alternative { parts: vec![at("on_sys_enter", "sys_enter"), at_exit(), handler("_noted")] },
+            Alternative { parts: vec![at_exit(), handler("")] },
+        ],
+        is_optional: true,
+        cost: format!("events of kind {} are not reported", kind.name()).into(),
+    }
 }
 
 /// Cgroups come first: a cgroup made while the others are attached must not be missed.
-pub(super) const HOOKS: [Hook; 8] = [
-    Hook {
-        kind: None,
-        name: "cgroup_made",
-        alternatives: &[Alternative { parts: &[at("on_cgroup_mkdir", "cgroup_mkdir")] }],
-        is_optional: false,
-        cost: "new cgroups are noticed only by their first event",
-    },
-    Hook {
-        kind: None,
-        name: "cgroup_gone",
-        alternatives: &[Alternative { parts: &[at("on_cgroup_rmdir", "cgroup_rmdir")] }],
-        is_optional: false,
-        cost: "removed cgroups stay in the scope map",
-    },
-    Hook {
-        kind: Some(Kind::Exit),
-        name: "exit",
-        // The kernel says since 6.16 whether a thread is the last one.
-        alternatives: &[
-            Alternative { parts: &[at("on_exit_group_dead", "sched_process_exit")] },
-            Alternative {
-                parts: &[
-                    at("on_fork_unmark", "sched_process_fork"),
-                    at("on_exit_count_threads", "sched_process_exit"),
-                ],
-            },
-        ],
-        is_optional: false,
-        cost: "the end of processes is not reported",
-    },
-    Hook {
-        kind: Some(Kind::Exec),
-        name: "exec",
-        alternatives: &[Alternative { parts: &[at("on_exec", "sched_process_exec")] }],
-        is_optional: false,
-        cost: "started programs are not reported, lineages hold only what ran before",
-    },
-    Hook {
-        kind: Some(Kind::Fork),
-        name: "fork",
-        alternatives: &[Alternative { parts: &[at("on_fork", "sched_process_fork")] }],
-        is_optional: false,
-        cost: "new processes are not reported, lineages have gaps",
-    },
-    Hook {
-        kind: Some(Kind::Open),
-        name: "open",
-        alternatives: &[Alternative { parts: &[ON_SYS_EXIT, at_exit_of(Kind::Open, "on_open")] }],
-        is_optional: true,
-        cost: "opened files are not reported",
-    },
-    Hook {
-        kind: None,
-        name: "snapshot",
-        alternatives: &[Alternative { parts: &[iterator("on_task", "task")] }],
-        is_optional: false,
-        cost: "processes that ran before the probe are known only from /proc",
-    },
-    Hook {
-        kind: None,
-        name: "living",
-        alternatives: &[Alternative { parts: &[iterator("on_living", "task")] }],
-        is_optional: false,
-        cost: "processes whose end was lost are taken for living",
-    },
-];
+pub(super) static HOOKS: LazyLock<Vec<Hook>> = LazyLock::new(|| {
+    let syscalls = Kind::ALL.into_iter().filter(|kind| kind.ring() == Ring::Bulk).map(of_syscall);
+    cgroups().into_iter().chain(lifecycle()).chain(syscalls).chain(lists()).collect()
+});
+
+fn cgroups() -> [Hook; 2] {
+    [
+        Hook {
+            kind: None,
+            name: "cgroup_made",
+            alternatives: alone(at("on_cgroup_mkdir", "cgroup_mkdir")),
+            is_optional: false,
+            cost: "new cgroups are noticed only by their first event".into(),
+        },
+        Hook {
+            kind: None,
+            name: "cgroup_gone",
+            alternatives: alone(at("on_cgroup_rmdir", "cgroup_rmdir")),
+            is_optional: false,
+            cost: "removed cgroups stay in the scope map".into(),
+        },
+    ]
+}
+
+fn lifecycle() -> [Hook; 3] {
+    // The kernel says since 6.16 whether a thread is the last one.
+    let by_counting =
+        vec![at("on_fork_unmark", "sched_process_fork"), at("on_exit_count_threads", "sched_process_exit")];
+    let mut exit = alone(at("on_exit_group_dead", "sched_process_exit"));
+    exit.push(Alternative { parts: by_counting });
+    [
+        Hook {
+            kind: Some(Kind::Exit),
+            name: "exit",
+            alternatives: exit,
+            is_optional: false,
+            cost: "the end of processes is not reported".into(),
+        },
+        Hook {
+            kind: Some(Kind::Exec),
+            name: "exec",
+            alternatives: alone(at("on_exec", "sched_process_exec")),
+            is_optional: false,
+            cost: "started programs are not reported, lineages hold only what ran before".into(),
+        },
+        Hook {
+            kind: Some(Kind::Fork),
+            name: "fork",
+            alternatives: alone(at("on_fork", "sched_process_fork")),
+            is_optional: false,
+            cost: "new processes are not reported, lineages have gaps".into(),
+        },
+    ]
+}
+
+/// What lists processes.
+fn lists() -> [Hook; 2] {
+    [
+        Hook {
+            kind: None,
+            name: "snapshot",
+            alternatives: alone(iterator("on_task", "task")),
+            is_optional: false,
+            cost: "processes that ran before the probe are known only from /proc".into(),
+        },
+        Hook {
+            kind: None,
+            name: "living",
+            alternatives: alone(iterator("on_living", "task")),
+            is_optional: false,
+            cost: "processes whose end was lost are taken for living".into(),
+        },
+    ]
+}
 
 /// The hook of a kind.
 pub(super) fn of_kind(kind: Kind) -> Option<&'static Hook> {
-    const { &HOOKS }.iter().find(|hook| hook.kind == Some(kind))
+    HOOKS.iter().find(|hook| hook.kind == Some(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_hook_of_its_name() {
+        for kind in Kind::ALL {
+            assert_eq!(of_kind(kind).map(|hook| hook.name), Some(kind.name()), "add it in hooks.rs");
+        }
+    }
 }

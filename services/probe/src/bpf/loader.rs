@@ -179,7 +179,7 @@ pub fn try_hooks() -> Result<Vec<HookTrial>, SensorError> {
     let (reports, _attached) = attach(&mut ebpf, &config.kinds, &types)?;
     let trial = |report: HookReport| {
         let hook = HOOKS.iter().find(|hook| hook.name == report.kind);
-        HookTrial { cost: hook.map_or("", |hook| hook.cost).into(), report }
+        HookTrial { cost: hook.map_or("", |hook| &*hook.cost).into(), report }
     };
     Ok(reports.into_iter().map(trial).collect())
 }

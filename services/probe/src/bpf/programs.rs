@@ -47,7 +47,7 @@ pub(super) fn load(ebpf: &mut Ebpf, kinds: &[Kind], btf: &Btf) -> Vec<Loaded> {
             });
             (hook, running)
         };
-        let running: Vec<_> = const { &HOOKS }.iter().filter(wanted).map(start).collect();
+        let running: Vec<_> = HOOKS.iter().filter(wanted).map(start).collect();
         let join = |(hook, running): (_, std::thread::ScopedJoinHandle<'_, Loaded>)| {
             let refused = vec!["loading it panicked".to_owned()];
             running.join().unwrap_or(Loaded { hook, served_by: None, refused, instructions: 0 })
@@ -82,7 +82,13 @@ impl<'a> Slot<'a> {
 impl Programs<'_> {
     fn load(&self, hook: &'static Hook, btf: &Btf) -> Loaded {
         let mut loaded = Loaded { hook, served_by: None, refused: Vec::new(), instructions: 0 };
-        for alternative in hook.alternatives {
+        // An alternative whose program nobody wrote is none, unless there is no other.
+        let is_written = |alternative: &&Alternative| {
+            alternative.parts.iter().all(|part| self.0.contains_key(&*part.program))
+        };
+        let written: Vec<&'static Alternative> = hook.alternatives.iter().filter(is_written).collect();
+        let last = hook.alternatives.last().into_iter().filter(|_| written.is_empty());
+        for alternative in written.iter().copied().chain(last) {
             let parts: Result<Vec<u32>, String> =
                 alternative.parts.iter().map(|part| self.load_part(part, btf)).collect();
             match parts {
@@ -98,7 +104,7 @@ impl Programs<'_> {
     }
 
     fn load_part(&self, part: &Part, btf: &Btf) -> Result<u32, String> {
-        let name = part.program;
+        let name = &*part.program;
         #[cfg(test)]
         if SKIPPED_PROGRAM.get() == name {
             return Err(format!("{name}: skipped"));

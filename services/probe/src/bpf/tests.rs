@@ -9,6 +9,7 @@ mod busy;
 mod cost;
 mod exits;
 mod full;
+mod kinds;
 mod truth;
 mod workload;
 

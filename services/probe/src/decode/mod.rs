@@ -6,14 +6,15 @@
 
 mod cache;
 mod convert;
+mod kinds;
 mod strings;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use event::{Event, Exec, ExecKind, Kind, KnownProcess, Open, ProcessKey, Task, Text, What};
-use event_abi::{AbiError, FileParts, Record, exec_event, file_flag, known_event, open_event, task_context};
+use event::{Event, Exec, ExecKind, Kind, KnownProcess, ProcessKey, Task, Text};
+use event_abi::{AbiError, FileParts, Reader, Record, event_start, file_flag, known_event, task_context};
 
 use cache::{FileCache, TaskCache};
 use strings::PendingStrings;
@@ -33,6 +34,15 @@ pub enum DecodeError {
     /// A number that has a meaning has one that this build does not know.
     #[error("path state {0} is not known: probe and bpf object come from different builds")]
     PathState(u8, Kind),
+    /// The same for how an address is known.
+    #[error("address state {0} is not known: probe and bpf object come from different builds")]
+    AddressState(u8, Kind),
+}
+
+impl From<AbiError> for DecodeError {
+    fn from(source: AbiError) -> Self {
+        Self::Layout { kind: None, source }
+    }
 }
 
 impl DecodeError {
@@ -41,7 +51,15 @@ impl DecodeError {
     pub fn kind(&self) -> Option<Kind> {
         match self {
             Self::Layout { kind, .. } => *kind,
-            Self::PathState(_, kind) => Some(*kind),
+            Self::PathState(_, kind) | Self::AddressState(_, kind) => Some(*kind),
+        }
+    }
+
+    /// The same of an event of this kind.
+    fn of(self, kind: Option<Kind>) -> Self {
+        match self {
+            Self::Layout { source, .. } => Self::Layout { kind, source },
+            Self::PathState(..) | Self::AddressState(..) => self,
         }
     }
 }
@@ -90,28 +108,13 @@ impl Decoder {
     /// # Errors
     /// When the bytes are not a record of the object this probe was built with.
     pub fn decode(&mut self, raw: &[u8]) -> Result<Option<Decoded>, DecodeError> {
-        let record = event_abi::decode(raw)
-            .map_err(|source| DecodeError::Layout { kind: convert::kind_of(raw), source })?;
+        let of_kind = |error: DecodeError| error.of(convert::kind_of(raw));
+        let record = event_abi::decode(raw).map_err(|error| of_kind(error.into()))?;
         let decoded = match record {
-            Record::Exec { event, executable, script } => {
-                let exec = self.exec(event, executable, script)?;
-                self.event(event.header.boot_ns, &event.task, What::Exec(Arc::new(exec)))
-            }
+            Record::Event(number, reader) => self.event(number, reader).map_err(of_kind)?,
             Record::ExecStrings { event, bytes } => {
                 self.strings.add(event, bytes);
                 return Ok(None);
-            }
-            Record::Fork(event) => {
-                let parent = ProcessKey { start_ns: event.parent_start_ns, tgid: event.task.ppid };
-                self.event(event.header.boot_ns, &event.task, What::Fork(parent))
-            }
-            Record::Exit(event) => {
-                let status = convert::exit_status(event.code);
-                self.event(event.header.boot_ns, &event.task, What::Exit(status))
-            }
-            Record::Open { event, file } => {
-                let open = self.open(event, file)?;
-                self.event(event.header.boot_ns, &event.task, What::Open(open))
             }
             Record::CgroupMade { event, path } => Decoded::CgroupMade {
                 id: event.id,
@@ -128,39 +131,16 @@ impl Decoder {
         Ok(Some(decoded))
     }
 
-    fn event(&mut self, boot_ns: u64, task: &task_context, what: What) -> Decoded {
-        Decoded::Event(Event { boot_ns, task: self.task(task), what })
+    fn event(&mut self, number: u16, mut reader: Reader<'_>) -> Result<Decoded, DecodeError> {
+        let kind = Kind::from_number(number).ok_or(AbiError::UnknownKind(number))?;
+        let start: &event_start = reader.fixed()?;
+        let what = self.what(kind, &mut reader)?;
+        reader.end()?;
+        Ok(Decoded::Event(Event { boot_ns: start.header.boot_ns, task: self.task(&start.task), what }))
     }
 
     fn task(&mut self, context: &task_context) -> Arc<Task> {
         self.tasks.get(context)
-    }
-
-    fn open(&mut self, event: &open_event, file: FileParts<'_>) -> Result<Open, DecodeError> {
-        Ok(Open {
-            file: self.file(file, Kind::Open)?,
-            flags: event.flags,
-            mode: event.mode,
-            retval: event.retval,
-        })
-    }
-
-    fn exec(
-        &mut self,
-        event: &exec_event,
-        executable: FileParts<'_>,
-        script: FileParts<'_>,
-    ) -> Result<Exec, DecodeError> {
-        let (args, envs) = self.strings.take(event);
-        let is_script = script.has(file_flag::FILE_PRESENT);
-        Ok(Exec {
-            kind: exec_kind(executable),
-            executable: self.file(executable, Kind::Exec)?,
-            script: is_script.then(|| self.file(script, Kind::Exec)).transpose()?,
-            args,
-            envs,
-            tty: convert::text(&event.tty),
-        })
     }
 
     fn known(&mut self, event: &known_event, executable: FileParts<'_>) -> Result<KnownProcess, DecodeError> {

@@ -1,7 +1,9 @@
 //! Records built by hand.
 
-use event::{File, PathState};
-use event_abi::{event_header, exec_strings_event, file_info, fork_event};
+use event::{File, PathState, What};
+use event_abi::{
+    event_header, event_kind, exec_event, exec_strings_event, file_info, fork_event, open_event,
+};
 use zerocopy::IntoBytes;
 
 use super::*;
@@ -20,7 +22,16 @@ fn header(kind: u16, cpu: u16) -> event_header {
 
 fn chunk(cpu: u16, exec_id: u64, list: u16, bytes: &[u8]) -> Vec<u8> {
     let len = u32::try_from(bytes.len()).unwrap();
-    bytes_of(&exec_strings_event { header: header(7, cpu), exec_id, len, list, pad: 0 }, &[bytes])
+    bytes_of(
+        &exec_strings_event {
+            header: header(u16::try_from(event_kind::EVENT_EXEC_STRINGS.0).unwrap(), cpu),
+            exec_id,
+            len,
+            list,
+            pad: 0,
+        },
+        &[bytes],
+    )
 }
 
 fn exec(cpu: u16, exec_id: u64, args_len: u32, envs_len: u32) -> Vec<u8> {

@@ -1,10 +1,12 @@
 //! The twin that batches are compared with: one protobuf message per event, self-contained, same fields, encoded as
 //! well as protobuf can (varints, zeros left out).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use event::{
-    Event, Exec, ExitStatus, Field, File, Flags, ProcessKey, Strings, Task, Text, Visitor, Workload,
+    Address, Endpoint, Event, Exec, ExitStatus, Field, File, Flags, Names, ProcessKey, Strings, Task, Text,
+    Visitor, Workload,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -30,6 +32,8 @@ struct NaiveWhat {
     processes: Vec<NaiveKey>,
     #[prost(sint64, repeated, tag = "5")]
     numbers: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    texts: Vec<Vec<u8>>,
 }
 
 impl<'a> Visitor<'a> for NaiveWhat {
@@ -52,6 +56,25 @@ impl<'a> Visitor<'a> for NaiveWhat {
             ExitStatus::CoreDumped(signal) => (signal, 2),
         };
         self.numbers.extend([value.into(), cause]);
+    }
+
+    fn address(&mut self, _: &'static Field, address: &'a Address) {
+        let (bits, port) = match &address.endpoint {
+            Endpoint::Ip(IpAddr::V4(ip), port) => (ip.octets().to_vec(), *port),
+            Endpoint::Ip(IpAddr::V6(ip), port) => (ip.octets().to_vec(), *port),
+            Endpoint::Path(text) | Endpoint::Abstract(text) => (text.as_bytes().to_vec(), 0),
+            Endpoint::Family(_) => (Vec::new(), 0),
+        };
+        self.texts.push(bits);
+        self.numbers.extend([address.endpoint.family().into(), port.into(), address.state as i64]);
+    }
+
+    fn text(&mut self, _: &'static Field, text: &'a Text) {
+        self.texts.push(text.as_bytes().to_vec());
+    }
+
+    fn number(&mut self, _: &'static Field, _: &'static Names, number: u32) {
+        self.numbers.push(number.into());
     }
 
     fn flags(&mut self, _: &'static Field, _: &'static Flags, flags: u32) {

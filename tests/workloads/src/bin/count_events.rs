@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
+use event::{Kind, PerKind};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, execv, fork};
 
@@ -43,6 +44,12 @@ struct Args {
     /// Opens of a file that does not exist
     #[arg(long, default_value_t = 0)]
     open_fails: u64,
+    /// Rounds of `workloads::kinds` for every kind
+    #[arg(long, default_value_t = 0)]
+    rounds: u64,
+    /// An empty directory for them
+    #[arg(long, default_value = "/tmp")]
+    directory: PathBuf,
     /// The file to open
     #[arg(long, default_value = "/dev/null")]
     file: PathBuf,
@@ -91,16 +98,29 @@ fn run() -> anyhow::Result<()> {
             bail!("{missing:?} exists, so opening it does not fail");
         }
     }
+    let mut of_kinds = PerKind::<u64>::default();
+    for kind in Kind::ALL {
+        for _ in 0..args.rounds {
+            for (made, _) in workloads::kinds::round(kind, &args.directory)? {
+                *of_kinds.get_mut(made) += 1;
+            }
+        }
+    }
     let own_exec = u64::from(args.cgroup.is_none());
-    let did = serde_json::json!({
+    let mut did = serde_json::json!({
         "execs": args.execs + own_exec,
         "forks": args.execs + args.forks,
         "exits": args.execs + args.forks + 1,
-        "opens": args.opens + args.open_fails,
+        "opens": args.opens + args.open_fails + of_kinds.get(Kind::Open),
         "opens_failed": args.open_fails,
         // Only then no library is opened at a program start.
         "exact": cfg!(target_feature = "crt-static"),
     });
+    if let Some(did) = did.as_object_mut()
+        && args.rounds > 0
+    {
+        did.extend(of_kinds.iter().map(|(kind, n)| (kind.name().to_owned(), (*n).into())));
+    }
     writeln!(std::io::stdout(), "{did}").context("cannot print")
 }
 

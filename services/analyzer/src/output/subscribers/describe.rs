@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::{Exec, ExitStatus, Field, File, Flags, Host, ProcessKey, Run, Text, Visitor};
+use event::{Address, Exec, ExitStatus, Field, File, Flags, Host, Names, ProcessKey, Run, Text, Visitor};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use wire::v1;
@@ -113,6 +113,18 @@ impl<'a> Visitor<'a> for Words<'a> {
     fn status(&mut self, _: &'static Field, status: ExitStatus) {
         self.retval = code(status).into();
         self.details.push(cause(status));
+    }
+
+    fn address(&mut self, _: &'static Field, address: &'a Address) {
+        self.details.push(printable(&Text::from(address.endpoint.to_string())));
+    }
+
+    fn text(&mut self, _: &'static Field, text: &'a Text) {
+        self.details.push(printable(text));
+    }
+
+    fn number(&mut self, _: &'static Field, names: &'static Names, number: u32) {
+        self.details.push(names.to_name(number));
     }
 
     fn flags(&mut self, _: &'static Field, names: &'static Flags, flags: u32) {

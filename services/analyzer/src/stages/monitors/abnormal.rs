@@ -45,6 +45,7 @@ fn paths(event: &Event) -> Option<&'static str> {
         let file = match shared {
             Shared::File(file) => file,
             Shared::Program(exec) => &exec.executable,
+            Shared::Text(_) => return,
         };
         error = error.or(match file.path_state {
             PathState::TruncatedParents => Some(TRUNCATED_PARENTS),

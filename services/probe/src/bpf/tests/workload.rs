@@ -50,6 +50,7 @@ fn run() {
         "arguments" => arguments(),
         "heavy-execs" => heavy_execs(),
         "deep" => deep(&directory),
+        "kinds" => kinds(&directory),
         "openat2" => openat2(&directory),
         "relative" => relative(&directory),
         "times" => times(&directory),
@@ -244,6 +245,19 @@ fn deep(directory: &Path) {
         std::env::set_current_dir("..").unwrap();
         std::fs::remove_dir(&name).unwrap();
     }
+}
+
+/// Two rounds of every kind, and what they must say.
+fn kinds(directory: &Path) {
+    let inner = directory.join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    let mut said = std::collections::BTreeMap::<&str, Vec<String>>::new();
+    for kind in event::Kind::ALL.into_iter().chain(event::Kind::ALL) {
+        for (kind, says) in workloads::kinds::round(kind, &inner).unwrap() {
+            said.entry(kind.name()).or_default().push(format!("{says:?}"));
+        }
+    }
+    std::fs::write(directory.join("said"), serde_json::to_string(&said).unwrap()).unwrap();
 }
 
 fn c_path(path: &Path) -> CString {
