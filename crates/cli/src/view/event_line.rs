@@ -240,7 +240,7 @@ mod tests {
         let text = line(&open("/etc/shadow", -13), &TimeZone::UTC, on(Some(110), false));
         assert_eq!(
             text,
-            "22:13:20.123  open  0123456789ab    cat[4711]                 /etc/shadow O_RDONLY                    EACCES"
+            "22:13:20.123  open     0123456789ab    cat[4711]                 /etc/shadow O_RDONLY                 EACCES"
         );
         let head = header(on(Some(110), false));
         assert_eq!(head.find("result"), text.find("EACCES"));
