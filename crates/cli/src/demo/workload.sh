@@ -6,6 +6,8 @@ set -u
 # Files: written, read, and one that is not for everyone.
 echo 'Shrike was here' > note.txt
 cat note.txt
+mv note.txt kept.txt
+rm kept.txt
 grep -c . /etc/passwd
 cat /etc/shadow
 ls /does/not/exist
