@@ -34,7 +34,14 @@ struct {
 
 static __always_inline __u64 id_of_v1(struct cgroup *cgroup)
 {
-	return CGROUP_V1 | ((__u64)(cgroup->root->hierarchy_id & 0x7fff) << 48) | (cgroup->kn->id & ((1ULL << 48) - 1));
+	__u64 hierarchy = (__u64)(cgroup->root->hierarchy_id & 0x7fff) << 48;
+	__u64 id = CGROUP_V1 | hierarchy | (cgroup->kn->id & ((1ULL << 48) - 1));
+	__u64 any = epoch;
+
+	/* The verifier forgets here that the highest bit is set; else it looks at what follows for ids of v2 and of v1. */
+	id ^= any;
+	barrier_var(id);
+	return id ^ any;
 }
 
 /* The cgroup of one controller. The index is known only to the running kernel, hence the arithmetic. */

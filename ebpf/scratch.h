@@ -83,14 +83,27 @@ struct strings_sent {
 	__u32 flags;
 };
 
-/* What a system call that opens was asked for, see file/open.h. Here because the verifier forgets what it knows of it. */
-struct open_arguments {
+/* What a system call was asked for, see syscall/dispatch.h. Here because the verifier forgets what it knows of it. */
+struct call_arguments {
+	__u64 at[4];
+	__u32 call;
+	__u32 is_compat;
+};
+
+/* A path as it was asked for, see syscall/argument.h. */
+struct asked_path {
 	__u64 path;
-	__u64 how; /* openat2: where the structure is */
 	__s32 directory;
+	__u32 pad;
+};
+
+/* What a system call that opens was asked for besides, see file/open.h. */
+struct open_arguments {
+	__u64 how; /* openat2: where the structure is */
 	__u32 flags;
 	__u32 mode;
 	__u32 is_flags_known;
+	__u32 pad;
 };
 
 /* State of a digest, see syscall/argument.h. */
@@ -104,6 +117,7 @@ struct digest {
 struct closing_walk {
 	__u64 work;
 	__u64 file;
+	__u64 name; /* what was asked for, in the kernel's copy; 0 = no script */
 };
 
 /* The beginning of a kernel structure, read at once because every read is a call. */
@@ -137,10 +151,13 @@ struct scratch {
 	struct strings_sent envs;
 	struct closing_walk closing;
 	struct digest digest;
-	struct open_arguments arguments;
+	struct call_arguments call;
+	struct asked_path asked;
+	struct open_arguments open;
 	struct first_bytes inode;
 	struct first_bytes super_block;
 	struct first_bytes file;
+	__u64 file_at;    /* a file as a number */
 	__u32 file_flags; /* f_flags of the file that was described last, see fill_file_at */
 	__u32 pad;
 	struct filesystem_name filesystems[FILESYSTEM_SLOTS];
@@ -166,17 +183,27 @@ static __always_inline bool take_level(struct cpu_counters *here, __u32 level)
 	return true;
 }
 
+/*
+ * The number of a piece that is now the caller's, or SCRATCH_LEVELS. Not static, so that the verifier looks at what
+ * follows once and not for each number.
+ */
+__noinline int take_free_level(void)
+{
+	__u32 zero = 0;
+	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
+
+	_Static_assert(SCRATCH_LEVELS == 4, "each level is tried");
+	if (!here)
+		return SCRATCH_LEVELS;
+	return take_level(here, 0) ? 0 : take_level(here, 1) ? 1 : take_level(here, 2) ? 2 : take_level(here, 3) ? 3 : 4;
+}
+
 /* Scratch that no other program on this CPU uses, or NULL. Give it back on every path. */
 static __always_inline struct scratch *find_scratch(void)
 {
-	__u32 zero = 0, level = SCRATCH_LEVELS;
-	struct cpu_counters *here = bpf_map_lookup_elem(&counters, &zero);
-	struct scratch *scratch;
+	__u32 level = take_free_level();
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &level);
 
-	_Static_assert(SCRATCH_LEVELS == 4, "each level is tried");
-	if (here)
-		level = take_level(here, 0) ? 0 : take_level(here, 1) ? 1 : take_level(here, 2) ? 2 : take_level(here, 3) ? 3 : 4;
-	scratch = bpf_map_lookup_elem(&scratches, &level);
 	if (scratch)
 		scratch->level = level;
 	return scratch;

@@ -21,13 +21,15 @@
 #define O_FORGOTTEN (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
 
 /* What the call was asked for, whichever it was. */
-static __always_inline void read_open(struct open_arguments *out, const struct call_arguments *arguments, __u32 call)
+static __always_inline void read_open(struct scratch *scratch)
 {
-	const __u64 *at = arguments->at;
+	struct open_arguments *out = &scratch->open;
+	const __u64 *at = scratch->call.at;
+	__u32 call = scratch->call.call;
 
 	out->is_flags_known = 1;
-	out->directory = AT_FDCWD;
-	out->path = at[0];
+	scratch->asked.directory = AT_FDCWD;
+	scratch->asked.path = at[0];
 	if (call == CALL_OPEN) {
 		out->flags = at[1];
 		out->mode = at[2];
@@ -35,8 +37,8 @@ static __always_inline void read_open(struct open_arguments *out, const struct c
 		out->flags = O_CREAT | O_WRONLY | O_TRUNC;
 		out->mode = at[1];
 	} else {
-		out->directory = at[0];
-		out->path = at[1];
+		scratch->asked.directory = at[0];
+		scratch->asked.path = at[1];
 		out->flags = at[2];
 		out->mode = at[3];
 	}
@@ -107,7 +109,7 @@ static __always_inline struct file *typed_file_of_descriptor(struct files_struct
 
 /* `result` is negative, or a descriptor. */
 static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position, struct file_info *info,
-					 struct task_struct *task, struct open_arguments *arguments, __s32 result)
+					 struct task_struct *task, __s32 result)
 {
 	struct files_struct *files = task->files;
 	struct file *file = 0;
@@ -118,23 +120,22 @@ static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position
 	if (result >= 0 && is_table_inside(files))
 		file = typed_file_of_descriptor(files, result);
 	else if (result >= 0)
-		address = file_of_descriptor(files, result);
+		address = file_of_descriptor(result);
 	if (file)
 		position = fill_file(scratch, position, info, file, &flags, true);
 	else if (address)
 		position = fill_file_at(scratch, info, address, position);
 	else
-		position = fill_argument(scratch, position, info, task, arguments->directory, arguments->path);
+		position = fill_argument(scratch, info, position);
 	if (address)
 		flags = scratch->file_flags;
-	if (!arguments->is_flags_known)
-		read_how(arguments, flags, file || address);
+	if (!scratch->open.is_flags_known)
+		read_how(&scratch->open, flags, file || address);
 	return position;
 }
 
 static __always_inline void report_open(struct scratch *scratch, struct task_struct *task, long result, __u64 cgroup)
 {
-	struct open_arguments *arguments = &scratch->arguments;
 	struct open_event *event = (void *)scratch->record;
 	__u32 size = sizeof(*event);
 
@@ -143,9 +144,9 @@ static __always_inline void report_open(struct scratch *scratch, struct task_str
 	fill_task(&event->task, task, cgroup);
 	event->retval = result_of(result);
 	/* Read back from memory, where the verifier loses it: else it verifies the rest once per descriptor. */
-	size = fill_opened(scratch, size, &event->file, task, arguments, *(volatile __s32 *)&event->retval);
-	event->flags = arguments->flags;
-	event->mode = arguments->mode;
+	size = fill_opened(scratch, size, &event->file, task, *(volatile __s32 *)&event->retval);
+	event->flags = scratch->open.flags;
+	event->mode = scratch->open.mode;
 	event->pad = 0;
 	fill_header(&event->header, EVENT_OPEN, size);
 	send(bulk, EVENT_OPEN, cgroup, event, size & (RECORD_BYTES - 1));
@@ -156,16 +157,15 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_open, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call_arguments arguments;
 	struct scratch *scratch;
-	__u64 cgroup = cgroup_id(task);
+	__u64 cgroup = take_cgroup(task);
 
 	count_generated(EVENT_OPEN);
 	scratch = take_scratch(EVENT_OPEN, cgroup);
 	if (!scratch)
 		return 0;
-	read_arguments(&arguments, regs, task);
-	read_open(&scratch->arguments, &arguments, call_of(regs, task));
+	read_arguments(&scratch->call, regs, task);
+	read_open(scratch);
 	report_open(scratch, task, result, cgroup);
 	give_back(scratch);
 	return 0;

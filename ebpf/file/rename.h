@@ -15,26 +15,24 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_rename_noted, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call_arguments arguments;
 	struct rename_event *event;
-	struct noted_call *noted = noted_call();
 	struct scratch *scratch;
-	__u64 cgroup = cgroup_id(task);
-	__u32 call = call_of(regs, task), size;
+	__u64 cgroup = take_cgroup(task);
+	__u32 size;
 
 	count_generated(EVENT_RENAME);
 	scratch = take_scratch(EVENT_RENAME, cgroup);
 	if (scratch) {
 		event = (void *)scratch->record;
-		read_arguments(&arguments, regs, task);
 		__builtin_memset(&event->file, 0, 2 * sizeof(event->file));
 		begin_walks(scratch, task);
 		fill_task(&event->task, task, cgroup);
-		event->flags = call == CALL_RENAMEAT2 && !arguments.is_compat ? regs->r8 : 0;
+		read_arguments(&scratch->call, regs, task);
+		event->flags = scratch->call.call == CALL_RENAMEAT2 && !scratch->call.is_compat ? regs->r8 : 0;
 		event->retval = result_of(result);
-		size = fill_noted(scratch, sizeof(*event), &event->file, task, &arguments, call, 0, noted);
+		size = fill_noted(scratch, &event->file, sizeof(*event), 0);
 		if (size <= RECORD_BYTES - 2 * PATH_MAX_BYTES)
-			size = fill_noted(scratch, size, &event->destination, task, &arguments, call, 1, noted);
+			size = fill_noted(scratch, &event->destination, size, 1);
 		else
 			event->destination.path_state = PATH_UNREADABLE;
 		fill_header(&event->header, EVENT_RENAME, size);

@@ -125,21 +125,25 @@ static __always_inline void fill_user_address(struct scratch *scratch, __u32 pos
 	}
 }
 
-/*
- * The outcome of a call with a descriptor and an address. A socket that has done it tells; of a failure only the argument
- * is left, and so of a descriptor that another thread closed before this ran. Returns where the record ends.
- */
-static __always_inline __u32 fill_socket_call(struct scratch *scratch, __u32 position, struct socket_call *call,
-					      __u64 file, __u64 address, __u32 len, __s32 retval, bool has_done,
-					      bool is_peer)
-{
-	struct sock *sk = socket_of(file);
+/* What tells the address of a call. */
+enum address_of { OF_ARGUMENT, OF_SOCKET, OF_PEER };
 
+/*
+ * The outcome of the call in the scratch memory, which has a descriptor and an address. A socket that has done it tells;
+ * of a failure only the argument is left, and so of a descriptor that another thread closed before this ran. Returns
+ * where the record ends. Not static, so that the verifier looks at it once.
+ */
+__noinline int fill_socket_call(struct scratch *scratch, struct socket_call *call, __u32 position, enum address_of of)
+{
+	struct sock *sk;
+
+	if (!scratch || !call)
+		return position;
+	sk = socket_of(file_of_descriptor(scratch->call.at[0]));
 	__builtin_memset(call, 0, sizeof(*call));
-	call->retval = retval;
 	if (sk)
 		call->protocol = BPF_CORE_READ(sk, sk_protocol);
-	if (!sk || !has_done || !fill_address(scratch, position, &call->address, sk, is_peer))
-		fill_user_address(scratch, position, &call->address, address, len);
+	if (!sk || of == OF_ARGUMENT || !fill_address(scratch, position, &call->address, sk, of == OF_PEER))
+		fill_user_address(scratch, position, &call->address, scratch->call.at[1], scratch->call.at[2]);
 	return position + call->address.len;
 }

@@ -14,10 +14,9 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_bind, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call_arguments arguments;
 	struct bind_event *event;
 	struct scratch *scratch;
-	__u64 cgroup = cgroup_id(task);
+	__u64 cgroup = take_cgroup(task);
 	__u32 size;
 
 	count_generated(EVENT_BIND);
@@ -25,10 +24,10 @@ int BPF_PROG(on_bind, struct pt_regs *regs, long result)
 	if (!scratch)
 		return 0;
 	event = (void *)scratch->record;
-	read_arguments(&arguments, regs, task);
 	fill_task(&event->task, task, cgroup);
-	size = fill_socket_call(scratch, sizeof(*event), &event->call, file_of_descriptor(task->files, arguments.at[0]),
-				arguments.at[1], arguments.at[2], result_of(result), !result, false);
+	read_arguments(&scratch->call, regs, task);
+	size = fill_socket_call(scratch, &event->call, sizeof(*event), result ? OF_ARGUMENT : OF_SOCKET);
+	event->call.retval = result_of(result);
 	fill_header(&event->header, EVENT_BIND, size);
 	send(bulk, EVENT_BIND, cgroup, event, size & (RECORD_BYTES - 1));
 	give_back(scratch);

@@ -19,11 +19,9 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_connect, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	bool has_done = !result || result == -EINPROGRESS;
-	struct call_arguments arguments;
 	struct connect_event *event;
 	struct scratch *scratch;
-	__u64 cgroup = cgroup_id(task);
+	__u64 cgroup = take_cgroup(task);
 	__u32 size;
 
 	count_generated(EVENT_CONNECT);
@@ -31,10 +29,10 @@ int BPF_PROG(on_connect, struct pt_regs *regs, long result)
 	if (!scratch)
 		return 0;
 	event = (void *)scratch->record;
-	read_arguments(&arguments, regs, task);
 	fill_task(&event->task, task, cgroup);
-	size = fill_socket_call(scratch, sizeof(*event), &event->call, file_of_descriptor(task->files, arguments.at[0]),
-				arguments.at[1], arguments.at[2], result_of(result), has_done, true);
+	read_arguments(&scratch->call, regs, task);
+	size = fill_socket_call(scratch, &event->call, sizeof(*event), !result || result == -EINPROGRESS ? OF_PEER : OF_ARGUMENT);
+	event->call.retval = result_of(result);
 	fill_header(&event->header, EVENT_CONNECT, size);
 	send(bulk, EVENT_CONNECT, cgroup, event, size & (RECORD_BYTES - 1));
 	give_back(scratch);

@@ -69,38 +69,42 @@ static long closing_step(__u32 index, struct scratch **cell)
 	return 0;
 }
 
-static __always_inline __u32 fill_script(struct scratch *scratch, __u32 position, struct exec_event *event,
-					 struct task_struct *task, struct linux_binprm *bprm)
+/* Reads what the search needs, once and not on every way to its use. */
+static __always_inline void begin_closing(struct closing_walk *walk, struct task_struct *task, struct linux_binprm *bprm)
 {
-	struct closing_walk *walk = &scratch->closing;
-	const char *filename = bprm->filename;
-	struct fs_struct *fs;
-	long length;
+	const char *name = bprm->filename;
 
-	/* Read once, not again on every way to its use. */
-	barrier_var(filename);
-	if (filename == bprm->interp)
-		return position;
 	/* Kept open when the interpreter gets the script as a descriptor (binfmt_misc). */
 	walk->file = (__u64)bprm->executable;
 	walk->work = (__u64)task->task_works;
+	walk->name = name == bprm->interp ? 0 : (__u64)name;
+}
+
+/* The script; returns where the record ends. Not static, so that the verifier looks at it once. */
+__noinline int fill_script(struct scratch *scratch, struct file_info *info, __u32 position)
+{
+	struct closing_walk *walk;
+	long length;
+
+	if (!scratch || !info)
+		return position;
+	walk = &scratch->closing;
+	if (!walk->name)
+		return position;
 	if (!walk->file)
 		bpf_loop(CLOSING_STEPS, closing_step, &scratch, 0);
 	if (walk->file)
-		/* Read back from memory, where a pointer becomes a number: a global function takes nothing else. */
-		return fill_file_at(scratch, &event->script, *(volatile __u64 *)&walk->file, position);
+		return fill_file_at(scratch, info, walk->file, position);
 
-	/* Only the name is left, in the kernel's copy, relative to the working directory. */
-	event->script.flags = FILE_PRESENT;
-	fs = task->fs;
-	scratch->from.mount = (__u64)fs->pwd.mnt;
-	scratch->from.dentry = (__u64)fs->pwd.dentry;
-	position = walk_at(scratch, &event->script, position);
-	event->script.path_state = PATH_ARGUMENT;
+	/* Only the name is left, relative to the working directory. */
+	info->flags = FILE_PRESENT;
+	find_directory(scratch, AT_FDCWD);
+	position = walk_at(scratch, info, position);
+	info->path_state = PATH_ARGUMENT;
 	length = bpf_probe_read_kernel_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
-					   filename);
+					   (void *)walk->name);
 	if (length > 1) {
-		event->script.argument_len = length - 1;
+		info->argument_len = length - 1;
 		position += length - 1;
 	}
 	return position;
@@ -125,6 +129,7 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 	send_lists(scratch);
 	__builtin_memset(event, 0, sizeof(*event));
 	begin_walks(scratch, task);
+	scratch->file_at = (__u64)mm->exe_file;
 	parent = fill_task(&event->task, task, cgroup);
 	event->exec_id = exec_id;
 	event->parent_start_ns = parent->group_leader->start_boottime;
@@ -133,8 +138,10 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 	event->args_flags = scratch->args.flags;
 	event->envs_flags = scratch->envs.flags;
 	fill_tty(event->tty, task);
-	size = fill_file(scratch, size, &event->executable, mm->exe_file, 0, true);
-	size = fill_script(scratch, size, event, task, bprm);
+	begin_closing(&scratch->closing, task, bprm);
+	/* A pointer becomes a number in memory; a global function takes nothing else. */
+	size = fill_file_at(scratch, &event->executable, *(volatile __u64 *)&scratch->file_at, size);
+	size = fill_script(scratch, &event->script, size);
 	fill_header(&event->header, EVENT_EXEC, size);
 	send(never_drop, EVENT_EXEC, cgroup, event, size & (RECORD_BYTES - 1));
 }

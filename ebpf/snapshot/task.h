@@ -62,8 +62,10 @@ int on_task(struct bpf_iter__task *context)
 	fill_tty(event->tty, task);
 	begin_walks(scratch, task);
 	executable = task->mm->exe_file;
-	if (executable)
-		size = fill_file(scratch, size, &event->executable, executable, 0, true);
+	scratch->file_at = (__u64)executable;
+	if (scratch->file_at)
+		/* As in process/exec.h. */
+		size = fill_file_at(scratch, &event->executable, *(volatile __u64 *)&scratch->file_at, size);
 	fill_header(&event->header, EVENT_KNOWN, size);
 	bpf_seq_write(seq, event, size & (RECORD_BYTES - 1));
 	return 0;

@@ -8,53 +8,61 @@
  * between is not noticed, nor a change between the note and the moment at which the kernel copies the text.
  *
  * Nothing is noted of a text that is not in memory yet, nor of calls that began before on_sys_enter was attached.
+ *
+ * The functions that are not static are verified once, and not on every way that leads to them: each look at a pointer
+ * that hangs on the task costs the verifier of 6.18 a search through all types of the kernel.
  */
 #pragma once
 
 #define AT_FDCWD (-100)
 
-/* What a path that is not absolute is relative to; nothing if the descriptor is none. */
-static __always_inline void read_directory(struct place *out, struct task_struct *task, __s32 descriptor)
+/* What a path that is not absolute is relative to, into `from` of the scratch memory; nothing for no descriptor. */
+__noinline int find_directory(struct scratch *scratch, __s32 descriptor)
 {
+	struct place *out;
 	__u64 file;
 
+	if (!scratch)
+		return 0;
+	out = &scratch->from;
 	out->mount = 0;
 	out->dentry = 0;
 	if (descriptor == AT_FDCWD) {
-		struct fs_struct *fs = task->fs;
+		struct fs_struct *fs = bpf_get_current_task_btf()->fs;
 
 		out->mount = (__u64)fs->pwd.mnt;
 		out->dentry = (__u64)fs->pwd.dentry;
-		return;
+		return 0;
 	}
-	file = file_of_descriptor(task->files, descriptor);
+	file = file_of_descriptor(descriptor);
 	bpf_probe_read_kernel(&out->mount, sizeof(out->mount),
 			      (void *)file + bpf_core_field_offset(struct file, f_path.mnt));
 	bpf_probe_read_kernel(&out->dentry, sizeof(out->dentry),
 			      (void *)file + bpf_core_field_offset(struct file, f_path.dentry));
+	return 0;
 }
 
-/* The argument, after the directory that it is relative to. */
-static __always_inline __u32 fill_argument(struct scratch *scratch, __u32 position, struct file_info *info,
-					   struct task_struct *task, __s32 directory, __u64 path)
+/* The path that was asked for, after the directory that it is relative to; returns where the record ends. */
+__noinline int fill_argument(struct scratch *scratch, struct file_info *info, __u32 start)
 {
-	struct place *from = &scratch->from;
-	__u32 start = position;
+	__u32 position = start;
 	char first = 0;
 	long length;
 
-	from->mount = 0;
-	from->dentry = 0;
-	bpf_probe_read_user(&first, sizeof(first), (void *)path);
+	if (!scratch || !info)
+		return start;
+	scratch->from.mount = 0;
+	scratch->from.dentry = 0;
+	bpf_probe_read_user(&first, sizeof(first), (void *)scratch->asked.path);
 	if (first != '/') {
-		read_directory(from, task, directory);
-		if (from->dentry)
+		find_directory(scratch, scratch->asked.directory);
+		if (scratch->from.dentry)
 			position = walk_at(scratch, info, position);
 		else
 			info->flags |= FILE_NO_ROOT;
 	}
 	length = bpf_probe_read_user_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
-					 (void *)path);
+					 (void *)scratch->asked.path);
 	if (length <= 0) {
 		info->path_len = 0;
 		info->path_state = PATH_UNREADABLE;
@@ -116,54 +124,37 @@ struct {
 
 static __always_inline __u64 argument_at(const struct call_arguments *arguments, __u32 number)
 {
-	return number == 1 ? arguments->at[0] :
-	       number == 2 ? arguments->at[1] :
-	       number == 3 ? arguments->at[2] :
-			     arguments->at[3];
+	return arguments->at[(number - 1) & 3];
 }
 
-static __always_inline __s32 directory_of(const struct call_arguments *arguments, __u32 number)
+/* The n-th path of the call in the scratch memory, into `asked` of it. False if the call has no such path. */
+static __always_inline bool find_asked(struct scratch *scratch, __u32 n)
 {
-	return number ? (__s32)argument_at(arguments, number) : AT_FDCWD;
+	const struct call_arguments *arguments = &scratch->call;
+	const struct path_arguments *at = &path_arguments[arguments->call & (CALLS - 1)];
+	__u8 path = at->path[n & 1], directory = at->directory[n & 1];
+
+	scratch->asked.path = argument_at(arguments, path);
+	scratch->asked.directory = directory ? (__s32)argument_at(arguments, directory) : AT_FDCWD;
+	return path;
 }
 
-static __always_inline void note_path(struct scratch *scratch, struct noted_path *out, struct task_struct *task,
-				      __s32 directory, __u64 path)
+/* Notes the n-th path of a call at its beginning. */
+__noinline int note_path(struct scratch *scratch, struct noted_path *out, __u32 n)
 {
-	long length = bpf_probe_read_user_str(scratch->record, PATH_MAX_BYTES, (void *)path);
+	long length;
 
-	out->from.mount = 0;
-	out->from.dentry = 0;
-	out->digest = 0;
+	if (!scratch || !out || !find_asked(scratch, n))
+		return 0;
+	length = bpf_probe_read_user_str(scratch->record, PATH_MAX_BYTES, (void *)scratch->asked.path);
 	if (length <= 0 || length > PATH_MAX_BYTES)
-		return;
-	if (scratch->record[0] != '/')
-		read_directory(&out->from, task, directory);
+		return 0;
+	if (scratch->record[0] != '/') {
+		find_directory(scratch, scratch->asked.directory);
+		out->from = scratch->from;
+	}
 	out->digest = digest_of(scratch, 0, length - 1);
-}
-
-/* The n-th path of a call at its end, compared with what was noted; returns where the record ends. */
-static __always_inline __u32 fill_noted(struct scratch *scratch, __u32 start, struct file_info *info,
-					struct task_struct *task, const struct call_arguments *arguments, __u32 call,
-					__u32 n, const struct noted_call *noted)
-{
-	const struct path_arguments *at = &path_arguments[call & (CALLS - 1)];
-	__u32 end = fill_argument(scratch, start, info, task, directory_of(arguments, at->directory[n]),
-				  argument_at(arguments, at->path[n]));
-	const struct noted_path *before;
-
-	if (!noted)
-		return end;
-	before = &noted->paths[n];
-	if (!before->digest || info->path_state != PATH_ARGUMENT)
-		return end;
-	if (digest_of(scratch, end - info->argument_len, info->argument_len) == before->digest &&
-	    scratch->from.mount == before->from.mount && scratch->from.dentry == before->from.dentry)
-		return end;
-	info->path_state = PATH_UNREADABLE;
-	info->path_len = 0;
-	info->argument_len = 0;
-	return start;
+	return 0;
 }
 
 /* What was noted of the call that this thread is in, or NULL. */
@@ -181,6 +172,31 @@ static __always_inline void forget_call(void)
 	bpf_map_delete_elem(&noted_calls, &thread);
 }
 
+/* The n-th path of a call at its end, compared with what was noted; returns where the record ends. */
+__noinline int fill_noted(struct scratch *scratch, struct file_info *info, __u32 start, __u32 n)
+{
+	struct noted_call *noted = noted_call();
+	const struct noted_path *before;
+	__u32 end;
+
+	if (!scratch || !info)
+		return start;
+	find_asked(scratch, n);
+	end = fill_argument(scratch, info, start);
+	if (!noted)
+		return end;
+	before = &noted->paths[n & 1];
+	if (!before->digest || info->path_state != PATH_ARGUMENT)
+		return end;
+	if (digest_of(scratch, end - info->argument_len, info->argument_len) == before->digest &&
+	    scratch->from.mount == before->from.mount && scratch->from.dentry == before->from.dentry)
+		return end;
+	info->path_state = PATH_UNREADABLE;
+	info->path_len = 0;
+	info->argument_len = 0;
+	return start;
+}
+
 /*
  * Runs at the beginning of every call while a kind is attached that needs it; what needs no note leaves after one look
  * into a table.
@@ -189,8 +205,6 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
 {
 	__u32 number = (__u32)regs->orig_ax & ~X32_SYSCALL_BIT, call;
-	const struct path_arguments *at;
-	struct call_arguments arguments;
 	struct noted_call noted = {};
 	__u64 cgroup, thread = bpf_get_current_pid_tgid();
 	struct task_struct *task;
@@ -200,18 +214,14 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
 		return 0;
 	task = bpf_get_current_task_btf();
 	call = call_of(regs, task) & (CALLS - 1);
-	at = &path_arguments[call];
-	if (!at->path[0] || !in_scope(task, kind_of_call[call], &cgroup))
+	if (!path_arguments[call].path[0] || !in_scope(task, kind_of_call[call], &cgroup))
 		return 0;
 	scratch = find_scratch();
 	if (!scratch)
 		return 0;
-	read_arguments(&arguments, regs, task);
-	note_path(scratch, &noted.paths[0], task, directory_of(&arguments, at->directory[0]),
-		  argument_at(&arguments, at->path[0]));
-	if (at->path[1])
-		note_path(scratch, &noted.paths[1], task, directory_of(&arguments, at->directory[1]),
-			  argument_at(&arguments, at->path[1]));
+	read_arguments(&scratch->call, regs, task);
+	note_path(scratch, &noted.paths[0], 0);
+	note_path(scratch, &noted.paths[1], 1);
 	bpf_map_update_elem(&noted_calls, &thread, &noted, BPF_ANY);
 	give_back(scratch);
 	return 0;

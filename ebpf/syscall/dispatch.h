@@ -24,12 +24,6 @@ struct {
 	__type(value, __u32);
 } exit_handlers SEC(".maps");
 
-/* What a system call was asked for. */
-struct call_arguments {
-	__u64 at[4];
-	bool is_compat;
-};
-
 static __always_inline bool is_compat(struct task_struct *task)
 {
 	return task->thread_info.status & TS_COMPAT;
@@ -50,6 +44,7 @@ static __always_inline __u32 call_of(struct pt_regs *regs, struct task_struct *t
 
 static __always_inline void read_arguments(struct call_arguments *out, struct pt_regs *regs, struct task_struct *task)
 {
+	out->call = call_of(regs, task);
 	out->is_compat = is_compat(task);
 	if (out->is_compat) {
 		out->at[0] = (__u32)regs->bx;
@@ -72,6 +67,35 @@ static __always_inline __s32 result_of(long result)
 	return result <= -512 && result >= -516 ? -EINTR : result;
 }
 
+/* The cgroup of the task, from on_sys_exit to the handler. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} passed_cgroup SEC(".maps");
+
+static __always_inline void pass_cgroup(__u64 cgroup)
+{
+	__u32 zero = 0;
+	__u64 *passed = bpf_map_lookup_elem(&passed_cgroup, &zero);
+
+	if (passed)
+		*passed = cgroup;
+}
+
+/* What on_sys_exit found; found again where another task may have run in between, and so may have its own there. */
+static __always_inline __u64 take_cgroup(struct task_struct *task)
+{
+	__u32 zero = 0;
+	__u64 *passed;
+
+	if (is_preemptible)
+		return cgroup_id(task);
+	passed = bpf_map_lookup_elem(&passed_cgroup, &zero);
+	return passed ? *passed : 0;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
@@ -87,7 +111,9 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	if (!call)
 		return 0;
 	kind = kind_of_call[call & (CALLS - 1)];
-	if (in_scope(task, kind, &cgroup))
-		bpf_tail_call(ctx, &exit_handlers, kind);
+	if (!in_scope(task, kind, &cgroup))
+		return 0;
+	pass_cgroup(cgroup);
+	bpf_tail_call(ctx, &exit_handlers, kind);
 	return 0;
 }
