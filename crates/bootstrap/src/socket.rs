@@ -140,7 +140,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
 
 /// Silence after which the other side is asked for a sign of life, and the time for that: a service that is stopped or
 /// hangs ends the connection instead of the caller's patience.
-const ASK_AFTER: Duration = Duration::from_secs(10);
+const ASK_AFTER: Duration = Duration::from_secs(20);
 const SIGN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Time to get a place in the queue of a service that is busy accepting others, and then to be let in; time between two

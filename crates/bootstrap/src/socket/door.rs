@@ -32,7 +32,7 @@ const PREFACE_WITHIN: Duration = Duration::from_secs(5);
 /// Time from the headers of a call to its first answer: a call that never sends its request ends.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Silence after which a connection is asked for a sign of life, and the time for that sign.
-const ASK_AFTER: Duration = Duration::from_secs(10);
+const ASK_AFTER: Duration = Duration::from_secs(20);
 const SIGN_WITHIN: Duration = Duration::from_secs(20);
 /// Bytes of the headers of one call. Ours have some hundred.
 const HEADER_BYTES: u32 = 16 << 10;
