@@ -10,6 +10,8 @@ mod cost;
 mod exits;
 mod full;
 mod kinds;
+mod names;
+mod sockets;
 mod truth;
 mod workload;
 

@@ -51,6 +51,9 @@ fn run() {
         "heavy-execs" => heavy_execs(),
         "deep" => deep(&directory),
         "kinds" => kinds(&directory),
+        "sockets" => super::sockets::work(&directory),
+        "names" => super::names::work(&directory),
+        "names-flip" => super::names::flip(&directory),
         "openat2" => openat2(&directory),
         "relative" => relative(&directory),
         "times" => times(&directory),
@@ -330,27 +333,7 @@ fn scripts(directory: &Path) {
 /// open(2) of 32-bit programs, from a 64-bit one.
 fn compat(directory: &Path) {
     let path = c_path(&directory.join("file")).into_bytes_with_nul();
-    // SAFETY: a new mapping; then bytes are copied into it, which it has room for.
-    let low = unsafe {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT;
-        let low = libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
-        assert_ne!(low, libc::MAP_FAILED);
-        std::ptr::copy_nonoverlapping(path.as_ptr(), low.cast(), path.len());
-        low as u64
-    };
-    let result: i64;
-    // SAFETY: the call reads the path; rbx belongs to the compiler and is put back.
-    unsafe {
-        std::arch::asm!(
-            "xchg rbx, {path}",
-            "int 0x80",
-            "xchg rbx, {path}",
-            path = inout(reg) low => _,
-            inout("rax") 5_i64 => result,
-            in("rcx") 0_u64,
-            in("rdx") 0_u64,
-        );
-    }
+    let result = super::names::call_of_i386(5, &path, |low| [low, 0, 0]);
     std::fs::write(directory.join("result"), result.to_string()).unwrap();
 }
 
