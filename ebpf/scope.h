@@ -32,42 +32,48 @@ struct {
 	__type(value, __u64);
 } decided SEC(".maps");
 
+static __always_inline __u64 make_id_of_v1(__u64 hierarchy, __u64 id)
+{
+	return CGROUP_V1 | (hierarchy & 0x7fff) << 48 | (id & ((1ULL << 48) - 1));
+}
+
 static __always_inline __u64 id_of_v1(struct cgroup *cgroup)
 {
-	__u64 hierarchy = (__u64)(cgroup->root->hierarchy_id & 0x7fff) << 48;
-	__u64 id = CGROUP_V1 | hierarchy | (cgroup->kn->id & ((1ULL << 48) - 1));
-	__u64 any = epoch;
-
-	/* The verifier forgets here that the highest bit is set; else it looks at what follows for ids of v2 and of v1. */
-	id ^= any;
-	barrier_var(id);
-	return id ^ any;
+	return make_id_of_v1(cgroup->root->hierarchy_id, cgroup->kn->id);
 }
 
 /* The cgroup of one controller. The index is known only to the running kernel, hence the arithmetic. */
-static __always_inline struct cgroup *cgroup_of(struct css_set *set, __u64 controller)
+static __always_inline __u64 cgroup_of(struct css_set *set, __u64 controller, bool is_typed)
 {
 	void *slot = (void *)set + bpf_core_field_offset(struct css_set, subsys) + controller * sizeof(void *);
-	struct cgroup_subsys_state *state = *(struct cgroup_subsys_state **)slot;
+	struct cgroup_subsys_state *state = 0;
+	struct cgroup *cgroup;
 
-	return state->cgroup;
+	if (is_typed) {
+		state = *(struct cgroup_subsys_state **)slot;
+		cgroup = state->cgroup;
+		return cgroup->level ? id_of_v1(cgroup) : 0;
+	}
+	bpf_probe_read_kernel(&state, sizeof(state), slot);
+	cgroup = BPF_CORE_READ(state, cgroup);
+	if (!BPF_CORE_READ(cgroup, level))
+		return 0;
+	return make_id_of_v1(BPF_CORE_READ(cgroup, root, hierarchy_id), BPF_CORE_READ(cgroup, kn, id));
 }
 
 #define TRY_V1(bit, name)                                                                                       \
-	if (mask & (1 << (bit)) && bpf_core_enum_value_exists(enum cgroup_subsys_id, name)) {                   \
-		cgroup = cgroup_of(set, bpf_core_enum_value(enum cgroup_subsys_id, name));                      \
-		if (cgroup->level)                                                                              \
-			return id_of_v1(cgroup);                                                                \
-	}
+	if (!id && mask & (1 << (bit)) && bpf_core_enum_value_exists(enum cgroup_subsys_id, name))              \
+		id = cgroup_of(set, bpf_core_enum_value(enum cgroup_subsys_id, name), is_typed);
 
 /*
  * The cgroup that stands for a task: that of cgroup v2, unless it is the root and a v1 hierarchy says more, as on
- * hybrid hosts. The order of the controllers is that of services/probe/src/bpf/scope.rs.
+ * hybrid hosts. The order of the controllers is that of services/probe/src/bpf/scope.rs. `is_typed` is as in task.h.
  */
-static __always_inline __u64 cgroup_id(struct task_struct *task)
+static __always_inline __u64 cgroup_id(struct task_struct *task, bool is_typed)
 {
 	struct css_set *set = task->cgroups;
 	struct cgroup *cgroup = set->dfl_cgrp;
+	__u64 id = 0, any = epoch;
 	__u32 mask = v1_controllers;
 
 	if (mask && !cgroup->level) {
@@ -77,9 +83,16 @@ static __always_inline __u64 cgroup_id(struct task_struct *task)
 		TRY_V1(3, devices_cgrp_id)
 		TRY_V1(4, cpuset_cgrp_id)
 		TRY_V1(5, freezer_cgrp_id)
-		cgroup = set->dfl_cgrp;
 	}
-	return cgroup->kn->id;
+	if (!id)
+		id = cgroup->kn->id;
+	if (mask) {
+		/* The verifier forgets what it knows of an id; else it looks at what follows for ids of v2 and of v1. */
+		id ^= any;
+		barrier_var(id);
+		id ^= any;
+	}
+	return id;
 }
 
 static __always_inline __u32 cache_slot(__u64 id)
@@ -107,8 +120,8 @@ static __always_inline bool is_watched(__u64 id, enum event_kind kind)
 }
 
 /* Whether events of this kind are reported from the task; its cgroup goes to *id in any case. */
-static __always_inline bool in_scope(struct task_struct *task, enum event_kind kind, __u64 *id)
+static __always_inline bool in_scope(struct task_struct *task, enum event_kind kind, __u64 *id, bool is_typed)
 {
-	*id = cgroup_id(task);
+	*id = cgroup_id(task, is_typed);
 	return scope_mode == SCOPE_HOST || is_watched(*id, kind);
 }

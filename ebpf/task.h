@@ -48,21 +48,36 @@ static __always_inline __u32 pid_namespace_of(struct task_struct *task, struct n
 }
 
 /*
- * Returns the parent, because a pointer that is read once need not be looked up twice: for each one that hangs on the
- * task itself the verifier searches all types of the kernel.
+ * For each pointer that is loaded from the task itself the verifier of 6.18 searches all types of the kernel, for what a
+ * helper copies it does not. `is_typed` says that the time of the kernel matters more than that of the start.
  */
-static __always_inline struct task_struct *fill_task(struct task_context *out, struct task_struct *task, __u64 cgroup)
+static __always_inline void fill_relatives(struct task_context *out, struct task_struct *task, bool is_typed)
+{
+	if (is_typed) {
+		out->start_ns = task->group_leader->start_boottime;
+		out->ppid = task->real_parent->tgid;
+	} else {
+		BPF_CORE_READ_INTO(&out->start_ns, task, group_leader, start_boottime);
+		BPF_CORE_READ_INTO(&out->ppid, task, real_parent, tgid);
+	}
+}
+
+/* When the parent process began; with its pid that is its key. */
+static __always_inline __u64 parent_start(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
+}
+
+static __always_inline void fill_task(struct task_context *out, struct task_struct *task, __u64 cgroup, bool is_typed)
 {
 	const struct cred *cred = task->cred;
 	struct nsproxy *namespaces = task->nsproxy;
-	struct task_struct *parent = task->real_parent;
 
-	out->start_ns = task->group_leader->start_boottime;
+	fill_relatives(out, task, is_typed);
 	out->cgroup_id = cgroup;
 	fill_capabilities(out, cred);
 	out->tgid = task->tgid;
 	out->tid = task->pid;
-	out->ppid = parent->tgid;
 	out->uid = cred->uid.val;
 	out->gid = cred->gid.val;
 	out->euid = cred->euid.val;
@@ -76,7 +91,6 @@ static __always_inline struct task_struct *fill_task(struct task_context *out, s
 	out->pad = 0;
 	((words *)out->comm)[0] = *(words *)&task->comm[0];
 	((words *)out->comm)[1] = *(words *)&task->comm[8];
-	return parent;
 }
 
 /*

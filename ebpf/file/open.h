@@ -141,7 +141,7 @@ static __always_inline void report_open(struct scratch *scratch, struct task_str
 
 	__builtin_memset(&event->file, 0, sizeof(event->file));
 	begin_walks(scratch, task);
-	fill_task(&event->task, task, cgroup);
+	fill_task(&event->task, task, cgroup, true);
 	event->retval = result_of(result);
 	/* Read back from memory, where the verifier loses it: else it verifies the rest once per descriptor. */
 	size = fill_opened(scratch, size, &event->file, task, *(volatile __s32 *)&event->retval);

@@ -26,7 +26,7 @@ int BPF_PROG(on_rename_noted, struct pt_regs *regs, long result)
 		event = (void *)scratch->record;
 		__builtin_memset(&event->file, 0, 2 * sizeof(event->file));
 		begin_walks(scratch, task);
-		fill_task(&event->task, task, cgroup);
+		fill_task(&event->task, task, cgroup, false);
 		read_arguments(&scratch->call, regs, task);
 		event->flags = scratch->call.call == CALL_RENAMEAT2 && !scratch->call.is_compat ? regs->r8 : 0;
 		event->retval = result_of(result);

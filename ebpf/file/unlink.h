@@ -27,7 +27,7 @@ int BPF_PROG(on_unlink_noted, struct pt_regs *regs, long result)
 		event = (void *)scratch->record;
 		__builtin_memset(&event->file, 0, sizeof(event->file));
 		begin_walks(scratch, task);
-		fill_task(&event->task, task, cgroup);
+		fill_task(&event->task, task, cgroup, false);
 		read_arguments(&scratch->call, regs, task);
 		call = scratch->call.call;
 		event->flags = call == CALL_RMDIR ? AT_REMOVEDIR : call == CALL_UNLINKAT ? scratch->call.at[2] : 0;

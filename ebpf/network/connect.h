@@ -29,7 +29,7 @@ int BPF_PROG(on_connect, struct pt_regs *regs, long result)
 	if (!scratch)
 		return 0;
 	event = (void *)scratch->record;
-	fill_task(&event->task, task, cgroup);
+	fill_task(&event->task, task, cgroup, false);
 	read_arguments(&scratch->call, regs, task);
 	size = fill_socket_call(scratch, &event->call, sizeof(*event), !result || result == -EINPROGRESS ? OF_PEER : OF_ARGUMENT);
 	event->call.retval = result_of(result);

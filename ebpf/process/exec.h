@@ -115,7 +115,6 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 {
 	struct exec_event *event = (void *)scratch->record;
 	struct strings_of_exec *lists = &scratch->lists;
-	struct task_struct *parent;
 	struct mm_struct *mm = task->mm;
 	__u64 exec_id = bpf_ktime_get_boot_ns();
 	__u32 size = sizeof(*event);
@@ -130,9 +129,9 @@ static __always_inline void report_exec(struct scratch *scratch, struct task_str
 	__builtin_memset(event, 0, sizeof(*event));
 	begin_walks(scratch, task);
 	scratch->file_at = (__u64)mm->exe_file;
-	parent = fill_task(&event->task, task, cgroup);
+	fill_task(&event->task, task, cgroup, false);
 	event->exec_id = exec_id;
-	event->parent_start_ns = parent->group_leader->start_boottime;
+	event->parent_start_ns = parent_start(task);
 	event->args_len = scratch->args.sent;
 	event->envs_len = scratch->envs.sent;
 	event->args_flags = scratch->args.flags;
@@ -152,7 +151,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct scratch *scratch;
 	__u64 cgroup;
 
-	if (!in_scope(task, EVENT_EXEC, &cgroup))
+	if (!in_scope(task, EVENT_EXEC, &cgroup, false))
 		return 0;
 	count_generated(EVENT_EXEC);
 	scratch = take_scratch(EVENT_EXEC, cgroup);

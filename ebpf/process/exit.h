@@ -40,7 +40,7 @@ static __always_inline void report_exit(struct task_struct *task, __u64 cgroup)
 	struct exit_event event = {};
 
 	fill_header(&event.header, EVENT_EXIT, sizeof(event));
-	fill_task(&event.task, task, cgroup);
+	fill_task(&event.task, task, cgroup, false);
 	event.code = exit_code_of(task);
 	send(never_drop, EVENT_EXIT, cgroup, &event, sizeof(event));
 }
@@ -50,7 +50,7 @@ int BPF_PROG(on_exit_group_dead, struct task_struct *task, bool is_last)
 {
 	__u64 cgroup;
 
-	if (!is_last || task->flags & PF_KTHREAD || !in_scope(task, EVENT_EXIT, &cgroup))
+	if (!is_last || task->flags & PF_KTHREAD || !in_scope(task, EVENT_EXIT, &cgroup, false))
 		return 0;
 	count_generated(EVENT_EXIT);
 	report_exit(task, cgroup);
@@ -102,7 +102,7 @@ int BPF_PROG(on_exit_count_threads, struct task_struct *task)
 	__u32 pid = task->tgid;
 	__u64 cgroup, *word;
 
-	if (task->signal->live.counter || task->flags & PF_KTHREAD || !in_scope(task, EVENT_EXIT, &cgroup))
+	if (task->signal->live.counter || task->flags & PF_KTHREAD || !in_scope(task, EVENT_EXIT, &cgroup, false))
 		return 0;
 	word = word_of(pid);
 	if (word && __sync_fetch_and_or(word, mark_of(pid)) & mark_of(pid))

@@ -11,15 +11,14 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *caller, struct task_struct *child)
 {
 	struct fork_event event = {};
-	struct task_struct *parent;
 	__u64 cgroup;
 
-	if (child->pid != child->tgid || child->flags & PF_KTHREAD || !in_scope(child, EVENT_FORK, &cgroup))
+	if (child->pid != child->tgid || child->flags & PF_KTHREAD || !in_scope(child, EVENT_FORK, &cgroup, false))
 		return 0;
 	count_generated(EVENT_FORK);
 	fill_header(&event.header, EVENT_FORK, sizeof(event));
-	parent = fill_task(&event.task, child, cgroup);
-	event.parent_start_ns = parent->group_leader->start_boottime;
+	fill_task(&event.task, child, cgroup, false);
+	event.parent_start_ns = parent_start(child);
 	send(never_drop, EVENT_FORK, cgroup, &event, sizeof(event));
 	return 0;
 }

@@ -29,7 +29,7 @@ int on_living(struct bpf_iter__task *context)
 	struct living_process process = {};
 	__u64 cgroup;
 
-	if (!task || !is_living(task) || !in_scope(task, EVENT_KNOWN, &cgroup))
+	if (!task || !is_living(task) || !in_scope(task, EVENT_KNOWN, &cgroup, false))
 		return 0;
 	process.start_ns = task->start_boottime;
 	process.tgid = task->tgid;
@@ -41,7 +41,7 @@ SEC("iter/task")
 int on_task(struct bpf_iter__task *context)
 {
 	struct seq_file *seq = context->meta->seq;
-	struct task_struct *task = context->task, *parent;
+	struct task_struct *task = context->task;
 	struct known_event *event;
 	struct scratch *scratch;
 	__u32 zero = 0, size = sizeof(*event);
@@ -50,15 +50,15 @@ int on_task(struct bpf_iter__task *context)
 
 	if (!task || !is_living(task))
 		return 0;
-	if (!in_scope(task, EVENT_KNOWN, &cgroup))
+	if (!in_scope(task, EVENT_KNOWN, &cgroup, false))
 		return 0;
 	scratch = bpf_map_lookup_elem(&snapshot_scratch, &zero);
 	if (!scratch)
 		return 0;
 	event = (void *)scratch->record;
 	__builtin_memset(event, 0, sizeof(*event));
-	parent = fill_task(&event->task, task, cgroup);
-	event->parent_start_ns = parent->group_leader->start_boottime;
+	fill_task(&event->task, task, cgroup, false);
+	event->parent_start_ns = parent_start(task);
 	fill_tty(event->tty, task);
 	begin_walks(scratch, task);
 	executable = task->mm->exe_file;

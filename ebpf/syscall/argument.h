@@ -214,7 +214,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
 		return 0;
 	task = bpf_get_current_task_btf();
 	call = call_of(regs, task) & (CALLS - 1);
-	if (!path_arguments[call].path[0] || !in_scope(task, kind_of_call[call], &cgroup))
+	if (!path_arguments[call].path[0] || !in_scope(task, kind_of_call[call], &cgroup, true))
 		return 0;
 	scratch = find_scratch();
 	if (!scratch)

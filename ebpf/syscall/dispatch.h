@@ -91,7 +91,7 @@ static __always_inline __u64 take_cgroup(struct task_struct *task)
 	__u64 *passed;
 
 	if (is_preemptible)
-		return cgroup_id(task);
+		return cgroup_id(task, true);
 	passed = bpf_map_lookup_elem(&passed_cgroup, &zero);
 	return passed ? *passed : 0;
 }
@@ -111,7 +111,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	if (!call)
 		return 0;
 	kind = kind_of_call[call & (CALLS - 1)];
-	if (!in_scope(task, kind, &cgroup))
+	if (!in_scope(task, kind, &cgroup, true))
 		return 0;
 	pass_cgroup(cgroup);
 	bpf_tail_call(ctx, &exit_handlers, kind);
