@@ -6,8 +6,8 @@ use std::sync::Arc;
 use event::{Cgroup, Text};
 
 use crate::context::clock;
-use crate::link::ingest::Published;
 use crate::output::outbox::{BatchId, Group, Head, Label};
+use crate::output::published::Published;
 use crate::output::render::{BatchIds, Renderer};
 use crate::stages::monitors::abnormal::TRUNCATED_PARENTS;
 use crate::stages::out::{About, Custom};

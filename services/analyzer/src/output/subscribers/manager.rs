@@ -14,8 +14,8 @@ use wire::v1;
 use super::describe;
 use super::filter::Filter;
 use crate::context::tags::Directory;
-use crate::link::ingest::Published;
 use crate::metrics::ApiMetrics;
+use crate::output::published::Published;
 use crate::output::render::{BatchIds, Renderer};
 
 /// Show these events to whoever wants them.
