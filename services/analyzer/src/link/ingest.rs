@@ -17,6 +17,7 @@ use wire::v1::from_probe::Message as FromProbe;
 
 use crate::config::{Config, OutputEvents};
 use crate::context::workloads::Workloads;
+use crate::link::wanted::{Wanted, Who};
 use crate::metrics::Metrics;
 use crate::output::outbox::{Acks, BatchId, Room, ToOutbox};
 use crate::output::payloads::Payloads;
@@ -54,6 +55,8 @@ pub struct Outlets {
     pub subscriptions: Recipient<Publish>,
     /// Whether there are subscribers.
     pub audience: Audience,
+    /// Takes what the stages want observed.
+    pub wanted: Wanted,
 }
 
 /// The outbox has ended.
@@ -107,6 +110,7 @@ impl Ingest {
         metrics: Metrics,
         config: &Config,
     ) -> Self {
+        outlets.wanted.set(Who::Stages, pipeline.wanted());
         Self {
             renderer: Renderer::new(pipeline.host(), names.clone()),
             pipeline,
@@ -243,6 +247,7 @@ impl Ingest {
         }
         self.missing(processed.missing, processed.seq);
         self.metrics.tree.show(&self.pipeline.tree_stats());
+        self.outlets.wanted.set(Who::Stages, self.pipeline.wanted());
         if !self.recorders.is_empty() {
             self.record(&processed);
         }
