@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event::{NotObserved, WorkloadLoss};
+use event::{NotObserved, Unwanted, WorkloadLoss};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -31,6 +31,8 @@ pub struct CustomEvent<'a> {
 pub enum CustomBody<'a> {
     /// A time that nobody observed.
     NotObserved(&'a NotObserved),
+    /// Kinds that were not observed.
+    Unwanted(&'a Unwanted),
     /// Events that a workload lost, for one cause.
     Lost(&'a WorkloadLoss),
     /// An event that is not as it should be; whoever writes it adds the event as `triggering_event`.
@@ -59,6 +61,13 @@ enum Body<'a> {
         to: Time,
         reason: Lossy<'a>,
     },
+    Unwanted {
+        kinds: Vec<&'static str>,
+        from: Time,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<Time>,
+        reason: &'static str,
+    },
     Lost {
         #[serde(skip_serializing_if = "str::is_empty")]
         workload: &'a str,
@@ -84,6 +93,12 @@ pub fn write_custom(out: &mut Vec<u8>, event: &CustomEvent<'_>, wall_offset_ns: 
             from: time(gap.from_ns),
             to: time(gap.to_ns),
             reason: Lossy(gap.reason.as_bytes()),
+        },
+        CustomBody::Unwanted(unwanted) => Body::Unwanted {
+            kinds: unwanted.kinds.iter().map(|kind| kind.name()).collect(),
+            from: time(unwanted.from_ns),
+            to: unwanted.to_ns.map(time),
+            reason: "no output, rule or subscriber wanted them",
         },
         CustomBody::Lost(loss) => Body::Lost {
             workload: &loss.workload,

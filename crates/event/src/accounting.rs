@@ -3,6 +3,7 @@
 //! One ledger, kept by the probe: hooks count what is generated, acknowledgements say what became of it, so the sum
 //! survives restarts of every other service.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::{Kind, PerKind};
@@ -128,6 +129,17 @@ pub struct NotObserved {
     pub to_ns: u64,
     /// Why, for people.
     pub reason: Arc<str>,
+}
+
+/// Kinds of which nothing was observed, because nobody wanted them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwanted {
+    /// Which.
+    pub kinds: BTreeSet<Kind>,
+    /// From this moment, `CLOCK_BOOTTIME`.
+    pub from_ns: u64,
+    /// To this moment; `None` = it goes on.
+    pub to_ns: Option<u64>,
 }
 
 /// What became of events that reached the analyzer.

@@ -20,7 +20,7 @@ mod scope;
 mod text;
 mod workload;
 
-pub use accounting::{Ledger, LossCause, Losses, NotObserved, ProbeCounters, WorkloadLoss};
+pub use accounting::{Ledger, LossCause, Losses, NotObserved, ProbeCounters, Unwanted, WorkloadLoss};
 pub use address::{Address, AddressState, Endpoint, FAMILIES};
 pub use credentials::Credentials;
 pub use file::{File, Layer, PathState};

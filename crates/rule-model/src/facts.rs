@@ -4,12 +4,13 @@
 
 use std::cell::Cell;
 
-use event::{Event, File, Host, Open, Run, What};
+use event::{Address, Event, File, Host, Open, Run, Unlink, What};
 use secl::Value;
 use secl::model::{FieldId, IteratorId, Type};
 
 use crate::actor::{Actor, Derived, interpreter, program, wall};
 use crate::fields::Fields;
+use crate::leaves;
 use crate::row::{OfActor, OfEvent, Read, Which, Who};
 
 /// What an event is seen with.
@@ -58,6 +59,20 @@ impl<'e> Facts<'e> {
         if let What::Open(open) = &self.seen.event.what { Some(open) } else { None }
     }
 
+    pub(crate) fn unlink(&self) -> Option<&'e Unlink> {
+        if let What::Unlink(unlink) = &self.seen.event.what { Some(unlink) } else { None }
+    }
+
+    /// The address of a socket, in events that have one.
+    pub(crate) fn address(&self) -> Option<&'e Address> {
+        leaves::address(&self.seen.event.what)
+    }
+
+    /// What the system call returned, in events of one.
+    pub(crate) fn retval(&self) -> Option<i32> {
+        self.seen.event.what.retval()
+    }
+
     fn ancestor(&self, at: usize) -> Option<&'e Run> {
         let (mut place, mut run) = self.cursor.get();
         if place > at || run.is_none() {
@@ -94,7 +109,7 @@ impl<'e> Facts<'e> {
             Who::Ancestor => self.ancestor(item),
         };
         match which {
-            Which::Opened => self.open().map(|open| &*open.file),
+            Which::OfEvent(kind, place) => leaves::file(&self.seen.event.what, kind, place),
             Which::Program(who) => run(who)?.exec.as_deref().map(program),
             Which::Interpreter(who) => run(who)?.exec.as_deref().and_then(interpreter),
         }
@@ -138,7 +153,7 @@ impl secl::Event for Facts<'_> {
         self.read(field, item, element).unwrap_or_else(|| match self.fields.type_of(field) {
             Type::Bool => Value::Bool(false),
             Type::Int => Value::Int(0),
-            // No field of ours holds addresses yet; an address that is not there is an empty text, which equals none.
+            // An address that is not there is an empty text, which equals none.
             Type::Text | Type::Net => Value::Text(b""),
         })
     }

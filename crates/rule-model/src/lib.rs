@@ -14,6 +14,7 @@ mod constants;
 mod facts;
 mod fields;
 mod grammar;
+mod leaves;
 mod linux;
 mod page;
 mod row;

@@ -1,6 +1,6 @@
 //! Rows of the catalogue: one line says all there is to say of a field.
 
-use event::File;
+use event::{File, Kind};
 use secl::Value;
 use secl::model::{TextKind, Type};
 
@@ -139,7 +139,8 @@ pub(crate) enum Who {
 pub(crate) enum Which {
     Program(Who),
     Interpreter(Who),
-    Opened,
+    /// That of events of this kind, by its place among their files.
+    OfEvent(Kind, usize),
 }
 
 /// How the values of a field are read.

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Credentials, Event, Exec, ExitStatus, File, Host, Layer, Lineage, Open, ProcessKey, Run, Runtime,
-    Source, Strings, Task, What, Workload,
+    Address, AddressState, Bind, Cgroup, Connect, Credentials, Endpoint, Event, Exec, ExitStatus, File, Host,
+    Layer, Lineage, Open, ProcessKey, Rename, Run, Runtime, Source, Strings, Task, Unlink, What, Workload,
 };
 use secl::model::EventSet;
 use secl::{Binding, Event as _, Macros, Model, Rule, Value, check_rule};
@@ -158,12 +158,81 @@ fn an_exec_and_an_exit_speak_of_the_acting_program() {
     assert!(matches(&fields, What::Exit(ExitStatus::Exited(3)), "exit.cause == EXITED && exit.code == 3"));
 }
 
+fn asked(path: &str) -> Arc<File> {
+    Arc::new(File { path: text(path), ..File::default() })
+}
+
+fn rename() -> What {
+    What::Rename(Rename { file: asked("/tmp/old"), destination: asked("/etc/new"), flags: 0, retval: -18 })
+}
+
+#[test]
+fn the_fields_of_what_has_no_descriptor_are_those_of_the_event() {
+    let fields = Fields::new(Os::Linux);
+    let unlink = || What::Unlink(Unlink { file: asked("/etc/passwd"), flags: 0x200, retval: -13 });
+    let socket = |endpoint| Address { endpoint, state: AddressState::Kernel };
+    let ip = || socket(Endpoint::Ip("10.1.2.3".parse().unwrap(), 443));
+    let connect = || What::Connect(Connect { address: ip(), protocol: 6, retval: -115 });
+    let bind = |endpoint| What::Bind(Bind { address: socket(endpoint), protocol: 0, retval: 0 });
+    let v6 = || bind(Endpoint::Ip("2001:db8::1".parse().unwrap(), 53));
+    let named = || bind(Endpoint::Path(text("/run/x.sock")));
+    for (what, expression) in [
+        (unlink(), "unlink.file.path == \"/etc/passwd\" && unlink.file.name == \"passwd\""),
+        (unlink(), "unlink.flags & AT_REMOVEDIR > 0 && unlink.retval == EACCES"),
+        (rename(), "rename.file.path == \"/tmp/old\" && rename.file.destination.path == \"/etc/new\""),
+        (rename(), "rename.file.destination.name == \"new\" && rename.file.name == \"old\""),
+        (rename(), "rename.old.filename =~ \"/tmp/**\" && rename.retval == EXDEV"),
+        (connect(), "connect.addr.ip in 10.0.0.0/8 && connect.addr.port == 443"),
+        (connect(), "connect.addr.family == AF_INET && connect.retval == EINPROGRESS"),
+        (connect(), "connect.addr.ip != 10.1.2.4 && connect.addr.ip in [ 10.1.2.3, 192.168.0.0/16 ]"),
+        (v6(), "bind.addr.ip in 2001:db8::/32 && bind.addr.family == AF_INET6 && bind.addr.port == 53"),
+        (named(), "bind.addr.family == AF_UNIX && bind.addr.port == 0 && bind.retval == 0"),
+    ] {
+        assert!(matches(&fields, what, expression), "{expression}");
+    }
+    for (what, expression) in [
+        (connect(), "connect.addr.ip in 11.0.0.0/8"),
+        (named(), "bind.addr.ip in 0.0.0.0/0"),
+        (named(), "bind.addr.ip in ::/0"),
+        (rename(), "rename.file.path == \"/etc/new\""),
+    ] {
+        assert!(!matches(&fields, what, expression), "{expression}");
+    }
+}
+
+#[test]
+fn what_the_probe_fills_follows_from_the_descriptions_of_its_kinds() {
+    let fields = Fields::new(Os::Linux);
+    let is_filled = |name: &str| fields.doc(fields.field(name).unwrap()).unwrap().is_filled;
+    for kind in event::Kind::ALL.into_iter().filter(|kind| kind.only().is_none()) {
+        for field in kind.fields() {
+            let name = if field.leaf == event::Leaf::File {
+                format!("{}.path", field.path)
+            } else if field.leaf == event::Leaf::Address {
+                format!("{}.ip", field.path)
+            } else if matches!(field.leaf, event::Leaf::Errno | event::Leaf::Descriptor) {
+                field.path.to_owned()
+            } else {
+                continue;
+            };
+            assert!(is_filled(&name), "{name}");
+        }
+    }
+    for name in ["mkdir.file.path", "mkdir.retval", "chmod.file.path"] {
+        assert!(!is_filled(name), "{name}");
+    }
+}
+
 /// Whatever the table says the type is, that is what is read, on an event of every kind and with nothing known.
 #[test]
 fn every_field_gives_values_of_its_type_and_its_example_is_a_rule() {
     let (bare_task, host) = (Arc::new(Task::default()), Host::default());
     let bare = run(&bare_task, None, None);
-    let whats = [open(), What::Exec(Arc::default()), What::Exit(ExitStatus::Exited(0))];
+    let address = Address { endpoint: Endpoint::Ip([1, 2, 3, 4].into(), 5), ..Address::default() };
+    let connect = What::Connect(Connect { address, protocol: 6, retval: 0 });
+    let bind = What::Bind(Bind { address: Address::default(), protocol: 6, retval: 0 });
+    let whats =
+        [open(), rename(), connect, bind, What::Exec(Arc::default()), What::Exit(ExitStatus::Exited(0))];
     for os in [Os::Linux, Os::Windows] {
         let fields = Fields::new(os);
         assert!(fields.fields().len() > if os == Os::Linux { 1000 } else { 50 });

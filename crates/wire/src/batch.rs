@@ -12,7 +12,7 @@ mod news;
 mod size;
 
 use bytes::Bytes;
-use event::{Event, Kind, KnownProcess, NotObserved, PerKind, WorkloadLoss};
+use event::{Event, Kind, KnownProcess, NotObserved, PerKind, Unwanted, WorkloadLoss};
 use prost::Message;
 
 use crate::{WireError, v1};
@@ -50,6 +50,8 @@ pub struct News {
     pub lost: Vec<WorkloadLoss>,
     /// Times that nobody observed.
     pub not_observed: Vec<NotObserved>,
+    /// Kinds that were not observed because nobody wanted them.
+    pub unwanted: Vec<Unwanted>,
     /// How full the probe's backlog was when the batch was sent.
     pub backlog_percent: u32,
     /// Which events it holds.
@@ -123,9 +125,17 @@ pub fn decode(batch: &v1::Batch) -> Result<Decoded, WireError> {
 
 /// Puts what a stream says beside events into a batch.
 pub fn set_news(batch: &mut v1::Batch, news: &News) {
-    let v1::Batch { complete_until_ns, lost, not_observed, backlog_percent, lane, .. } = news::encode(news);
-    *batch =
-        v1::Batch { complete_until_ns, lost, not_observed, backlog_percent, lane, ..std::mem::take(batch) };
+    let v1::Batch { complete_until_ns, lost, not_observed, unwanted, backlog_percent, lane, .. } =
+        news::encode(news);
+    *batch = v1::Batch {
+        complete_until_ns,
+        lost,
+        not_observed,
+        unwanted,
+        backlog_percent,
+        lane,
+        ..std::mem::take(batch)
+    };
 }
 
 /// How many events of each kind are in a batch, without decoding it. Right for every batch that decodes.

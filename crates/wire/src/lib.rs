@@ -26,6 +26,7 @@ mod generated {
 #[cfg(any(test, feature = "arbitrary"))]
 pub mod arbitrary;
 pub mod batch;
+pub mod control;
 mod error;
 pub mod status;
 pub mod wire1;

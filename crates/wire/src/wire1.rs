@@ -33,6 +33,7 @@ pub fn parse(bytes: Bytes) -> Result<v1::Batch, WireError> {
         complete_until_ns: batch.complete_until_ns,
         lost: batch.lost.into_iter().map(lost).collect(),
         not_observed: batch.not_observed,
+        unwanted: Vec::new(),
         backlog_percent: batch.backlog_percent,
         lane: batch.lane,
         // No kind of that version had one.

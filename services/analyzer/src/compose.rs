@@ -11,13 +11,14 @@ use tokio::task::JoinHandle;
 
 use crate::api::status::StatusBoard;
 use crate::api::{self, Api, ApiParts};
-use crate::config::{Config, NamesConfig, ScrubError};
+use crate::config::{Config, NamesConfig, OutputEvents, ScrubError};
 use crate::context::tags::{Directory, TagManager};
 use crate::context::workloads::Workloads;
 use crate::link::connection::{Phase, ProbeLink};
-use crate::link::ingest::{Ingest, Outlets, Room};
+use crate::link::ingest::{Ingest, Outlets};
+use crate::link::wanted::{Wanted, Who};
 use crate::metrics::{self, Metrics};
-use crate::output::outbox::{Fixed, Outbox, OutboxParts, Queue, Reporter, Tagger, ToOutbox};
+use crate::output::outbox::{Fixed, Outbox, OutboxParts, Queue, Reporter, Room, Tagger, ToOutbox};
 use crate::output::subscribers::{Recorders, SubscriptionManager};
 use crate::stages;
 use crate::stages::pipeline::Pipeline;
@@ -75,8 +76,18 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     tokio::spawn(outbox.run(outbox_messages));
 
     let per_subscriber = config.queues.per_subscriber.get();
-    let subscriptions =
-        SubscriptionManager::new(per_subscriber, names.clone(), directory, metrics.api.clone());
+    let wanted = Wanted::default();
+    wanted.set(Who::Config, config.kinds.always.clone());
+    if config.output.events == OutputEvents::All {
+        wanted.set(Who::Outputs, wire::control::everything());
+    }
+    let subscriptions = SubscriptionManager::new(
+        per_subscriber,
+        names.clone(),
+        directory,
+        wanted.clone(),
+        metrics.api.clone(),
+    );
     let audience = subscriptions.audience();
     let subscriptions = start(subscriptions, config.queues.subscriptions.get());
 
@@ -89,9 +100,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
             room: Room::new(config.outbox.max_bytes.get()),
             subscriptions: subscriptions.clone().recipient(),
             audience,
+            wanted: wanted.clone(),
         },
         workloads,
-        Recorders::new(config.queues.per_recorder.get(), metrics.api.clone()),
+        Recorders::new(config.queues.per_recorder.get(), wanted.clone(), metrics.api.clone()),
         metrics.clone(),
         &config,
     );
@@ -113,6 +125,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
         socket: config.sockets.probe.clone(),
         ingest: to_ingest,
         instance: rand::random::<u64>() | 1,
+        wanted,
         board,
     };
     let link = tokio::spawn(link.run(phases));

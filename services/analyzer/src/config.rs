@@ -1,12 +1,14 @@
 //! `analyzer.toml`: every setting with its effect, its default and what it costs to change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use event::Kind;
 use process_tree::Limits;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::context::scrub::{RefusedWord, Scrubber};
 
@@ -24,6 +26,8 @@ pub struct Config {
     pub outbox: OutboxConfig,
     /// What the reporter gets.
     pub output: OutputConfig,
+    /// What the probe observes for nobody.
+    pub kinds: KindsConfig,
     /// What the system says of itself.
     pub internal_monitoring: MonitoringConfig,
     /// What is removed from command lines and environments.
@@ -192,6 +196,27 @@ pub struct OutputConfig {
     pub events: OutputEvents,
 }
 
+/// `[kinds]`: what the probe observes. It observes what somebody takes: all kinds with `output.events = "all"`, else those that
+/// rules judge, subscribers ask for and recordings hold. The process lifecycle is always observed, and never what
+/// `kinds` in `probe.toml` leaves out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KindsConfig {
+    /// Kinds that are observed even when nobody takes their events, so that `shrike status` counts them and a subscriber
+    /// misses nothing at its start. Each costs the workloads its hooks. Default none.
+    #[serde(deserialize_with = "kinds")]
+    pub always: BTreeSet<Kind>,
+}
+
+fn kinds<'de, D: Deserializer<'de>>(names: D) -> Result<BTreeSet<Kind>, D::Error> {
+    let kind = |name: String| {
+        let unknown =
+            || D::Error::custom(format!("unknown event kind {name:?}: use some of {}", Kind::names()));
+        Kind::from_name(&name).ok_or_else(unknown)
+    };
+    Vec::<String>::deserialize(names)?.into_iter().map(kind).collect()
+}
+
 /// Which events become payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -297,12 +322,17 @@ mod tests {
         assert!(unknown.contains("max_procs"), "{unknown}");
         let zero = toml::from_str::<Config>("[tree]\nmax_processes = 0\n").unwrap_err().to_string();
         assert!(zero.contains("nonzero") || zero.contains("non-zero"), "{zero}");
+        let kind = toml::from_str::<Config>("[kinds]\nalways = ['opne']\n").unwrap_err().to_string();
+        assert!(kind.contains("opne") && kind.contains(&Kind::names()), "{kind}");
     }
 
     #[test]
     fn a_part_can_be_set_alone() {
-        let config: Config =
-            toml::from_str("[tags]\nwait = \"3s\"\n[output]\nevents = \"matched\"\n").unwrap();
+        let config: Config = toml::from_str(
+            "[tags]\nwait = \"3s\"\n[output]\nevents = \"matched\"\n[kinds]\nalways = [\"bind\"]\n",
+        )
+        .unwrap();
+        assert_eq!(config.kinds.always, [Kind::Bind].into());
         assert_eq!(config.tags.wait, Duration::from_secs(3));
         assert_eq!(config.output.events, OutputEvents::Matched);
         assert_eq!(config.tree.max_processes.get(), 65_536);

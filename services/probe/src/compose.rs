@@ -24,9 +24,10 @@ use crate::context::host;
 use crate::context::proc_args::ProcArgs;
 use crate::context::table::Table;
 use crate::flow::batcher::Batcher;
+use crate::flow::control::Control;
 use crate::flow::drain::{Drain, DrainParts};
 use crate::flow::drainer::{Drainer, FLUSH_LIMIT};
-use crate::flow::source::{self, KernelSource};
+use crate::flow::source::{self, KernelSource, Source};
 use crate::metrics::{self, Metrics};
 use crate::privileges;
 use crate::server::about::About;
@@ -149,13 +150,15 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
         keeper: keep_state(state, record, &metrics),
         ..About::default()
     };
-    let drainer = Drainer::new(drain, Arc::clone(&handover), about, publish);
+    let control = Arc::new(Control::new().map_err(setup("the control of the drain thread"))?);
+    let switchable = drain.source().switchable();
+    let drainer = Drainer::new(drain, Arc::clone(&handover), about, Arc::clone(&control), publish);
     let drainer = thread::Builder::new()
         .name("drain".to_owned())
         .spawn(move || drainer.run(&stopped))
         .map_err(setup("the drain thread"))?;
     // The drain thread publishes its first status before it waits for anything.
-    let parts = ServerParts { host: machine, session, handover, status, metrics };
+    let parts = ServerParts { host: machine, session, handover, control, switchable, status, metrics };
     let socket = config.socket.display();
     tracing::info!(%socket, scope = %config.scope, processes, "ready");
     bootstrap::readiness::ready();

@@ -8,7 +8,7 @@ use event::{
     Task, Text, What,
 };
 
-use crate::bpf::{CgroupLoss, HookReport};
+use crate::bpf::{CgroupLoss, HookReport, SensorError};
 use crate::decode::Decoded;
 use crate::flow::source::{Drained, KernelCounts, Source};
 
@@ -78,6 +78,8 @@ struct Fake {
     forgotten: Vec<u64>,
     living: Option<Vec<ProcessKey>>,
     is_stopped: bool,
+    switched: Vec<(Kind, bool)>,
+    refuses_to_switch: bool,
 }
 
 impl FakeSource {
@@ -134,6 +136,15 @@ impl FakeSource {
         self.0.lock().unwrap().waiting.push(decoded);
     }
 
+    /// Kinds that were attached and detached.
+    pub(crate) fn switched(&self) -> Vec<(Kind, bool)> {
+        self.0.lock().unwrap().switched.clone()
+    }
+
+    pub(crate) fn refuse_to_switch(&self, refuses: bool) {
+        self.0.lock().unwrap().refuses_to_switch = refuses;
+    }
+
     pub(crate) fn decisions(&self) -> Vec<(u64, bool)> {
         self.0.lock().unwrap().decisions.clone()
     }
@@ -159,6 +170,19 @@ impl Source for FakeSource {
 
     fn hooks(&self) -> Vec<HookReport> {
         Vec::new()
+    }
+
+    fn switchable(&self) -> Vec<Kind> {
+        Kind::ALL.into_iter().filter(|kind| kind.ring() == event::Ring::Bulk).collect()
+    }
+
+    fn switch(&mut self, kind: Kind, is_on: bool) -> Result<(), SensorError> {
+        let mut fake = self.0.lock().unwrap();
+        if fake.refuses_to_switch {
+            return Err(SensorError::NotOptional { kind });
+        }
+        fake.switched.push((kind, is_on));
+        Ok(())
     }
 
     fn living(&mut self) -> Option<Vec<ProcessKey>> {

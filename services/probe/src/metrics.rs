@@ -62,6 +62,8 @@ pub struct Metrics {
     pub refused_protocol: Counter,
     /// Connections refused because a living analyzer has the place.
     pub refused_taken: Counter,
+    /// Times that an analyzer said what it wants, after its hello.
+    pub wishes: Counter,
     /// Connections replaced by a newer one.
     pub replaced: Counter,
 }
@@ -98,6 +100,7 @@ impl Default for Metrics {
             sessions: plain("probe_server_sessions_total"),
             refused_protocol: refused("protocol"),
             refused_taken: refused("taken"),
+            wishes: plain("probe_server_wishes_total"),
             replaced: plain("probe_server_replaced_total"),
             registry,
         }

@@ -92,8 +92,11 @@ async fn connect(socket: &Path) -> (mpsc::Sender<v1::FromAnalyzer>, tonic::Strea
         }
     };
     let (say, said) = mpsc::channel(64);
-    let hello =
-        v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, version: "test".to_owned(), instance: 0 };
+    let hello = v1::AnalyzerHello {
+        wire_version: wire::WIRE_VERSION,
+        version: "test".to_owned(),
+        ..v1::AnalyzerHello::default()
+    };
     say.send(v1::FromAnalyzer { message: Some(Said::Hello(hello)) }).await.unwrap();
     let stream = ProbeClient::new(channel).stream(ReceiverStream::new(said)).await.unwrap();
     (say, stream.into_inner())

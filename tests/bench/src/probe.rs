@@ -60,8 +60,11 @@ impl Probe {
         let channel = bootstrap::socket::connect(&self.socket).await?;
         let mut client = v1::probe_client::ProbeClient::new(channel).max_decoding_message_size(16 << 20);
         let (say, heard) = mpsc::channel(64);
-        let hello =
-            v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, version: "bench".to_owned(), instance: 0 };
+        let hello = v1::AnalyzerHello {
+            wire_version: wire::WIRE_VERSION,
+            version: "bench".to_owned(),
+            ..Default::default()
+        };
         say.send(v1::FromAnalyzer { message: Some(Say::Hello(hello)) }).await?;
         let mut stream = client.stream(ReceiverStream::new(heard)).await?.into_inner();
         let (stop, mut stopped) = tokio::sync::oneshot::channel::<u64>();

@@ -99,6 +99,8 @@ impl Programs {
         probe.insert("scope".to_owned(), format!("cgroup={}", wanted.cgroup).into());
         if wanted.taker == Taker::Nobody {
             set(&mut analyzer, "output", "events", "matched".into());
+            // Else the probe would not observe what nobody takes, and there would be nothing to measure.
+            set(&mut analyzer, "kinds", "always", Value::Array(vec!["open".into()]));
         }
         // Rotation throws the oldest away; the bench wants to look at all of it.
         set(&mut reporter, "file", "path", wanted.output.to_string_lossy().as_ref().into());
@@ -190,6 +192,8 @@ mod tests {
     #[test]
     fn only_the_stack_without_taker_says_that_matched_events_are_wanted() {
         assert_eq!(written(Taker::Nobody, "analyzer.toml")["output"]["events"].as_str(), Some("matched"));
+        let always = written(Taker::Nobody, "analyzer.toml")["kinds"]["always"].clone();
+        assert_eq!(always, Value::Array(vec!["open".into()]));
         assert!(written(Taker::File, "analyzer.toml").get("output").is_none());
     }
 

@@ -1,9 +1,11 @@
 //! `shrike demo`: a small workload in something like a container, watched from the kernel to an intake.
 //!
-//! It starts what `shrike run` starts, and a local intake, and succeeds only when the numbers of both ends agree.
+//! It starts what `shrike run` starts, and a local intake, and succeeds only when the numbers of both ends agree and a
+//! replay of what it recorded gives what the intake has.
 
 mod container;
 mod received;
+mod replayed;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -33,6 +35,7 @@ use crate::view::terminal::{Terminal, print_line};
 use container::Container;
 use event::ScopeRule;
 use received::Balance;
+use replayed::Recording;
 
 /// Image name of the container that is none.
 const IMAGE: &str = "demo";
@@ -95,6 +98,7 @@ impl Stage {
         let plan =
             Plan::generate(&self.settings(intake)?, &self.dir, &self.users, self.voices.paint)?.quiet();
         launch::start(&plan, supervisor).await?;
+        let recording = Recording::start(&plan.analyzer_socket).await?;
         spinner.finish_and_clear();
 
         let shown = if self.is_json { None } else { Some(self.show_live(&plan.analyzer_socket).await?) };
@@ -107,6 +111,8 @@ impl Stage {
         };
         spinner.finish_and_clear();
         self.finish(&balance, &intake_file, shown).await?;
+        self.check_replay(recording, &balance, &intake_file).await?;
+        self.has_succeeded = true;
         if self.stays {
             self.invite(&plan.analyzer_socket)?;
             return Err(supervisor.failure().await);
@@ -173,7 +179,7 @@ impl Stage {
 
     /// Says how it went; an error when events are missing.
     async fn finish(
-        &mut self,
+        &self,
         balance: &Balance,
         intake_file: &Path,
         shown: Option<watch::Receiver<i128>>,
@@ -203,7 +209,21 @@ impl Stage {
                 next: "`sudo shrike doctor` says which hooks this kernel allows",
             });
         }
-        self.has_succeeded = true;
+        Ok(())
+    }
+
+    /// Replays what was recorded meanwhile, and compares with what the intake has.
+    async fn check_replay(
+        &self,
+        recording: Recording,
+        balance: &Balance,
+        intake_file: &Path,
+    ) -> Result<(), Failure> {
+        let replayed = recording.replay(balance.received_total()).await?;
+        let same = replayed::compare(&replayed, received::messages(&read(intake_file)?))?;
+        if !self.is_json {
+            print_line(&format!("A replay of the recording gives the same {same} events, byte for byte."))?;
+        }
         Ok(())
     }
 

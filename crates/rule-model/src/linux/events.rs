@@ -6,6 +6,7 @@ use secl::Value;
 use super::process::word;
 use crate::constants::exit_cause;
 use crate::facts::Facts;
+use crate::leaves;
 use crate::row::OfEvent::{Many, One};
 use crate::row::Shape::{Bool, Domain, Int, Ints, Net, Path, Text, Texts, Time};
 use crate::row::{OfEvent, Read, Row, Who, row, unfilled};
@@ -76,9 +77,9 @@ pub(crate) fn read(read: OfEvent) -> Read {
     Read::Event(read)
 }
 
-/// Only an open has a result yet.
+/// Nothing for a kind that no probe of ours reports with a result.
 pub(crate) fn retval(event: &str, read: OfEvent) -> Read {
-    if event == "open" { Read::Event(read) } else { Read::Nothing }
+    if leaves::has_retval(event) { Read::Event(read) } else { Read::Nothing }
 }
 
 type Rows = [Row<OfEvent>];
@@ -88,7 +89,7 @@ pub(crate) const RETVAL: [Row<OfEvent>; 1] = [row(
     Int,
     "what the system call returned; an error is negative, and its name means the negative number",
     "== EPERM",
-    One(|facts| Value::Int(facts.open().map_or(0, |open| open.retval.into()))),
+    One(|facts| Value::Int(facts.retval().map_or(0, i64::from))),
 )];
 
 pub(crate) const COMMON: [Row<OfEvent>; 14] = [
@@ -188,18 +189,13 @@ const SYSCALL_PATHS: [Row<OfEvent>; 2] =
     [SYSCALL_PATH, string("syscall.destination.path", "new path as the caller wrote it", "!= \"\"")];
 const TO_MODE: Row<OfEvent> = number("file.destination.mode", "the new mode", "& S_ISUID > 0");
 const TO_RIGHTS: Row<OfEvent> = number("file.destination.rights", "the new permission bits", "& S_ISUID > 0");
-const ADDRESS: [Row<OfEvent>; 3] = [
-    number("addr.family", "address family", "== AF_INET"),
-    unfilled("addr.ip", Net, "address", "in 10.0.0.0/8"),
-    number("addr.port", "port", "== 22"),
-];
 const ATTRIBUTE: [Row<OfEvent>; 2] = [
     string("file.destination.name", "name of the attribute", "== \"security.capability\""),
     string("file.destination.namespace", "namespace of the attribute", "== \"security\""),
 ];
 
 /// What each kind has besides groups.
-pub(crate) const OWN: [(&str, &Rows); 31] = [
+pub(crate) const OWN: [(&str, &Rows); 29] = [
     ("exec", &[SYSCALL_PATH]),
     (
         "exit",
@@ -248,7 +244,6 @@ pub(crate) const OWN: [(&str, &Rows); 31] = [
             number("syscall.mode", "mode as the caller wrote it", "& S_ISUID > 0"),
         ],
     ),
-    ("bind", &ADDRESS),
     (
         "bpf",
         &[
@@ -291,7 +286,6 @@ pub(crate) const OWN: [(&str, &Rows); 31] = [
             number("syscall.gid", "group as the caller wrote it", "== 0"),
         ],
     ),
-    ("connect", &ADDRESS),
     (
         "dns",
         &[
@@ -407,7 +401,13 @@ pub(crate) const OWN: [(&str, &Rows); 31] = [
     (
         "unlink",
         &[
-            number("flags", "flags", "& AT_REMOVEDIR > 0"),
+            row(
+                "flags",
+                Int,
+                "flags",
+                "& AT_REMOVEDIR > 0",
+                One(|facts| Value::Int(facts.unlink().map_or(0, |unlink| unlink.flags.into()))),
+            ),
             number("syscall.dirfd", "directory as the caller wrote it", "> 0"),
             SYSCALL_PATH,
             number("syscall.flags", "flags as the caller wrote them", "& AT_REMOVEDIR > 0"),

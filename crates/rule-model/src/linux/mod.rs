@@ -1,5 +1,6 @@
 //! The fields of Linux: groups that appear under many names, and what each kind has of its own.
 
+mod address;
 mod events;
 mod file;
 mod process;
@@ -9,6 +10,7 @@ use secl::model::{EventSet, IteratorId};
 pub(crate) use events::EVENTS;
 
 use crate::fields::{Builder, Place};
+use crate::leaves;
 use crate::row::{Which, Who};
 
 /// `process.ancestors`.
@@ -45,25 +47,26 @@ pub(crate) fn fields(to: &mut Builder) {
             to.rows("file", &format!("{prefix}.{name}."), place, &file::ROWS, |read| file::read(which, read));
         }
     }
-    for (prefix, which) in [
-        ("chdir.file", None),
-        ("chmod.file", None),
-        ("chown.file", None),
-        ("link.file", None),
-        ("link.file.destination", None),
-        ("load_module.file", None),
-        ("mkdir.file", None),
-        ("mmap.file", None),
-        ("open.file", Some(Which::Opened)),
-        ("removexattr.file", None),
-        ("rename.file", None),
-        ("rename.file.destination", None),
-        ("rmdir.file", None),
-        ("setxattr.file", None),
-        ("splice.file", None),
-        ("unlink.file", None),
-        ("utimes.file", None),
+    for prefix in [
+        "chdir.file",
+        "chmod.file",
+        "chown.file",
+        "link.file",
+        "link.file.destination",
+        "load_module.file",
+        "mkdir.file",
+        "mmap.file",
+        "open.file",
+        "removexattr.file",
+        "rename.file",
+        "rename.file.destination",
+        "rmdir.file",
+        "setxattr.file",
+        "splice.file",
+        "unlink.file",
+        "utimes.file",
     ] {
+        let which = leaves::file_field(prefix).map(|(kind, place)| Which::OfEvent(kind, place));
         let event = prefix.split('.').next().unwrap_or_default();
         let place = Place { events: to.events(&[event]), iterator: None };
         to.rows("file", &format!("{prefix}."), place, &file::ROWS, |read| file::read(which, read));
@@ -75,6 +78,10 @@ pub(crate) fn fields(to: &mut Builder) {
     for (prefix, names) in [("network", &["dns", "imds"][..]), ("packet", &["packet"])] {
         let place = Place { events: to.events(names), iterator: None };
         to.rows("network", &format!("{prefix}."), place, &events::NETWORK, events::read);
+    }
+    for name in address::EVENTS {
+        let place = Place { events: to.events(&[name]), iterator: None };
+        to.rows("", &format!("{name}."), place, &address::ROWS, |read| address::read(name, read));
     }
     for (name, rows) in events::OWN {
         let place = Place { events: to.events(&[name]), iterator: None };

@@ -183,6 +183,10 @@ fn number_and_news_put_before_encoded_bytes_decode_with_them() {
             counts,
         }],
         not_observed: vec![NotObserved { from_ns: 1, to_ns: 2, reason: "the probe was killed".into() }],
+        unwanted: vec![
+            Unwanted { kinds: [Kind::Open, Kind::Rename].into(), from_ns: 3, to_ns: Some(4) },
+            Unwanted { kinds: [Kind::Bind].into(), from_ns: 5, to_ns: None },
+        ],
         backlog_percent: 81,
         lane: Lane::Flood,
     };

@@ -19,6 +19,7 @@ use wire::v1::probe_client::ProbeClient;
 use crate::api::status::StatusBoard;
 use crate::backoff::Backoff;
 use crate::link::ingest::FromLink;
+use crate::link::wanted::{Wanted, Wishes};
 use crate::output::outbox::{Acks, Settled};
 
 /// Largest message that is taken: far above what a probe puts into one batch.
@@ -77,6 +78,8 @@ pub struct ProbeLink {
     pub ingest: mpsc::Sender<FromLink>,
     /// Another number for each start of this service.
     pub instance: u64,
+    /// What the probe is to observe.
+    pub wanted: Wanted,
     /// Where the state of the link is shown.
     pub board: StatusBoard,
 }
@@ -106,21 +109,24 @@ impl ProbeLink {
         let mut client = ProbeClient::new(socket::connect(&self.socket).await?)
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let (to_probe, requests) = mpsc::channel(16);
+        let mut wanted = self.wanted.watch();
         let hello = v1::AnalyzerHello {
             wire_version: wire::WIRE_VERSION,
             version: bootstrap::VERSION.to_owned(),
             instance: self.instance,
+            wanted: Some(newest(&mut wanted)),
         };
         // The channel is new and has room, so this fails only if the stream is gone, which the next call reports.
         drop(to_probe.send(v1::FromAnalyzer { message: Some(ToProbe::Hello(hello)) }).await);
         let opened = client.stream(ReceiverStream::new(requests)).await;
         let mut messages = opened.map_err(|status| LinkError::Refused(Box::new(status)))?.into_inner();
         let acks = Acks::default();
-        self.greet(&mut messages, &acks).await?;
+        let takes_wishes = self.greet(&mut messages, &acks).await?;
         backoff.reset();
         tokio::select! {
             broken = self.read(&mut messages, &acks, phase.clone()) => return broken,
             broken = forward(&acks, &to_probe) => return broken,
+            broken = ask(&mut wanted, &to_probe), if takes_wishes => return broken,
             () = reached(phase, Phase::Ending) => {}
         }
         if let Some(settled) = acks.take() {
@@ -159,9 +165,14 @@ impl ProbeLink {
         self.ingest.send(message).await.map_err(|_ended| LinkError::Pipeline)
     }
 
-    async fn greet(&self, messages: &mut Streaming<v1::FromProbe>, acks: &Acks) -> Result<(), LinkError> {
+    /// Whether the probe takes what is wanted later on.
+    async fn greet(&self, messages: &mut Streaming<v1::FromProbe>, acks: &Acks) -> Result<bool, LinkError> {
         match next(messages).await? {
-            FromProbe::Hello(hello) => self.begin(hello, acks).await,
+            FromProbe::Hello(hello) => {
+                let takes_wishes = !hello.switchable.is_empty();
+                self.begin(hello, acks).await?;
+                Ok(takes_wishes)
+            }
             FromProbe::Batch(_) | FromProbe::Status(_) => Err(LinkError::NoHello),
         }
     }
@@ -192,6 +203,27 @@ async fn forward(acks: &Acks, to_probe: &mpsc::Sender<v1::FromAnalyzer>) -> Resu
         let place = to_probe.reserve().await.map_err(|_closed| LinkError::Closed)?;
         place.send(message(&acks.next().await));
     }
+}
+
+/// Says what is wanted whenever that is something else.
+async fn ask(
+    wanted: &mut watch::Receiver<Wishes>,
+    to_probe: &mpsc::Sender<v1::FromAnalyzer>,
+) -> Result<(), LinkError> {
+    loop {
+        if wanted.changed().await.is_err() {
+            // The service ends.
+            return std::future::pending().await;
+        }
+        let place = to_probe.reserve().await.map_err(|_closed| LinkError::Closed)?;
+        let newest = newest(wanted);
+        tracing::info!(kinds = newest.kinds.join(" "), "the probe is asked to observe these");
+        place.send(v1::FromAnalyzer { message: Some(ToProbe::Wanted(newest)) });
+    }
+}
+
+fn newest(wanted: &mut watch::Receiver<Wishes>) -> v1::Wanted {
+    (&wanted.borrow_and_update().union()).into()
 }
 
 fn message(settled: &Settled) -> v1::FromAnalyzer {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix::Recipient;
 use bytes::Bytes;
 use event::{Event, Host, PerKind};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 use wire::batch::{Decoded, Lane, News};
 use wire::v1;
@@ -17,47 +17,15 @@ use wire::v1::from_probe::Message as FromProbe;
 
 use crate::config::{Config, OutputEvents};
 use crate::context::workloads::Workloads;
+use crate::link::wanted::{Wanted, Who};
 use crate::metrics::Metrics;
-use crate::output::outbox::{Acks, BatchId, ToOutbox};
+use crate::output::outbox::{Acks, BatchId, Room, ToOutbox};
 use crate::output::payloads::Payloads;
+use crate::output::published::Published;
 use crate::output::render::Renderer;
 use crate::output::subscribers::{Audience, Publish, Recorders};
-use crate::stages::dispatch::Dispatched;
-use crate::stages::out::{Custom, Emitted};
 use crate::stages::pipeline::{Pipeline, Processed};
 use bootstrap::log_limit::LogLimit;
-
-/// Dispatched events of one batch.
-#[derive(Debug, Clone, Default)]
-pub struct Published {
-    /// Where they happened.
-    pub host: Arc<Host>,
-    /// Of the probe; with the number of the batch and the position of an event it identifies the event.
-    pub session: u64,
-    /// Number of the batch.
-    pub seq: u64,
-    /// The events, in order.
-    pub events: Vec<Dispatched>,
-    /// Those that a stage sends to every output.
-    pub emitted: Vec<Emitted>,
-    /// What the stages say of the system itself.
-    pub custom: Vec<Custom>,
-}
-
-impl Published {
-    /// Picks the events that no stage sends to the outputs.
-    fn untaken<'a>(&self) -> impl FnMut((usize, &'a Dispatched)) -> Option<&'a Dispatched> {
-        let mut emitted = self.emitted.iter().map(|emitted| emitted.position).peekable();
-        move |(position, event)| {
-            let mut is_taken = false;
-            // Positions grow; what several stages emitted is there several times.
-            while emitted.next_if_eq(&position).is_some() {
-                is_taken = true;
-            }
-            (!is_taken).then_some(event)
-        }
-    }
-}
 
 /// What the link to the probe brings.
 #[derive(Debug)]
@@ -87,27 +55,8 @@ pub struct Outlets {
     pub subscriptions: Recipient<Publish>,
     /// Whether there are subscribers.
     pub audience: Audience,
-}
-
-/// Bytes that the outbox has room for, parted so that a flood cannot take the room of what is urgent: a batch that waits
-/// for room holds up all behind it.
-#[derive(Debug, Clone)]
-pub struct Room {
-    urgent: Arc<Semaphore>,
-    flood: Arc<Semaphore>,
-}
-
-impl Room {
-    /// A quarter for floods, the rest for everything else.
-    #[must_use]
-    pub fn new(max_bytes: usize) -> Self {
-        let semaphore = |bytes: usize| Arc::new(Semaphore::new(bytes.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { urgent: semaphore(max_bytes - max_bytes / 4), flood: semaphore(max_bytes / 4) }
-    }
-
-    fn of(&self, is_urgent: bool) -> Arc<Semaphore> {
-        Arc::clone(if is_urgent { &self.urgent } else { &self.flood })
-    }
+    /// Takes what the stages want observed.
+    pub wanted: Wanted,
 }
 
 /// The outbox has ended.
@@ -161,6 +110,7 @@ impl Ingest {
         metrics: Metrics,
         config: &Config,
     ) -> Self {
+        outlets.wanted.set(Who::Stages, pipeline.wanted());
         Self {
             renderer: Renderer::new(pipeline.host(), names.clone()),
             pipeline,
@@ -215,7 +165,7 @@ impl Ingest {
         let room = if let ToOutbox::Deliver(group) = next {
             // A group that is larger than its part of the outbox goes when that is empty.
             let bytes = group.bytes().min(self.max_bytes / 4);
-            Some(acquire(self.outlets.room.of(group.is_urgent()), bytes).await?)
+            Some(self.outlets.room.take(group.is_urgent(), bytes).await.ok_or(Ended)?)
         } else {
             None
         };
@@ -297,6 +247,7 @@ impl Ingest {
         }
         self.missing(processed.missing, processed.seq);
         self.metrics.tree.show(&self.pipeline.tree_stats());
+        self.outlets.wanted.set(Who::Stages, self.pipeline.wanted());
         if !self.recorders.is_empty() {
             self.record(&processed);
         }
@@ -391,12 +342,6 @@ impl Ingest {
         wire::batch::set_news(&mut batch, &processed.news);
         self.recorders.send(&wire::batch::message(&batch));
     }
-}
-
-/// Waits for room in the outbox.
-async fn acquire(room: Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Ended> {
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    room.acquire_many_owned(bytes).await.map_err(|_closed| Ended)
 }
 
 /// Events of a batch that nobody takes.

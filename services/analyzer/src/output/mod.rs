@@ -2,5 +2,6 @@
 
 pub mod outbox;
 pub mod payloads;
+pub mod published;
 pub mod render;
 pub mod subscribers;

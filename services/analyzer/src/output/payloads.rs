@@ -6,8 +6,8 @@ use std::sync::Arc;
 use event::{Cgroup, Text};
 
 use crate::context::clock;
-use crate::link::ingest::Published;
 use crate::output::outbox::{BatchId, Group, Head, Label};
+use crate::output::published::Published;
 use crate::output::render::{BatchIds, Renderer};
 use crate::stages::monitors::abnormal::TRUNCATED_PARENTS;
 use crate::stages::out::{About, Custom};
@@ -152,7 +152,7 @@ fn by_rule(published: &Published) -> VecDeque<OfRule> {
             About::Event { position, .. } => {
                 published.events.get(*position).map(|event| &event.event.task.cgroup)
             }
-            About::NotObserved(_) | About::Lost(_) => None,
+            About::NotObserved(_) | About::Unwanted(_) | About::Lost(_) => None,
         };
         let container = cgroup.and_then(|cgroup| cgroup.workload.container_id()).cloned();
         let kind = kind_of(custom);
@@ -176,6 +176,7 @@ fn by_rule(published: &Published) -> VecDeque<OfRule> {
 fn kind_of(custom: &Custom) -> &'static str {
     match custom.about {
         About::NotObserved(_) => event_json::NOT_OBSERVED,
+        About::Unwanted(_) => "kinds_not_observed",
         About::Lost(_) => "lost_events_write",
         About::Event { error: TRUNCATED_PARENTS, .. } => "truncated_parents",
         About::Event { .. } => "unknown",

@@ -101,6 +101,7 @@ impl Renderer {
         out.extend_from_slice(b"\"},");
         let (body, trigger) = match &custom.about {
             About::NotObserved(gap) => (CustomBody::NotObserved(gap), None),
+            About::Unwanted(unwanted) => (CustomBody::Unwanted(unwanted), None),
             About::Lost(loss) => (CustomBody::Lost(loss), None),
             About::Event { position, error } => (CustomBody::Abnormal { error }, events.get(*position)),
         };
@@ -137,7 +138,8 @@ mod tests {
     use std::sync::Arc;
 
     use event::{
-        Event, ExitStatus, Kind, LossCause, NotObserved, PerKind, ProcessKey, Task, What, WorkloadLoss,
+        Event, ExitStatus, Kind, LossCause, NotObserved, PerKind, ProcessKey, Task, Unwanted, What,
+        WorkloadLoss,
     };
     use serde_json::Value;
 
@@ -190,6 +192,23 @@ mod tests {
             "reason": "killed",
         });
         assert_eq!(rendered(&custom, &[]), expected);
+    }
+
+    #[test]
+    fn kinds_that_nobody_wanted_are_a_custom_event_without_an_end_while_it_goes_on() {
+        let kinds = [Kind::Rename, Kind::Open].into();
+        let off = Unwanted { kinds, from_ns: 1_000_000_000, to_ns: None };
+        let say = |off: &Unwanted| {
+            let about = About::Unwanted(off.clone());
+            rendered(&Custom { rule: Rule::Unwanted, boot_ns: 1_000_000_000, suppressed: 0, about }, &[])
+        };
+        let document = say(&off);
+        assert_eq!(document["agent"]["rule_id"], "kinds_not_observed");
+        assert_eq!(document["kinds"], serde_json::json!(["open", "rename"]));
+        assert_eq!(document["from"], "1970-01-01T00:00:01.000000000Z");
+        assert_eq!(document.get("to"), None);
+        let document = say(&Unwanted { to_ns: Some(2_000_000_000), ..off });
+        assert_eq!(document["to"], "1970-01-01T00:00:02.000000000Z");
     }
 
     #[test]

@@ -50,11 +50,25 @@ pub struct Ending<'a> {
 /// One step of the dispatch. It sees the events one by one, in order, must not block, and asks for what is to happen
 /// through [`Out`].
 pub trait Stage: Send {
+    /// Called once, before anything else: what it needs to be observed, for example.
+    fn start(&mut self, _: &mut Out) {}
+
     /// Looks at one event, and may mark it.
     fn event(&mut self, _: &mut Dispatched, _: &mut Out) {}
 
     /// All events of a batch were looked at.
     fn end_of_batch(&mut self, _: &Ending<'_>, _: &mut Out) {}
+
+    /// About a second has passed; `now_ns` is the newest time that is known, `CLOCK_BOOTTIME`. It comes behind a batch, live and
+    /// in a replay behind the same one; while the probe sends nothing, no time passes.
+    fn tick(&mut self, _now_ns: u64, _: &mut Out) {}
+}
+
+/// Which events a stage sees.
+enum Branch {
+    Every,
+    Anomaly,
+    NoAnomaly,
 }
 
 /// The stages, in the order in which they run.
@@ -79,25 +93,51 @@ pub struct Stages {
 impl Stages {
     /// Shows one event to every stage.
     pub fn event(&mut self, event: &mut Dispatched, out: &mut Out) {
-        for stage in self.profile.iter_mut().chain(&mut self.dump_mark) {
-            stage.event(event, out);
+        let mut is_anomaly = None;
+        for (place, (branch, stage)) in self.each().enumerate() {
+            let sees = match branch {
+                Branch::Every => true,
+                Branch::Anomaly => *is_anomaly.get_or_insert(event.marks.is_anomaly),
+                Branch::NoAnomaly => !*is_anomaly.get_or_insert(event.marks.is_anomaly),
+            };
+            if sees {
+                out.of(place);
+                stage.event(event, out);
+            }
         }
-        for stage in self.handlers.iter_mut().chain(&mut self.consumers) {
-            stage.event(event, out);
-        }
-        let branch = if event.marks.is_anomaly { &mut self.anomaly } else { &mut self.dump_insert };
-        for stage in branch.iter_mut().chain(&mut self.monitors) {
-            stage.event(event, out);
-        }
+    }
+
+    /// Starts every stage.
+    pub fn start(&mut self, out: &mut Out) {
+        self.all(out, |stage, out| stage.start(out));
     }
 
     /// Tells every stage that a batch has ended.
     pub fn end_of_batch(&mut self, batch: &Ending<'_>, out: &mut Out) {
+        self.all(out, |stage, out| stage.end_of_batch(batch, out));
+    }
+
+    /// Tells every stage the time.
+    pub fn tick(&mut self, now_ns: u64, out: &mut Out) {
+        self.all(out, |stage, out| stage.tick(now_ns, out));
+    }
+
+    fn all(&mut self, out: &mut Out, ask: impl Fn(&mut dyn Stage, &mut Out)) {
+        for (place, (_, stage)) in self.each().enumerate() {
+            out.of(place);
+            ask(&mut **stage, out);
+        }
+    }
+
+    /// The stages in their order, and which events each sees.
+    fn each(&mut self) -> impl Iterator<Item = (Branch, &mut Box<dyn Stage>)> {
         let Self { profile, dump_mark, handlers, consumers, anomaly, dump_insert, monitors } = self;
         let first = profile.iter_mut().chain(dump_mark).chain(handlers).chain(consumers);
-        for stage in first.chain(anomaly).chain(dump_insert).chain(monitors) {
-            stage.end_of_batch(batch, out);
-        }
+        let first = first.map(|stage| (Branch::Every, stage));
+        let anomaly = anomaly.iter_mut().map(|stage| (Branch::Anomaly, stage));
+        let others = dump_insert.iter_mut().map(|stage| (Branch::NoAnomaly, stage));
+        let last = monitors.iter_mut().map(|stage| (Branch::Every, stage));
+        first.chain(anomaly).chain(others).chain(last)
     }
 }
 

@@ -3,9 +3,10 @@
 //! Pure data, filled while a batch is looked at and acted upon after it. What is asked for here is subject to the limiter of
 //! its rule, so a stage need not count.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use event::NotObserved;
+use event::{Kind, NotObserved, Unwanted};
 
 use super::limiter::Limiter;
 use super::rules::Rule;
@@ -37,6 +38,8 @@ pub struct Custom {
 pub enum About {
     /// A time that nobody observed.
     NotObserved(NotObserved),
+    /// Kinds that were not observed.
+    Unwanted(Unwanted),
     /// Events of one workload that were lost.
     Lost(event::WorkloadLoss),
     /// An event that is not as it should be.
@@ -57,6 +60,10 @@ pub struct Out {
     pub custom: Vec<Custom>,
     limiter: Limiter,
     position: usize,
+    /// Which stage is asked, by its place.
+    stage: usize,
+    /// The kinds that each stage wants.
+    wanted: BTreeMap<usize, BTreeSet<Kind>>,
 }
 
 impl Out {
@@ -68,6 +75,23 @@ impl Out {
     /// The event at this position is looked at.
     pub(super) fn at(&mut self, position: usize) {
         self.position = position;
+    }
+
+    /// The stage at this place is asked.
+    pub(super) fn of(&mut self, stage: usize) {
+        self.stage = stage;
+    }
+
+    /// From now on, and until it says something else, the stage needs these kinds and no others: they are observed whether or
+    /// not anybody takes their events. The process lifecycle always is.
+    pub fn want(&mut self, kinds: impl IntoIterator<Item = Kind>) {
+        self.wanted.insert(self.stage, kinds.into_iter().collect());
+    }
+
+    /// What the stages want, all of them.
+    #[must_use]
+    pub fn wanted(&self) -> BTreeSet<Kind> {
+        self.wanted.values().flatten().copied().collect()
     }
 
     /// Sends the event that is being looked at to every output.

@@ -3,9 +3,10 @@
 //! Pure: its only clock is the one recorded in the events, so the same batches give the same bytes whenever they
 //! are run. Invariant: no argument or environment variable passes that the scrubber did not see.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use event::{Category, Cgroup, Event, Exec, Host, KnownProcess, What, WorkloadLoss};
+use event::{Category, Cgroup, Event, Exec, Host, Kind, KnownProcess, What, WorkloadLoss};
 use process_tree::{Limits, Stats, Tree};
 use wire::batch::{Decoded, News};
 
@@ -15,6 +16,9 @@ use crate::context::tags::Tags;
 use crate::stages::dispatch::{Dispatched, Ending, Marks, Stages};
 use crate::stages::out::{Custom, Emitted, Out};
 
+/// Time between two ticks.
+const TICK_NS: u64 = 1_000_000_000;
+
 /// The pure middle of the analyzer, for one host at a time.
 pub struct Pipeline {
     tree_limits: Limits,
@@ -23,6 +27,7 @@ pub struct Pipeline {
     out: Out,
     /// The newest time that an event or its batch told.
     last_ns: u64,
+    next_tick_ns: u64,
     host: Arc<Host>,
     tree: Tree,
     session: u64,
@@ -55,14 +60,17 @@ pub struct Processed {
 impl Pipeline {
     /// A pipeline that has seen nothing. It dispatches to `stages`.
     #[must_use]
-    pub fn new(tree: TreeConfig, scrubber: Scrubber, stages: Stages) -> Self {
+    pub fn new(tree: TreeConfig, scrubber: Scrubber, mut stages: Stages) -> Self {
         let tree = Limits::from(tree);
+        let mut out = Out::default();
+        stages.start(&mut out);
         Self {
             tree_limits: tree,
             scrubber,
             stages,
-            out: Out::default(),
+            out,
             last_ns: 0,
+            next_tick_ns: 0,
             host: Arc::default(),
             tree: Tree::new(tree),
             session: 0,
@@ -78,6 +86,8 @@ impl Pipeline {
         let is_same_probe = session != 0 && session == self.session;
         if host.boot_id != self.host.boot_id {
             self.tree = Tree::new(self.tree_limits);
+            // Another boot has another clock.
+            (self.last_ns, self.next_tick_ns) = (0, 0);
         } else if !is_same_probe {
             // Another probe watches: what happened in between was not seen.
             self.tree.begin_probe();
@@ -151,6 +161,10 @@ impl Pipeline {
         self.last_ns = self.last_ns.max(batch.news.complete_until_ns);
         let ending = Ending { news: &batch.news, last_ns: self.last_ns };
         self.stages.end_of_batch(&ending, &mut self.out);
+        if self.last_ns >= self.next_tick_ns {
+            self.next_tick_ns = self.last_ns.saturating_add(TICK_NS);
+            self.stages.tick(self.last_ns, &mut self.out);
+        }
         let (emitted, custom) = self.out.take();
         if batch.news.complete_until_ns > 0 {
             self.tree.complete_until(batch.news.complete_until_ns);
@@ -165,6 +179,12 @@ impl Pipeline {
             self.tree.note_gap();
         }
         (is_repeated, missing)
+    }
+
+    /// The kinds that the stages want observed.
+    #[must_use]
+    pub fn wanted(&self) -> BTreeSet<Kind> {
+        self.out.wanted()
     }
 
     /// The processes of the tree, as a probe would send them.

@@ -5,6 +5,8 @@
 pub enum Rule {
     /// A time in which nobody watched.
     NotObserved,
+    /// Kinds that nobody wanted, and were not observed.
+    Unwanted,
     /// Events were lost.
     LostEvents,
     /// The path of a file is not whole.
@@ -28,8 +30,9 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::NotObserved,
+        Self::Unwanted,
         Self::LostEvents,
         Self::AbnormalPath,
         Self::NoProcessContext,
@@ -41,6 +44,7 @@ impl Rule {
     pub const fn id(self) -> &'static str {
         match self {
             Self::NotObserved => event_json::NOT_OBSERVED,
+            Self::Unwanted => "kinds_not_observed",
             Self::LostEvents => "lost_events",
             Self::AbnormalPath => "abnormal_path",
             Self::NoProcessContext => "no_process_context",
@@ -53,6 +57,7 @@ impl Rule {
     pub const fn title(self) -> &'static str {
         match self {
             Self::NotObserved => "Events not observed",
+            Self::Unwanted => "Kinds of events not observed",
             Self::LostEvents => "Lost events",
             Self::AbnormalPath => "Abnormal path detected",
             Self::NoProcessContext => "No process context detected",
@@ -65,7 +70,8 @@ impl Rule {
     pub const fn limit(self) -> Option<Limit> {
         match self {
             Self::NotObserved => None,
-            Self::LostEvents => Some(Limit { interval_ns: SECOND_NS / 10, burst: 40 }),
+            // Whoever may subscribe can make it speak.
+            Self::Unwanted | Self::LostEvents => Some(Limit { interval_ns: SECOND_NS / 10, burst: 40 }),
             Self::AbnormalPath | Self::NoProcessContext | Self::BrokenProcessLineage => {
                 Some(Limit { interval_ns: 30 * SECOND_NS, burst: 1 })
             }

@@ -352,6 +352,28 @@ async fn with_matched_events_nothing_is_rendered_and_a_subscriber_gets_its_own()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_probe_is_asked_for_what_somebody_takes_at_the_start_of_a_stream_and_whenever_that_changes() {
+    let dir = TempDir::new().unwrap();
+    let probe = FakeProbe::start(dir.path(), host(), vec![known()]);
+    let service = Service::start(dir.path(), "[output]\nevents = 'matched'\n[kinds]\nalways = ['bind']\n");
+    probe.wait_for_wish(&["bind"]).await;
+    let request = v1::SubscribeRequest { kinds: vec!["open".into(), "exec".into()], ..Default::default() };
+    let subscription = client(dir.path()).await.subscribe(request).await.unwrap();
+    probe.wait_for_wish(&["exec", "open", "bind"]).await;
+    probe.disconnect();
+    fakes::eventually("a second stream", async || (probe.instances().len() > 1).then_some(())).await;
+    probe.wait_for_wish(&["exec", "open", "bind"]).await;
+    // Nothing happens that could tell that the subscriber has left.
+    drop(subscription);
+    probe.wait_for_wish(&["bind"]).await;
+    let recording = client(dir.path()).await.record(v1::RecordRequest {}).await.unwrap();
+    let all: Vec<&str> = wire::control::everything().into_iter().map(Kind::name).collect();
+    probe.wait_for_wish(&all).await;
+    drop(recording);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_time_that_nobody_observed_is_a_custom_event_that_is_settled_with_its_batch() {
     let dir = TempDir::new().unwrap();
     let reporter = FakeReporter::start_holding(dir.path());

@@ -229,6 +229,7 @@ struct Outbox {
     next: Mutex<usize>,
     connections: watch::Sender<u64>,
     instances: Mutex<Vec<u64>>,
+    wanted: watch::Sender<Vec<Vec<String>>>,
 }
 
 impl FakeProbe {
@@ -250,6 +251,7 @@ impl FakeProbe {
             next: Mutex::new(0),
             connections: watch::Sender::new(0),
             instances: Mutex::default(),
+            wanted: watch::Sender::default(),
         }));
         let service = v1::probe_server::ProbeServer::new(probe.clone());
         let incoming = listen(&dir.join("probe.sock"));
@@ -286,6 +288,14 @@ impl FakeProbe {
         self.0.instances.lock().unwrap().clone()
     }
 
+    /// What the analyzer wanted last, once it wants that.
+    pub(crate) async fn wait_for_wish(&self, kinds: &[&str]) {
+        let mut wanted = self.0.wanted.subscribe();
+        let wait = wanted.wait_for(|all| all.last().is_some_and(|last| last == kinds));
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
+        assert!(waited.is_ok(), "{kinds:?} is not wanted: {:?}", self.0.wanted.borrow());
+    }
+
     /// Ends the stream of now.
     pub(crate) fn disconnect(&self) {
         self.0.connections.send_modify(|number| *number += 1);
@@ -304,6 +314,7 @@ impl FakeProbe {
         *self.0.next.lock().unwrap() = usize::try_from(self.acked().0).unwrap();
         let mut hello = wire::status::hello(&self.0.host, "fake");
         hello.session = 77;
+        hello.switchable = vec!["open".into()];
         send(FromProbe::Hello(hello)).await;
         send(wire::batch::message(&wire::batch::encode(0, &self.0.table, &[]))).await;
         send(FromProbe::Status(v1::ProbeStatus::default())).await;
@@ -354,6 +365,10 @@ impl v1::probe_server::Probe for FakeProbe {
                     }),
                     v1::from_analyzer::Message::Hello(hello) => {
                         probe.0.instances.lock().unwrap().push(hello.instance);
+                        probe.0.wanted.send_modify(|all| all.push(hello.wanted.unwrap().kinds));
+                    }
+                    v1::from_analyzer::Message::Wanted(wanted) => {
+                        probe.0.wanted.send_modify(|all| all.push(wanted.kinds));
                     }
                 }
             }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use event::{KnownProcess, Ledger, PerKind, ProcessKey, WorkloadLoss};
+use event::{KnownProcess, Ledger, PerKind, ProcessKey, Unwanted, WorkloadLoss};
 use tokio::sync::Notify;
 use wire::v1::from_probe::Message;
 
@@ -124,6 +124,11 @@ impl Handover {
     pub fn lose(&self, losses: impl IntoIterator<Item = WorkloadLoss>) {
         let mut state = self.lock();
         losses.into_iter().for_each(|loss| state.backlog.lose(loss));
+    }
+
+    /// Tells the analyzer which kinds are not observed any more, or again.
+    pub fn unwanted(&self, unwanted: &Unwanted) {
+        self.lock().backlog.unwanted(unwanted);
     }
 
     /// When there is news and nothing waits that could carry it, an empty batch does.

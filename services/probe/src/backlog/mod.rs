@@ -7,6 +7,7 @@
 //! batch is first sent, so numbers have no holes; what was sent is never dropped; nothing of the main lane is dropped
 //! while a flood waits, and no lifecycle event while a bulk event waits.
 
+mod gaps;
 pub mod handover;
 mod losses;
 mod settled;
@@ -16,11 +17,12 @@ mod waiting;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use event::{Event, Ledger, NotObserved, PerKind, WorkloadLoss};
+use event::{Event, Ledger, NotObserved, PerKind, Unwanted, WorkloadLoss};
 use foldhash::fast::RandomState;
 use wire::batch::{Lane, News};
 use wire::v1::from_probe::Message;
 
+use gaps::Gaps;
 pub use losses::{Losers, name_of};
 use settled::Settled;
 pub use shed::Dropped;
@@ -67,16 +69,7 @@ pub struct Backlog {
     settled: Settled,
     losers: Losers,
     dropped: Dropped,
-    gap: Gap,
-}
-
-/// A time that was not observed, on its way to the analyzer.
-#[derive(Debug, Default)]
-enum Gap {
-    #[default]
-    None,
-    ToTell(NotObserved),
-    Told(NotObserved, u64),
+    gaps: Gaps,
 }
 
 impl Backlog {
@@ -101,7 +94,7 @@ impl Backlog {
             settled: Settled::default(),
             losers: Losers::default(),
             dropped: Dropped::default(),
-            gap: gap.map_or(Gap::None, Gap::ToTell),
+            gaps: Gaps::new(gap),
         }
     }
 
@@ -136,10 +129,15 @@ impl Backlog {
         self.losers.add(loss);
     }
 
+    /// Kinds are not observed any more, or again: the next batch tells it.
+    pub fn unwanted(&mut self, unwanted: &Unwanted) {
+        self.gaps.add(unwanted);
+    }
+
     /// True when there is something to say and no batch to say it with.
     #[must_use]
     pub fn wants_an_empty_batch(&self) -> bool {
-        let has_news = self.losers.has_news() || matches!(self.gap, Gap::ToTell(_));
+        let has_news = self.losers.has_news() || self.gaps.has_news();
         has_news && self.main.is_empty() && self.floods.is_empty()
     }
 
@@ -153,23 +151,14 @@ impl Backlog {
         let (lane, batch) = self.next_unsent()?;
         let seq = self.next_seq;
         self.next_seq += 1;
-        let not_observed = match std::mem::take(&mut self.gap) {
-            Gap::ToTell(gap) => {
-                self.gap = Gap::Told(gap.clone(), seq);
-                vec![gap]
-            }
-            other @ (Gap::None | Gap::Told(..)) => {
-                self.gap = other;
-                Vec::new()
-            }
-        };
-        let news = News {
+        let mut news = News {
             complete_until_ns: self.complete_until_ns(),
             lost: self.losers.take_news(MAX_TOLD),
-            not_observed,
             backlog_percent: self.percent(),
             lane,
+            ..News::default()
         };
+        self.gaps.tell(seq, &mut news);
         self.bytes -= batch.bytes();
         let sent = batch.sent(seq, &news);
         self.bytes += sent.bytes();
@@ -202,9 +191,7 @@ impl Backlog {
         if is_news {
             self.settled.add(&held, ledger);
         }
-        if matches!(&self.gap, Gap::Told(_, told) if *told <= seq) {
-            self.gap = Gap::None;
-        }
+        self.gaps.acknowledged(seq);
         Ok(changes)
     }
 
@@ -285,12 +272,8 @@ impl Backlog {
     /// of a time that was not observed, until the analyzer knows of it.
     #[must_use]
     pub fn unsettled_since_ns(&self) -> u64 {
-        let gap = match &self.gap {
-            Gap::None => None,
-            Gap::ToTell(gap) | Gap::Told(gap, _) => Some(gap.from_ns),
-        };
         let oldest = self.oldest_event_ns().unwrap_or(u64::MAX).min(self.pushed_until_ns);
-        gap.map_or(oldest, |gap| gap.min(oldest))
+        self.gaps.before_ns().map_or(oldest, |gap| gap.min(oldest))
     }
 
     /// The time of the oldest event that waits.

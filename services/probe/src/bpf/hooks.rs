@@ -180,6 +180,11 @@ pub(super) fn of_kind(kind: Kind) -> Option<&'static Hook> {
     HOOKS.iter().find(|hook| hook.kind == Some(kind))
 }
 
+/// Whether its programs can be attached and detached while the probe runs.
+pub(super) fn is_optional(kind: Kind) -> bool {
+    of_kind(kind).is_some_and(|hook| hook.is_optional)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ use super::attachments::{Attachments, HookReport};
 use super::config::{Scope, SensorConfig};
 use super::counters::{Counters, KernelCounters};
 use super::error::{LoadError, SensorError};
+use super::hooks;
 use super::loader;
 use super::losses::{CgroupLoss, Losses};
 use super::ring::Ring;
@@ -86,7 +87,10 @@ impl Sensor {
     /// # Errors
     /// When the kind is not optional, was not loaded, or the kernel refuses.
     pub fn attach_kind(&mut self, kind: Kind) -> Result<(), SensorError> {
-        self.attachments.attach_kind(&mut self.ebpf, kind)
+        let attached = self.attachments.attach_kind(&mut self.ebpf, kind);
+        let error = attached.as_ref().err().map(|error| super::programs::chain(error));
+        self.report(kind, error.is_none(), error);
+        attached
     }
 
     /// Detaches an optional kind: who does nothing else pays nothing for it any more.
@@ -94,7 +98,22 @@ impl Sensor {
     /// # Errors
     /// When the kind is not optional.
     pub fn detach_kind(&mut self, kind: Kind) -> Result<(), SensorError> {
-        self.attachments.detach_kind(kind)
+        self.attachments.detach_kind(kind)?;
+        self.report(kind, false, None);
+        Ok(())
+    }
+
+    /// The optional kinds that are attached.
+    #[must_use]
+    pub fn optional(&self) -> Vec<Kind> {
+        let is_active = |kind: &Kind| self.hooks.iter().any(|hook| hook.active && hook.kind == kind.name());
+        Kind::ALL.into_iter().filter(|kind| hooks::is_optional(*kind)).filter(is_active).collect()
+    }
+
+    fn report(&mut self, kind: Kind, active: bool, error: Option<String>) {
+        if let Some(hook) = self.hooks.iter_mut().find(|hook| hook.kind == kind.name()) {
+            (hook.active, hook.error) = (active, error);
+        }
     }
 
     /// What became of each hook.

@@ -11,7 +11,7 @@ use event::{
 };
 use event_abi::{
     FileParts, Reader, address_info, bind_event, connect_event, event_kind, exec_event, exit_event,
-    file_flag, fork_event, open_event, rename_event, unlink_event,
+    file_flag, fork_event, open_event, rename_event, socket_call, unlink_event,
 };
 use nix::libc;
 
@@ -72,19 +72,13 @@ impl Decoder {
             }
             Kind::Bind => {
                 let event: &bind_event = record.fixed()?;
-                What::Bind(Bind {
-                    address: address(&event.call.address, record, kind)?,
-                    protocol: event.call.protocol,
-                    retval: event.call.retval,
-                })
+                let (address, protocol, retval) = socket(&event.call, record, kind)?;
+                What::Bind(Bind { address, protocol, retval })
             }
             Kind::Connect => {
                 let event: &connect_event = record.fixed()?;
-                What::Connect(Connect {
-                    address: address(&event.call.address, record, kind)?,
-                    protocol: event.call.protocol,
-                    retval: event.call.retval,
-                })
+                let (address, protocol, retval) = socket(&event.call, record, kind)?;
+                What::Connect(Connect { address, protocol, retval })
             }
         })
     }
@@ -106,6 +100,15 @@ impl Decoder {
             tty: convert::text(&event.tty),
         })
     }
+}
+
+/// Address, protocol and result of a call that gives a socket an address.
+fn socket(
+    call: &socket_call,
+    record: &mut Reader<'_>,
+    kind: Kind,
+) -> Result<(Address, u32, i32), DecodeError> {
+    Ok((address(&call.address, record, kind)?, call.protocol, call.retval))
 }
 
 /// An address, with the bytes that follow of it.

@@ -7,6 +7,8 @@
 mod cache;
 mod convert;
 mod kinds;
+#[cfg(test)]
+mod seeds;
 mod strings;
 #[cfg(test)]
 mod tests;

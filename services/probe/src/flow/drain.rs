@@ -114,6 +114,11 @@ impl<S: Source> Drain<S> {
         &self.source
     }
 
+    /// The source, to attach and detach kinds.
+    pub fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
     /// The counters of the probe.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

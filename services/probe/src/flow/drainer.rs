@@ -3,19 +3,23 @@
 //! It never waits for the analyzer, except at the end, and then at most [`FLUSH_LIMIT`]. Nothing wakes it while nothing
 //! happens, except for the status every five seconds.
 
+use std::collections::BTreeSet;
 use std::io::PipeReader;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use event::Kind;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::watch;
 
 use crate::backlog::handover::Handover;
 use crate::context::host::boot_ns;
+use crate::flow::control::Control;
 use crate::flow::drain::{Drain, STEP_NS};
 use crate::flow::source::Source;
+use crate::flow::switch::Switch;
 use crate::server::Published;
 use crate::server::about::About;
 
@@ -44,6 +48,8 @@ pub struct Drainer<S> {
     drain: Drain<S>,
     handover: Arc<Handover>,
     about: About,
+    control: Arc<Control>,
+    switch: Switch,
     publish: watch::Sender<Published>,
 }
 
@@ -54,9 +60,11 @@ impl<S: Source> Drainer<S> {
         drain: Drain<S>,
         handover: Arc<Handover>,
         about: About,
+        control: Arc<Control>,
         publish: watch::Sender<Published>,
     ) -> Self {
-        let mut drainer = Self { drain, handover, about, publish };
+        let switch = Switch::new(drain.source().switchable());
+        let mut drainer = Self { drain, handover, about, control, switch, publish };
         drainer.tick(boot_ns());
         drainer
     }
@@ -68,6 +76,8 @@ impl<S: Source> Drainer<S> {
         let (mut is_settled, mut has_records, mut wakes) = (false, false, false);
         loop {
             let now_ns = boot_ns();
+            let wanted = self.control.take();
+            let is_switched = wanted.is_some_and(|wanted| self.obey(wanted));
             let is_idle = now_ns.saturating_sub(last_record_ns) > IDLE_AFTER_NS;
             // Asked for before the drain: what comes after it then wakes us, except what was on its way into a ring when we
             // asked. So the drain after the first question comes soon, and only the ones after it do not.
@@ -79,7 +89,7 @@ impl<S: Source> Drainer<S> {
                 wakes = false;
             }
             let tick_ns = last_tick_ns.saturating_add(if is_quiet { QUIET_TICK_NS } else { TICK_NS });
-            if now_ns >= tick_ns {
+            if now_ns >= tick_ns || is_switched {
                 last_tick_ns = now_ns;
                 is_settled = self.tick(now_ns);
             }
@@ -102,13 +112,27 @@ impl<S: Source> Drainer<S> {
         self.finish(stopped);
     }
 
+    /// Observes what the analyzer wants from now on. Returns whether that switched anything.
+    fn obey(&mut self, wanted: BTreeSet<Kind>) -> bool {
+        self.switch.want(wanted);
+        self.switch()
+    }
+
+    /// Attaches and detaches what is not as it is wanted.
+    fn switch(&mut self) -> bool {
+        let told = self.switch.apply(self.drain.source_mut(), boot_ns);
+        told.iter().for_each(|unwanted| self.handover.unwanted(unwanted));
+        !told.is_empty()
+    }
+
     fn finish(mut self, stopped: &PipeReader) {
         self.drain.stop();
         self.wait(STOP_PAUSE, stopped);
         self.drain.finish(boot_ns());
         self.handover.wait_until_settled(FLUSH_LIMIT);
         let (counters, account) = self.drain.counters();
-        let status = self.about.status(&self.drain, &self.handover, &counters, &account, boot_ns());
+        let status =
+            self.about.status(&self.drain, &self.switch, &self.handover, &counters, &account, boot_ns());
         self.publish.send_replace(Published { status, is_last: true });
         self.about.stop(account.unsettled_since_ns);
     }
@@ -117,7 +141,10 @@ impl<S: Source> Drainer<S> {
     fn wait(&self, pause: Duration, stopped: &PipeReader) -> bool {
         // Rounded up, or the last part of a millisecond before a deadline would be spent spinning.
         let milliseconds = u16::try_from(pause.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
-        let mut fds = vec![PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![
+            PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
+        ];
         fds.extend(self.drain.source().fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         match poll(&mut fds, PollTimeout::from(milliseconds)) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -128,9 +155,13 @@ impl<S: Source> Drainer<S> {
 
     /// Publishes the status and keeps the state. Returns whether everything is settled.
     fn tick(&mut self, now_ns: u64) -> bool {
+        if self.switch.is_behind() {
+            self.switch();
+        }
         let (counters, account) = self.drain.counters();
         self.drain.reconcile(now_ns, &counters.lost);
-        let status = self.about.status(&self.drain, &self.handover, &counters, &account, now_ns);
+        let status =
+            self.about.status(&self.drain, &self.switch, &self.handover, &counters, &account, now_ns);
         self.publish.send_replace(Published { status, is_last: false });
         self.about.keep(account.unsettled_since_ns);
         if self.about.is_without_batches(&self.drain) {

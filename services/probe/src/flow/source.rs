@@ -24,6 +24,13 @@ pub trait Source: Send {
     fn counts(&mut self) -> KernelCounts;
     /// What serves which kind.
     fn hooks(&self) -> Vec<HookReport>;
+    /// The kinds that [`Self::switch`] can attach and detach.
+    fn switchable(&self) -> Vec<Kind>;
+    /// Attaches or detaches the programs of a kind, without a capability. Nothing of another kind is lost.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn switch(&mut self, kind: Kind, is_on: bool) -> Result<(), SensorError>;
     /// The processes in scope that have not ended, or `None` when that cannot be found out. One that started after the
     /// call began may be missing. Works without capabilities; costs about what `ps` does.
     fn living(&mut self) -> Option<Vec<ProcessKey>>;
@@ -109,6 +116,14 @@ impl Source for KernelSource {
 
     fn hooks(&self) -> Vec<HookReport> {
         self.sensor.hooks().to_vec()
+    }
+
+    fn switchable(&self) -> Vec<Kind> {
+        self.sensor.optional()
+    }
+
+    fn switch(&mut self, kind: Kind, is_on: bool) -> Result<(), SensorError> {
+        if is_on { self.sensor.attach_kind(kind) } else { self.sensor.detach_kind(kind) }
     }
 
     fn living(&mut self) -> Option<Vec<ProcessKey>> {

@@ -1,12 +1,13 @@
 //! What the probe says of itself in its status, and leaves to the probe after it.
 
-use event::{NotObserved, ProbeCounters};
+use event::{Kind, NotObserved, ProbeCounters};
 use wire::v1;
 
 use crate::backlog::handover::{Account, Handover};
 use crate::backlog::state::Keeper;
 use crate::flow::drain::Drain;
 use crate::flow::source::Source;
+use crate::flow::switch::Switch;
 
 /// Workloads in the status.
 const MAX_LOSERS: usize = 16;
@@ -48,12 +49,18 @@ impl About {
     pub fn status<S: Source>(
         &mut self,
         drain: &Drain<S>,
+        switch: &Switch,
         handover: &Handover,
         counters: &ProbeCounters,
         account: &Account,
         now_ns: u64,
     ) -> v1::ProbeStatus {
+        let off_since = |name: &str| {
+            let since = Kind::from_name(name).and_then(|kind| switch.off().get(&kind));
+            since.map_or(0, |since_ns| self.wall_ns(*since_ns))
+        };
         let hooks = drain.source().hooks().into_iter().map(|hook| v1::Hook {
+            unwanted_since_ns: off_since(&hook.kind),
             kind: hook.kind,
             program: hook.program,
             attach: hook.attach,
@@ -67,8 +74,9 @@ impl About {
             workload: workload.to_string(),
             lost: wire::status::encode_losses(&lost),
         });
+        let hooks = hooks.collect();
         let parts = wire::status::Parts {
-            hooks: hooks.collect(),
+            hooks,
             metrics: drain.metrics().samples(),
             scope: self.scope.clone(),
             workloads: workloads.collect(),
@@ -122,8 +130,11 @@ impl About {
     }
 
     fn wall(&self, gap: &NotObserved) -> v1::Gap {
-        let wall =
-            |boot_ns: u64| i64::try_from(boot_ns).unwrap_or(i64::MAX).saturating_add(self.wall_offset_ns);
-        v1::Gap { from_ns: wall(gap.from_ns), to_ns: wall(gap.to_ns), reason: gap.reason.to_string() }
+        let (from_ns, to_ns) = (self.wall_ns(gap.from_ns), self.wall_ns(gap.to_ns));
+        v1::Gap { from_ns, to_ns, reason: gap.reason.to_string() }
+    }
+
+    fn wall_ns(&self, boot_ns: u64) -> i64 {
+        i64::try_from(boot_ns).unwrap_or(i64::MAX).saturating_add(self.wall_offset_ns)
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bootstrap::log_limit::LogLimit;
 use bootstrap::socket::{self, Door, Limits, Peer};
-use event::{Host, KnownProcess};
+use event::{Host, Kind, KnownProcess};
 use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
@@ -24,13 +24,14 @@ use wire::v1::from_analyzer::Message as Said;
 use wire::v1::from_probe::Message as Saying;
 
 use crate::backlog::handover::{Handover, Next, Session};
+use crate::flow::control::Control;
 use crate::metrics::Metrics;
 use seat::Seat;
 
 /// Most that one message may have; batches are made far smaller.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
-/// Messages from an analyzer are a hello and acknowledgements.
+/// Messages from an analyzer are a hello, acknowledgements and lists of kinds.
 const MAX_REQUEST_BYTES: usize = 64 << 10;
 
 /// Windows for HTTP/2. Small, because what is inside a connection cannot be overtaken: behind a slow analyzer an exec
@@ -45,6 +46,9 @@ pub const LIMITS: Limits = Limits { connections_per_uid: 4, streams_per_connecti
 
 /// Time for an analyzer to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time from one wish of an analyzer to the next that is read.
+const WISH_PAUSE: Duration = Duration::from_millis(100);
 
 /// Estimated bytes of known processes in one message.
 const PROCESSES_BYTES: usize = 1 << 20;
@@ -72,6 +76,10 @@ pub struct ServerParts {
     pub session: u64,
     /// The batches.
     pub handover: Arc<Handover>,
+    /// Takes what the analyzer wants.
+    pub control: Arc<Control>,
+    /// The kinds that it can have attached and detached.
+    pub switchable: Vec<Kind>,
     /// The newest status.
     pub status: watch::Receiver<Published>,
     /// Counters.
@@ -157,11 +165,14 @@ async fn converse(
         ))
     })?;
     let (session, processes) = shared.handover.connect(hello.instance);
+    // One that does not say what it wants must not live with what another one wanted.
+    let wanted = hello.wanted.as_ref().map_or_else(wire::control::everything, Into::into);
+    shared.control.begin(session, wanted);
     shared.metrics.sessions.inc();
     tracing::info!(version = hello.version, processes = processes.len(), "an analyzer connected");
     let _end = EndOfSession { handover: &shared.handover, session };
     tokio::select! {
-        read = acknowledgements(shared, session, &mut incoming) => read,
+        read = requests(shared, session, &mut incoming) => read,
         written = messages(shared, session, processes, sender) => written,
     }
 }
@@ -193,11 +204,13 @@ async fn hello(incoming: &mut Streaming<v1::FromAnalyzer>) -> Result<v1::Analyze
             bootstrap::VERSION,
             wire::WIRE_VERSION
         ))),
-        Some(Said::Ack(_)) | None => Err(Status::invalid_argument("the first message must be a hello")),
+        Some(Said::Ack(_) | Said::Wanted(_)) | None => {
+            Err(Status::invalid_argument("the first message must be a hello"))
+        }
     }
 }
 
-async fn acknowledgements(
+async fn requests(
     shared: &ServerParts,
     session: Session,
     incoming: &mut Streaming<v1::FromAnalyzer>,
@@ -207,9 +220,15 @@ async fn acknowledgements(
             Some(Said::Ack(ack)) => acknowledged(shared, session, &ack).inspect_err(|_| {
                 shared.metrics.refused_protocol.inc();
             })?,
+            Some(Said::Wanted(wanted)) => {
+                shared.metrics.wishes.inc();
+                shared.control.want(session, (&wanted).into());
+                // Who says something new all the time waits behind it, and the drain thread does not.
+                tokio::time::sleep(WISH_PAUSE).await;
+            }
             Some(Said::Hello(_)) | None => {
                 shared.metrics.refused_protocol.inc();
-                return Err(Status::invalid_argument("only acknowledgements may follow the hello"));
+                return Err(Status::invalid_argument("a hello is only at the beginning"));
             }
         }
     }
@@ -235,6 +254,7 @@ async fn messages(
     };
     let mut hello = wire::status::hello(&shared.host, bootstrap::VERSION);
     hello.session = shared.session;
+    hello.switchable = wire::control::names(shared.switchable.iter().copied());
     send(Saying::Hello(hello)).await?;
     let mut news = shared.status.clone();
     let first = news.borrow_and_update().clone();

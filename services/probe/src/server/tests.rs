@@ -22,6 +22,7 @@ struct Probe {
     socket: PathBuf,
     handover: Arc<Handover>,
     metrics: Metrics,
+    control: Arc<Control>,
     publish: Option<watch::Sender<Published>>,
 }
 
@@ -40,15 +41,18 @@ fn probe(buffer_bytes: usize, uid: u32) -> Probe {
     let handover = Arc::new(Handover::new(Backlog::new(buffer_bytes, None), table, metrics.clone()));
     handover.know(vec![known(1, None, "/bin/init")]);
     let (publish, status) = watch::channel(Published::default());
+    let control = Arc::new(Control::new().unwrap());
     let parts = ServerParts {
         host: Host { hostname: "here".to_owned(), ..Host::default() },
         session: 5,
         handover: Arc::clone(&handover),
+        control: Arc::clone(&control),
+        switchable: vec![Kind::Open],
         status,
         metrics: metrics.clone(),
     };
     tokio::spawn(serve(door, parts, std::future::pending()));
-    Probe { _directory: directory, socket, handover, metrics, publish: Some(publish) }
+    Probe { _directory: directory, socket, handover, metrics, control, publish: Some(publish) }
 }
 
 impl Probe {
@@ -61,6 +65,16 @@ impl Probe {
         events.into_iter().for_each(|event| batcher.push(event));
         batcher.flush();
         self.handover.push(batcher.complete().unwrap());
+    }
+
+    /// What the analyzer wants next.
+    async fn wanted(&self) -> std::collections::BTreeSet<Kind> {
+        loop {
+            match self.control.take() {
+                Some(wanted) => return wanted,
+                None => tokio::task::yield_now().await,
+            }
+        }
     }
 
     async fn settle(&self) {
@@ -92,7 +106,7 @@ impl Analyzer {
     }
 
     fn hello(wire_version: u32) -> v1::FromAnalyzer {
-        let hello = v1::AnalyzerHello { wire_version, version: "9.9".to_owned(), instance: 1 };
+        let hello = v1::AnalyzerHello { wire_version, version: "9.9".to_owned(), instance: 1, wanted: None };
         v1::FromAnalyzer { message: Some(Said::Hello(hello)) }
     }
 
@@ -385,7 +399,8 @@ async fn the_last_status_accounts_for_every_event_and_the_stream_ends_well() {
     });
     let publish = probe.publish.take().unwrap();
     let about = about::About { scope: "host".to_owned(), ..Default::default() };
-    let drainer = Drainer::new(drain, Arc::clone(&probe.handover), about, publish);
+    let drainer =
+        Drainer::new(drain, Arc::clone(&probe.handover), about, Arc::clone(&probe.control), publish);
     let (stopped, stop) = std::io::pipe().unwrap();
     let thread = std::thread::spawn(move || drainer.run(&stopped));
     let mut analyzer = Analyzer::connect(&probe.socket).await;
@@ -506,4 +521,31 @@ async fn an_exec_overtakes_the_flood_that_waits() {
         batch = analyzer.batch().await;
     }
     assert!(before < 200, "{before} batches of the flood came before the exit");
+}
+
+#[tokio::test]
+async fn what_the_analyzer_wants_arrives_and_a_replaced_connection_wants_nothing() {
+    let probe = probe(1 << 20, own_uid());
+    let wanted = |kinds: &[Kind]| v1::Wanted { kinds: wire::control::names(kinds.iter().copied()) };
+    let hello = |wanted| v1::AnalyzerHello { wire_version: wire::WIRE_VERSION, wanted, ..Default::default() };
+    let first = |wanted| v1::FromAnalyzer { message: Some(Said::Hello(hello(wanted))) };
+    let say = |kinds| v1::FromAnalyzer { message: Some(Said::Wanted(wanted(kinds))) };
+
+    let mut old = Analyzer::connect_with(&probe.socket, first(Some(wanted(&[Kind::Open])))).await.unwrap();
+    let Some(Saying::Hello(hello)) = old.hear().await.unwrap() else { panic!("hello is first") };
+    assert_eq!(hello.switchable, ["open"]);
+    old.batch().await;
+    assert_eq!(probe.control.take(), Some([Kind::Open].into()));
+    assert_eq!(probe.control.take(), None, "it is taken once");
+    old.say.send(say(&[Kind::Bind, Kind::Exec])).await.unwrap();
+    assert_eq!(probe.wanted().await, [Kind::Bind, Kind::Exec].into());
+
+    let session = probe.handover.connect(0).0;
+    probe.control.begin(session, [Kind::Fork].into());
+    old.say.send(say(&[Kind::Rename])).await.unwrap();
+    while probe.metrics.wishes.get() < 2 && old.hear().await.is_ok() {}
+    assert_eq!(probe.control.take(), Some([Kind::Fork].into()));
+
+    Analyzer::connect_with(&probe.socket, first(None)).await.unwrap().batch().await;
+    assert_eq!(probe.control.take(), Some(Kind::ALL.into()), "who says nothing gets everything");
 }

@@ -4,6 +4,7 @@ mod accounting;
 mod attack;
 mod containers;
 mod faults;
+mod kinds;
 mod paths;
 mod privileges;
 mod recording;
@@ -60,6 +61,11 @@ fn main() {
         privileges::users_of_their_own,
     );
     add("a_recording_replays_to_the_same_events", &missing, recording::record_and_replay);
+    add(
+        "a_kind_is_switched_off_and_on_under_load_and_no_other_loses_an_event",
+        &missing,
+        kinds::switched_under_load,
+    );
     add("a_subscriber_in_python_gets_what_happens", &no_python, subscribers::in_python);
     add("a_flood_of_one_workload_hides_nothing_of_another", &missing, storm::flood);
     add("every_event_of_a_chaos_is_at_an_output_or_accounted_for", &missing, storm::chaos);

@@ -37,6 +37,7 @@ fn probe_json(probe: &ProbeStatus) -> Value {
         "hooks": probe.hooks.iter().map(|hook| json!({
             "kind": hook.kind, "program": hook.program, "attach": hook.attach,
             "active": hook.active, "error": hook.error, "refused": hook.refused,
+            "unwanted_since_ns": (hook.unwanted_since_ns != 0).then_some(hook.unwanted_since_ns),
         })).collect::<Vec<_>>(),
         "generated": counts_json(by_kind(probe.generated.as_ref())),
         "delivered": counts_json(by_kind(probe.delivered.as_ref())),

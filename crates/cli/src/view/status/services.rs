@@ -83,14 +83,21 @@ pub(super) fn hooks(probe: &ProbeStatus, paint: Paint) -> Vec<String> {
         return vec![paint.apply(Tone::Bad, text)];
     }
     let line = |hook: &Hook| {
-        let state =
-            if hook.active { paint.apply(Tone::Good, "active") } else { paint.apply(Tone::Bad, "absent") };
+        let state = match (hook.active, hook.unwanted_since_ns) {
+            (true, _) => paint.apply(Tone::Good, "active"),
+            (false, 0) => paint.apply(Tone::Bad, "absent"),
+            (false, _) => paint.apply(Tone::Plain, "off"),
+        };
         let mut line = format!(
             "  {}  {}  {}  {state}",
             column(&printable(&hook.kind), kind),
             column(&printable(&hook.program), program),
             column(&printable(&hook.attach), attach),
         );
+        if hook.unwanted_since_ns != 0 {
+            let since = time(hook.unwanted_since_ns);
+            line.push_str(&format!("     not observed since {since}: nobody takes such events"));
+        }
         if !hook.error.is_empty() {
             let tone = if hook.active { Tone::Warn } else { Tone::Bad };
             line.push_str(&format!("  {}", paint.apply(tone, &printable(&hook.error))));
@@ -135,10 +142,6 @@ pub(super) fn backlog(backlog: &Backlog, paint: Paint) -> String {
 
 /// The times that nobody observed, a line each.
 pub(super) fn gaps(gaps: &[Gap], paint: Paint) -> Vec<String> {
-    let time = |ns: i64| {
-        jiff::Timestamp::from_nanosecond(ns.into())
-            .map_or_else(|_| ns.to_string(), |time| format!("{time:.3}"))
-    };
     let line = |gap: &Gap| {
         let text = format!(
             "  not observed from {} to {}: {}",
@@ -149,4 +152,8 @@ pub(super) fn gaps(gaps: &[Gap], paint: Paint) -> Vec<String> {
         paint.apply(Tone::Bad, &text)
     };
     gaps.iter().map(line).collect()
+}
+
+fn time(ns: i64) -> String {
+    jiff::Timestamp::from_nanosecond(ns.into()).map_or_else(|_| ns.to_string(), |time| format!("{time:.3}"))
 }

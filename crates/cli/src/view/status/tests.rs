@@ -56,6 +56,7 @@ fn example() -> AnalyzerStatus {
                     active: true,
                     error: String::new(),
                     refused: vec!["on_better: not in this kernel".into()],
+                    ..Hook::default()
                 },
                 Hook {
                     kind: "open".into(),
@@ -63,7 +64,14 @@ fn example() -> AnalyzerStatus {
                     attach: "tp_btf/sys_exit".into(),
                     active: false,
                     error: "not permitted: opens are not seen".into(),
-                    refused: Vec::new(),
+                    ..Hook::default()
+                },
+                Hook {
+                    kind: "bind".into(),
+                    program: "on_bind".into(),
+                    attach: "tp_btf/sys_exit".into(),
+                    unwanted_since_ns: 1_795_219_200_000_000_000,
+                    ..Hook::default()
                 },
             ],
             generated: Some(counts(1000, 20, 20, 123_456)),
@@ -120,6 +128,7 @@ Hooks
   exec  on_exec  tp_btf/sched_process_exec  active
         refused: on_better: not in this kernel
   open  on_open  tp_btf/sys_exit            absent  not permitted: opens are not seen
+  bind  on_bind  tp_btf/sys_exit            off     not observed since 2026-11-21T00:00:00.000Z: nobody takes such events
 
 Events
                         exec    fork    exit     open    total

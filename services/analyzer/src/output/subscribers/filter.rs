@@ -32,14 +32,22 @@ impl Filter {
         })
     }
 
+    /// The kinds that may pass.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(|kind| self.is_kind(*kind))
+    }
+
+    fn is_kind(&self, kind: Kind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
     /// Whether an event passes. A container matches by the start of its id at any time, by its name once its tags
     /// are known.
     #[must_use]
     pub fn passes(&self, event: &Event, directory: &Directory) -> bool {
-        let is_kind = self.kinds.is_empty() || self.kinds.contains(&event.kind());
         let comm = event.task.comm.as_bytes();
         let is_comm = self.comms.is_empty() || self.comms.iter().any(|wanted| wanted.as_bytes() == comm);
-        is_kind && is_comm && self.is_container(event, directory)
+        self.is_kind(event.kind()) && is_comm && self.is_container(event, directory)
     }
 
     fn is_container(&self, event: &Event, directory: &Directory) -> bool {

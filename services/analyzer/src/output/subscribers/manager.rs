@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use actix::{Actor, Context, Handler, Message, MessageResult};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
 use bootstrap::log_limit::LogLimit;
 use event::Host;
 use event_json::Names;
@@ -14,8 +14,9 @@ use wire::v1;
 use super::describe;
 use super::filter::Filter;
 use crate::context::tags::Directory;
-use crate::link::ingest::Published;
+use crate::link::wanted::{Wanted, Who};
 use crate::metrics::ApiMetrics;
+use crate::output::published::Published;
 use crate::output::render::{BatchIds, Renderer};
 
 /// Show these events to whoever wants them.
@@ -70,6 +71,7 @@ pub struct SubscriptionManager {
     audience: Audience,
     capacity: usize,
     directory: Directory,
+    wanted: Wanted,
     metrics: ApiMetrics,
     drops: LogLimit,
 }
@@ -77,7 +79,13 @@ pub struct SubscriptionManager {
 impl SubscriptionManager {
     /// Nobody yet; each may be `capacity` events behind.
     #[must_use]
-    pub fn new(capacity: usize, names: Names, directory: Directory, metrics: ApiMetrics) -> Self {
+    pub fn new(
+        capacity: usize,
+        names: Names,
+        directory: Directory,
+        wanted: Wanted,
+        metrics: ApiMetrics,
+    ) -> Self {
         let audience = Audience::default();
         Self {
             subscribers: Vec::new(),
@@ -86,6 +94,7 @@ impl SubscriptionManager {
             audience,
             capacity,
             directory,
+            wanted,
             metrics,
             drops: LogLimit::default(),
         }
@@ -142,7 +151,15 @@ impl SubscriptionManager {
         self.show();
     }
 
+    /// Forgets who has left, also when nothing comes that it could be told by.
+    fn forget(&mut self) {
+        self.subscribers.retain(|subscriber| !subscriber.sender.is_closed());
+        self.show();
+    }
+
     fn show(&self) {
+        let wanted = self.subscribers.iter().flat_map(|subscriber| subscriber.filter.kinds());
+        self.wanted.set(Who::Subscribers, wanted.collect());
         self.audience.0.store(self.subscribers.len(), Ordering::Relaxed);
         self.metrics.subscribers.set(u64::try_from(self.subscribers.len()).unwrap_or(u64::MAX));
     }
@@ -182,10 +199,15 @@ impl Handler<Publish> for SubscriptionManager {
 impl Handler<Subscribe> for SubscriptionManager {
     type Result = MessageResult<Subscribe>;
 
-    fn handle(&mut self, Subscribe { filter, with_json }: Subscribe, _: &mut Self::Context) -> Self::Result {
-        // One that left while nothing happened is noticed here.
-        self.subscribers.retain(|subscriber| !subscriber.sender.is_closed());
+    fn handle(
+        &mut self,
+        Subscribe { filter, with_json }: Subscribe,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
         let (sender, receiver) = mpsc::channel(self.capacity);
+        let leaves = sender.clone();
+        let left = async move { leaves.closed().await };
+        ctx.spawn(left.into_actor(self).map(|(), manager, _| manager.forget()));
         self.subscribers.push(Subscriber { filter, with_json, sender, dropped: 0 });
         self.show();
         MessageResult(receiver)
@@ -197,7 +219,7 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::time::Duration;
 
-    use event::{Event, ExitStatus, What};
+    use event::{Event, ExitStatus, Kind, What};
 
     use super::*;
     use crate::metrics::Metrics;
@@ -221,11 +243,18 @@ mod tests {
     fn a_slow_subscriber_is_told_how_many_events_it_missed() {
         let metrics = Metrics::new().api;
         let directory = Directory::new(NonZeroUsize::MIN, Duration::from_secs(1), Duration::ZERO);
-        let mut manager = SubscriptionManager::new(2, Names::default(), directory, metrics.clone());
+        let wanted = Wanted::default();
+        let mut manager =
+            SubscriptionManager::new(2, Names::default(), directory, wanted.clone(), metrics.clone());
         let (sender, mut receiver) = mpsc::channel(2);
-        let filter = Filter::default();
+        let filter = Filter::from_request(&v1::SubscribeRequest {
+            kinds: vec!["exit".into()],
+            ..v1::SubscribeRequest::default()
+        })
+        .unwrap();
         manager.subscribers.push(Subscriber { filter, with_json: true, sender, dropped: 0 });
         manager.publish(&published(1..6));
+        assert_eq!(wanted.watch().borrow().union(), [Kind::Exit].into());
         assert_eq!(metrics.dropped_slow.get(), 3);
         assert_eq!(receiver.try_recv().unwrap().seq, 1);
         manager.publish(&published(6..7));
@@ -235,5 +264,6 @@ mod tests {
         drop(receiver);
         manager.publish(&published(7..8));
         assert_eq!(metrics.subscribers.get(), 0);
+        assert!(wanted.watch().borrow().union().is_empty());
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! A capture with a hole in it would lie, so a recorder that cannot keep up is cut off with an error instead.
 
+use std::collections::BTreeSet;
+
 use event::KnownProcess;
 use tokio::sync::mpsc;
 use tonic::Status;
 use wire::v1;
 use wire::v1::from_probe::Message as FromProbe;
 
+use crate::link::wanted::{Wanted, Who};
 use crate::metrics::ApiMetrics;
 
 type Sender = mpsc::Sender<Result<v1::FromProbe, Status>>;
@@ -18,14 +21,15 @@ pub struct Recorders {
     senders: Vec<Sender>,
     hello: Option<v1::ProbeHello>,
     capacity: usize,
+    wanted: Wanted,
     metrics: ApiMetrics,
 }
 
 impl Recorders {
     /// Nobody yet; each may be `capacity` messages behind.
     #[must_use]
-    pub fn new(capacity: usize, metrics: ApiMetrics) -> Self {
-        Self { senders: Vec::new(), hello: None, capacity, metrics }
+    pub fn new(capacity: usize, wanted: Wanted, metrics: ApiMetrics) -> Self {
+        Self { senders: Vec::new(), hello: None, capacity, wanted, metrics }
     }
 
     /// True when nobody records.
@@ -83,6 +87,8 @@ impl Recorders {
     }
 
     fn show(&self) {
+        let wanted = if self.is_empty() { BTreeSet::new() } else { wire::control::everything() };
+        self.wanted.set(Who::Recorders, wanted);
         self.metrics.recorders.set(u64::try_from(self.senders.len()).unwrap_or(u64::MAX));
     }
 }
@@ -95,7 +101,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_recorder_is_cut_off_with_an_error_and_the_others_go_on() {
         let metrics = Metrics::new().api;
-        let mut recorders = Recorders::new(2, metrics.clone());
+        let mut recorders = Recorders::new(2, Wanted::default(), metrics.clone());
         recorders.begin(v1::ProbeHello::default());
         let mut slow = recorders.start(&[]);
         for seq in 1..=5 {
@@ -114,9 +120,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_recorder_that_left_is_forgotten() {
-        let mut recorders = Recorders::new(2, Metrics::new().api);
+        let wanted = Wanted::default();
+        let mut recorders = Recorders::new(2, wanted.clone(), Metrics::new().api);
         drop(recorders.start(&[]));
+        let union = || wanted.watch().borrow().union();
+        assert_eq!(union(), wire::control::everything());
         recorders.send(&FromProbe::Status(v1::ProbeStatus::default()));
-        assert!(recorders.is_empty());
+        assert!(recorders.is_empty() && union().is_empty());
     }
 }

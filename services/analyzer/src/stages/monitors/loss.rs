@@ -15,6 +15,10 @@ impl Stage for LossMonitor {
         for gap in &batch.news.not_observed {
             out.say(Rule::NotObserved, 0, gap.to_ns, About::NotObserved(gap.clone()));
         }
+        for unwanted in &batch.news.unwanted {
+            let now_ns = unwanted.to_ns.unwrap_or(unwanted.from_ns);
+            out.say(Rule::Unwanted, 0, now_ns, About::Unwanted(unwanted.clone()));
+        }
         for loss in &batch.news.lost {
             out.say(Rule::LostEvents, loss.cgroup, batch.last_ns, About::Lost(loss.clone()));
         }
@@ -23,7 +27,7 @@ impl Stage for LossMonitor {
 
 #[cfg(test)]
 mod tests {
-    use event::{Kind, LossCause, NotObserved, PerKind, WorkloadLoss};
+    use event::{Kind, LossCause, NotObserved, PerKind, Unwanted, WorkloadLoss};
     use wire::batch::News;
 
     use super::*;
@@ -37,12 +41,18 @@ mod tests {
             counts: PerKind::from([(Kind::Open, 3)]),
         };
         let gap = NotObserved { from_ns: 1, to_ns: 2, reason: "killed".into() };
-        let news =
-            News { lost: vec![loss(7), loss(8)], not_observed: vec![gap.clone(), gap], ..News::default() };
+        let off = Unwanted { kinds: [Kind::Open].into(), from_ns: 3, to_ns: None };
+        let news = News {
+            lost: vec![loss(7), loss(8)],
+            not_observed: vec![gap.clone(), gap],
+            unwanted: vec![off.clone(), Unwanted { to_ns: Some(6), ..off }],
+            ..News::default()
+        };
         let mut out = Out::default();
         LossMonitor.end_of_batch(&Ending { news: &news, last_ns: 9 }, &mut out);
         let rules: Vec<_> = out.custom.iter().map(|custom| (custom.rule, custom.boot_ns)).collect();
         let (gap, lost) = ((Rule::NotObserved, 2), (Rule::LostEvents, 9));
-        assert_eq!(rules, [gap, gap, lost, lost]);
+        let unwanted = |boot_ns| (Rule::Unwanted, boot_ns);
+        assert_eq!(rules, [gap, gap, unwanted(3), unwanted(6), lost, lost]);
     }
 }

@@ -149,3 +149,69 @@ fn every_event_passes_the_stages_once_and_in_order() {
     drop(pipeline);
     assert_eq!(numbers.iter().collect::<Vec<_>>(), [1, 2, 3]);
 }
+
+/// Wants opens from the start, and nothing any more once it is told a time behind `until_ns`.
+struct Wanting {
+    until_ns: u64,
+    ticks: Arc<std::sync::Mutex<Vec<u64>>>,
+}
+
+impl Stage for Wanting {
+    fn start(&mut self, out: &mut Out) {
+        out.want([Kind::Open]);
+    }
+
+    fn tick(&mut self, now_ns: u64, out: &mut Out) {
+        self.ticks.lock().unwrap().push(now_ns);
+        if now_ns > self.until_ns {
+            out.want([]);
+        }
+    }
+}
+
+/// Wants binds as soon as something ends.
+struct WantsLater;
+
+impl Stage for WantsLater {
+    fn event(&mut self, _: &mut Dispatched, out: &mut Out) {
+        out.want([Kind::Bind]);
+    }
+}
+
+#[test]
+fn what_each_stage_wants_stands_until_it_says_something_else_and_all_of_it_is_wanted() {
+    let ticks = Arc::default();
+    let stages = Stages {
+        profile: Some(Box::new(Wanting { until_ns: 4 * TICK_NS, ticks: Arc::clone(&ticks) })),
+        monitors: vec![Box::new(WantsLater)],
+        ..Stages::default()
+    };
+    let mut pipeline = Pipeline::new(TreeConfig::default(), Scrubber::default(), stages);
+    pipeline.begin(host("boot"), 1);
+    assert_eq!(pipeline.wanted(), [Kind::Open].into());
+    let mut wanted_after = |seq, boot_ns| {
+        pipeline.process(batch(seq, vec![exit(boot_ns)]));
+        pipeline.wanted()
+    };
+    assert_eq!(wanted_after(1, TICK_NS), [Kind::Bind, Kind::Open].into());
+    wanted_after(2, TICK_NS + 1);
+    wanted_after(3, 2 * TICK_NS - 1);
+    wanted_after(4, 2 * TICK_NS);
+    assert_eq!(wanted_after(5, 5 * TICK_NS), [Kind::Bind].into());
+    assert_eq!(*ticks.lock().unwrap(), [TICK_NS, 2 * TICK_NS, 5 * TICK_NS], "by the clock of the events");
+}
+
+#[test]
+fn the_time_of_another_boot_begins_anew() {
+    let ticks = Arc::default();
+    let stages = Stages {
+        profile: Some(Box::new(Wanting { until_ns: 0, ticks: Arc::clone(&ticks) })),
+        ..Stages::default()
+    };
+    let mut pipeline = Pipeline::new(TreeConfig::default(), Scrubber::default(), stages);
+    for (boot, boot_ns) in [("one", 100 * TICK_NS), ("two", 3)] {
+        pipeline.begin(host(boot), 1);
+        pipeline.process(batch(0, vec![exit(boot_ns)]));
+    }
+    assert_eq!(*ticks.lock().unwrap(), [100 * TICK_NS, 3]);
+}
