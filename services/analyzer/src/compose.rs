@@ -15,9 +15,9 @@ use crate::config::{Config, NamesConfig, ScrubError};
 use crate::context::tags::{Directory, TagManager};
 use crate::context::workloads::Workloads;
 use crate::link::connection::{Phase, ProbeLink};
-use crate::link::ingest::{Ingest, Outlets, Room};
+use crate::link::ingest::{Ingest, Outlets};
 use crate::metrics::{self, Metrics};
-use crate::output::outbox::{Fixed, Outbox, OutboxParts, Queue, Reporter, Tagger, ToOutbox};
+use crate::output::outbox::{Fixed, Outbox, OutboxParts, Queue, Reporter, Room, Tagger, ToOutbox};
 use crate::output::subscribers::{Recorders, SubscriptionManager};
 use crate::stages;
 use crate::stages::pipeline::Pipeline;
@@ -64,10 +64,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     });
     let workloads = Workloads::new(directory.clone(), tags.recipient());
     let fixed = Fixed { tags: config.outbox.tags.clone(), service: config.outbox.service.clone() };
+    let room = Room::new(config.outbox.max_bytes.get());
     let outbox = Outbox::new(OutboxParts {
         queue: Queue::new(config.outbox.max_waiting_bytes.get(), fixed, metrics.outbox.clone()),
         reporter: reporter.clone(),
         tagger: Tagger::new(workloads.clone()),
+        room: room.clone(),
         board: board.clone(),
         metrics: metrics.outbox.clone(),
         own: to_outbox.clone(),
@@ -86,7 +88,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
         names,
         Outlets {
             outbox: to_outbox.clone(),
-            room: Room::new(config.outbox.max_bytes.get()),
+            room,
             subscriptions: subscriptions.clone().recipient(),
             audience,
         },

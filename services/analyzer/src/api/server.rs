@@ -67,7 +67,7 @@ impl Api {
     /// Brings what is known of the reporter up to date.
     async fn ask_reporter(&self) {
         let mut reporter = self.reporter.lock().await;
-        match tokio::time::timeout(REPORTER_TIMEOUT, reporter.status()).await {
+        match tokio::time::timeout(REPORTER_TIMEOUT, reporter.status(false)).await {
             Ok(Ok(status)) => {
                 self.parts.board.reporter_reported(status);
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix::Recipient;
 use bytes::Bytes;
 use event::{Event, Host, PerKind};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 use wire::batch::{Decoded, Lane, News};
 use wire::v1;
@@ -18,7 +18,7 @@ use wire::v1::from_probe::Message as FromProbe;
 use crate::config::{Config, OutputEvents};
 use crate::context::workloads::Workloads;
 use crate::metrics::Metrics;
-use crate::output::outbox::{Acks, BatchId, ToOutbox};
+use crate::output::outbox::{Acks, BatchId, Room, ToOutbox};
 use crate::output::payloads::Payloads;
 use crate::output::render::Renderer;
 use crate::output::subscribers::{Audience, Publish, Recorders};
@@ -87,27 +87,6 @@ pub struct Outlets {
     pub subscriptions: Recipient<Publish>,
     /// Whether there are subscribers.
     pub audience: Audience,
-}
-
-/// Bytes that the outbox has room for, parted so that a flood cannot take the room of what is urgent: a batch that waits
-/// for room holds up all behind it.
-#[derive(Debug, Clone)]
-pub struct Room {
-    urgent: Arc<Semaphore>,
-    flood: Arc<Semaphore>,
-}
-
-impl Room {
-    /// A quarter for floods, the rest for everything else.
-    #[must_use]
-    pub fn new(max_bytes: usize) -> Self {
-        let semaphore = |bytes: usize| Arc::new(Semaphore::new(bytes.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { urgent: semaphore(max_bytes - max_bytes / 4), flood: semaphore(max_bytes / 4) }
-    }
-
-    fn of(&self, is_urgent: bool) -> Arc<Semaphore> {
-        Arc::clone(if is_urgent { &self.urgent } else { &self.flood })
-    }
 }
 
 /// The outbox has ended.
@@ -215,7 +194,7 @@ impl Ingest {
         let room = if let ToOutbox::Deliver(group) = next {
             // A group that is larger than its part of the outbox goes when that is empty.
             let bytes = group.bytes().min(self.max_bytes / 4);
-            Some(acquire(self.outlets.room.of(group.is_urgent()), bytes).await?)
+            Some(self.outlets.room.take(group.is_urgent(), bytes).await.ok_or(Ended)?)
         } else {
             None
         };
@@ -391,12 +370,6 @@ impl Ingest {
         wire::batch::set_news(&mut batch, &processed.news);
         self.recorders.send(&wire::batch::message(&batch));
     }
-}
-
-/// Waits for room in the outbox.
-async fn acquire(room: Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Ended> {
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    room.acquire_many_owned(bytes).await.map_err(|_closed| Ended)
 }
 
 /// Events of a batch that nobody takes.

@@ -208,7 +208,10 @@ impl v1::reporter_server::Reporter for FakeReporter {
         Ok(Response::new(ReceiverStream::new(settled)))
     }
 
-    async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ServiceStatus>, Status> {
+    async fn get_status(
+        &self,
+        _: Request<v1::ReporterStatusRequest>,
+    ) -> Result<Response<v1::ServiceStatus>, Status> {
         if !self.0.answers {
             std::future::pending::<()>().await;
         }
