@@ -105,6 +105,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
         subscriptions: subscriptions.recipient(),
         pipeline: requests,
         board: board.clone(),
+        probe: config.sockets.probe.clone(),
         reporter,
         metrics,
     });
