@@ -90,4 +90,13 @@ mod tests {
     fn an_event_stays_small_enough_to_pass_in_batches() {
         assert!(size_of::<Event>() <= 64, "{}", size_of::<Event>());
     }
+
+    /// Too many crates depend on a format for `deny.toml` to list those that may.
+    #[test]
+    fn the_domain_depends_on_no_format() {
+        let manifest = include_str!("../Cargo.toml").lines();
+        let own = manifest.skip_while(|line| *line != "[dependencies]").skip(1);
+        let own: Vec<&str> = own.take_while(|line| !line.is_empty()).collect();
+        assert_eq!(own, ["thiserror.workspace = true"]);
+    }
 }

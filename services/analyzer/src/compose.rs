@@ -65,10 +65,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     });
     let workloads = Workloads::new(directory.clone(), tags.recipient());
     let fixed = Fixed { tags: config.outbox.tags.clone(), service: config.outbox.service.clone() };
+    let room = Room::new(config.outbox.max_bytes.get());
     let outbox = Outbox::new(OutboxParts {
         queue: Queue::new(config.outbox.max_waiting_bytes.get(), fixed, metrics.outbox.clone()),
         reporter: reporter.clone(),
         tagger: Tagger::new(workloads.clone()),
+        room: room.clone(),
         board: board.clone(),
         metrics: metrics.outbox.clone(),
         own: to_outbox.clone(),
@@ -97,7 +99,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
         names,
         Outlets {
             outbox: to_outbox.clone(),
-            room: Room::new(config.outbox.max_bytes.get()),
+            room,
             subscriptions: subscriptions.clone().recipient(),
             audience,
             wanted: wanted.clone(),
@@ -115,6 +117,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
         subscriptions: subscriptions.recipient(),
         pipeline: requests,
         board: board.clone(),
+        probe: config.sockets.probe.clone(),
         reporter,
         metrics,
     });

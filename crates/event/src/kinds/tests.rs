@@ -30,13 +30,20 @@ fn fields_of_a_kind_have_names_of_their_own_and_say_what_they_mean() {
 struct Script(Vec<(&'static str, String)>);
 
 impl Script {
-    fn next<T: std::fmt::Debug>(&mut self, field: &'static Field, make: impl Fn(u32) -> T) -> Result<T, ()> {
+    fn next<T: std::fmt::Debug>(
+        &mut self,
+        field: &'static Field,
+        leaf: &str,
+        make: impl Fn(u32) -> T,
+    ) -> Result<T, ()> {
         let value = make(u32::try_from(self.0.len()).unwrap() + 1);
-        self.0.push((field.path, format!("{value:?}")));
+        self.see(field, leaf, &value);
         Ok(value)
     }
 
-    fn see(&mut self, field: &'static Field, value: impl std::fmt::Debug) {
+    /// `leaf` is the type by which it is shown.
+    fn see(&mut self, field: &'static Field, leaf: &str, value: impl std::fmt::Debug) {
+        assert!(format!("{:?}", field.leaf).starts_with(leaf), "{} is shown as {leaf}", field.path);
         self.0.push((field.path, format!("{value:?}")));
     }
 }
@@ -45,74 +52,74 @@ impl Builder for Script {
     type Error = ();
 
     fn file(&mut self, field: &'static Field) -> Result<Arc<File>, ()> {
-        self.next(field, |n| Arc::new(File { path: Text::from(format!("/{n}")), ..File::default() }))
+        self.next(field, "File", |n| Arc::new(File { path: Text::from(format!("/{n}")), ..File::default() }))
     }
     fn program(&mut self, field: &'static Field) -> Result<Arc<Exec>, ()> {
-        self.next(field, |n| Arc::new(Exec { tty: Text::from(n.to_string()), ..Exec::default() }))
+        self.next(field, "Program", |n| Arc::new(Exec { tty: Text::from(n.to_string()), ..Exec::default() }))
     }
     fn process(&mut self, field: &'static Field) -> Result<ProcessKey, ()> {
-        self.next(field, |n| ProcessKey { tgid: n, start_ns: 7 })
+        self.next(field, "Process", |n| ProcessKey { tgid: n, start_ns: 7 })
     }
     fn status(&mut self, field: &'static Field) -> Result<ExitStatus, ()> {
-        self.next(field, |n| ExitStatus::Exited(u8::try_from(n).unwrap()))
+        self.next(field, "Status", |n| ExitStatus::Exited(u8::try_from(n).unwrap()))
     }
     fn address(&mut self, field: &'static Field) -> Result<Address, ()> {
         let endpoint = |n: u32| Endpoint::Path(Text::from(format!("/{n}")));
-        self.next(field, |n| Address { endpoint: endpoint(n), state: AddressState::Argument })
+        self.next(field, "Address", |n| Address { endpoint: endpoint(n), state: AddressState::Argument })
     }
     fn text(&mut self, field: &'static Field) -> Result<Text, ()> {
-        self.next(field, |n| Text::from(n.to_string()))
+        self.next(field, "Text", |n| Text::from(n.to_string()))
     }
     fn number(&mut self, field: &'static Field, _: &'static Names) -> Result<u32, ()> {
-        self.next(field, |n| n)
+        self.next(field, "Number", |n| n)
     }
     fn flags(&mut self, field: &'static Field, _: &'static Flags) -> Result<u32, ()> {
-        self.next(field, |n| n)
+        self.next(field, "Flags", |n| n)
     }
     fn mode(&mut self, field: &'static Field) -> Result<u32, ()> {
-        self.next(field, |n| n)
+        self.next(field, "Mode", |n| n)
     }
     fn descriptor(&mut self, field: &'static Field) -> Result<i32, ()> {
-        self.next(field, u32::cast_signed)
+        self.next(field, "Descriptor", u32::cast_signed)
     }
     fn errno(&mut self, field: &'static Field) -> Result<i32, ()> {
-        self.next(field, u32::cast_signed)
+        self.next(field, "Errno", u32::cast_signed)
     }
 }
 
 impl<'a> Visitor<'a> for Script {
     fn file(&mut self, field: &'static Field, file: &'a Arc<File>) {
-        self.see(field, file);
+        self.see(field, "File", file);
     }
     fn program(&mut self, field: &'static Field, exec: &'a Arc<Exec>) {
-        self.see(field, exec);
+        self.see(field, "Program", exec);
     }
     fn process(&mut self, field: &'static Field, key: ProcessKey) {
-        self.see(field, key);
+        self.see(field, "Process", key);
     }
     fn status(&mut self, field: &'static Field, status: ExitStatus) {
-        self.see(field, status);
+        self.see(field, "Status", status);
     }
     fn address(&mut self, field: &'static Field, address: &'a Address) {
-        self.see(field, address);
+        self.see(field, "Address", address);
     }
     fn text(&mut self, field: &'static Field, text: &'a Text) {
-        self.see(field, text);
+        self.see(field, "Text", text);
     }
     fn number(&mut self, field: &'static Field, _: &'static Names, number: u32) {
-        self.see(field, number);
+        self.see(field, "Number", number);
     }
     fn flags(&mut self, field: &'static Field, _: &'static Flags, flags: u32) {
-        self.see(field, flags);
+        self.see(field, "Flags", flags);
     }
     fn mode(&mut self, field: &'static Field, mode: u32) {
-        self.see(field, mode);
+        self.see(field, "Mode", mode);
     }
     fn descriptor(&mut self, field: &'static Field, retval: i32) {
-        self.see(field, retval);
+        self.see(field, "Descriptor", retval);
     }
     fn errno(&mut self, field: &'static Field, retval: i32) {
-        self.see(field, retval);
+        self.see(field, "Errno", retval);
     }
 }
 

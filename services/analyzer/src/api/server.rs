@@ -1,5 +1,6 @@
 //! The gRPC service on the unix socket. Who may connect is decided before, at its door.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 use wire::v1;
 use wire::v1::analyzer_server::{Analyzer, AnalyzerServer};
+use wire::v1::probe_client::ProbeClient;
 
 use crate::api::status::StatusBoard;
 use crate::link::ingest::StartRecord;
@@ -18,8 +20,8 @@ use crate::metrics::Metrics;
 use crate::output::outbox::Reporter;
 use crate::output::subscribers::{Filter, Subscribe};
 
-/// How long the reporter may take to say how it is; after that its last answer is shown.
-const REPORTER_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a neighbour may take to say how it is; after that its last answer is shown.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What one user may have open: a call each for some terminals, or several in one connection of a program.
 pub const LIMITS: Limits = Limits { connections_per_uid: 12, streams_per_connection: 16 };
@@ -35,6 +37,8 @@ pub struct ApiParts {
     pub pipeline: mpsc::Sender<StartRecord>,
     /// What is known of the neighbours.
     pub board: StatusBoard,
+    /// The socket of the probe, which is asked how it is when its reports do not come.
+    pub probe: PathBuf,
     /// Asked how it is when somebody asks us.
     pub reporter: Reporter,
     /// The counters.
@@ -67,12 +71,27 @@ impl Api {
     /// Brings what is known of the reporter up to date.
     async fn ask_reporter(&self) {
         let mut reporter = self.reporter.lock().await;
-        match tokio::time::timeout(REPORTER_TIMEOUT, reporter.status()).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, reporter.status(false)).await {
             Ok(Ok(status)) => {
                 self.parts.board.reporter_reported(status);
             }
             Ok(Err(error)) => self.parts.board.reporter_failed(&error),
             Err(_elapsed) => tracing::debug!("the reporter did not say how it is in time"),
+        }
+    }
+
+    /// The same for the probe, whose reports stand behind batches that wait. A probe that cannot be asked is one whose last
+    /// report gets old, which is shown.
+    async fn ask_probe(&self) {
+        if !self.parts.board.misses_a_report() {
+            return;
+        }
+        let asked = async {
+            let channel = bootstrap::socket::connect(&self.parts.probe).await.ok()?;
+            ProbeClient::new(channel).get_status(v1::StatusRequest {}).await.ok()
+        };
+        if let Ok(Some(status)) = tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
+            self.parts.board.probe_reported(status.into_inner());
         }
     }
 }
@@ -105,7 +124,7 @@ impl Analyzer for Api {
         &self,
         _: Request<v1::StatusRequest>,
     ) -> Result<Response<v1::AnalyzerStatus>, Status> {
-        self.ask_reporter().await;
+        tokio::join!(self.ask_reporter(), self.ask_probe());
         Ok(Response::new(self.parts.board.answer(&self.parts.metrics.registry, self.started)))
     }
 }

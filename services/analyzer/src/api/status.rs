@@ -11,8 +11,9 @@ use crate::output::outbox::SubmitError;
 
 /// A reporter that is slower than the events says "full" many times a second; one line in this time is enough.
 const SAME_WARNING: Duration = Duration::from_secs(30);
-/// The probe reports every second, behind its batches. A report that is older is shown with its age, because what it says
-/// of events, losses and the backlog no longer holds.
+/// The probe reports every second while something happens, behind its batches. When that did not come, it is asked.
+const REPORT_DUE: Duration = Duration::from_secs(2);
+/// A report that is older is shown with its age, because what it says of events, losses and the backlog no longer holds.
 const OLD_REPORT: Duration = Duration::from_secs(5);
 
 /// The neighbours, shared between who hears from them and who answers for them.
@@ -26,6 +27,8 @@ struct Board {
     probe_error: String,
     probe: Option<v1::ProbeStatus>,
     probe_reported: Option<Instant>,
+    /// What the newest report says of the time since the probe started.
+    probe_uptime: u64,
     is_reporter_connected: bool,
     reporter_error: String,
     reporter_warned: Option<Instant>,
@@ -39,6 +42,7 @@ impl StatusBoard {
             board.host = host;
             board.is_probe_connected = true;
             board.probe_error.clear();
+            board.probe_uptime = 0;
         });
     }
 
@@ -56,12 +60,25 @@ impl StatusBoard {
         }
     }
 
-    /// The probe said this of itself.
+    /// The probe said this of itself. What comes later than it was said changes nothing.
     pub fn probe_reported(&self, status: v1::ProbeStatus) {
         self.with(|board| {
+            if status.uptime_seconds < board.probe_uptime {
+                return;
+            }
+            board.probe_uptime = status.uptime_seconds;
             board.probe = Some(status);
             board.probe_reported = Some(Instant::now());
         });
+    }
+
+    /// Whether the probe is connected and should have reported by now.
+    #[must_use]
+    pub fn misses_a_report(&self) -> bool {
+        self.with(|board| {
+            let is_due = board.probe_reported.is_none_or(|reported| reported.elapsed() >= REPORT_DUE);
+            board.is_probe_connected && is_due
+        })
     }
 
     /// There is a stream to the reporter.
@@ -180,5 +197,28 @@ mod tests {
         assert!(error().contains("is 54 s old"), "{}", error());
         board.probe_reported(v1::ProbeStatus::default());
         assert_eq!(error(), "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_that_stood_behind_batches_replaces_no_newer_one_unless_another_probe_says_it() {
+        let board = StatusBoard::default();
+        let uptime = || {
+            let status = board.answer(&Registry::default(), std::time::Instant::now());
+            status.probe.map(|probe| probe.uptime_seconds)
+        };
+        let report = |uptime_seconds| {
+            board.probe_reported(v1::ProbeStatus { uptime_seconds, ..v1::ProbeStatus::default() });
+        };
+        board.probe_connected(None);
+        assert!(board.misses_a_report());
+        report(7);
+        assert!(!board.misses_a_report());
+        report(6);
+        assert_eq!(uptime(), Some(7));
+        tokio::time::advance(REPORT_DUE).await;
+        assert!(board.misses_a_report());
+        board.probe_connected(None);
+        report(1);
+        assert_eq!(uptime(), Some(1));
     }
 }

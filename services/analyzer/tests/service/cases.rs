@@ -434,6 +434,24 @@ async fn the_status_answers_while_the_reporter_hangs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_of_the_probe_is_new_while_nothing_is_read_from_it() {
+    let dir = TempDir::new().unwrap();
+    let reporter = FakeReporter::start_hanging(dir.path());
+    let probe = FakeProbe::start(dir.path(), host(), vec![known()]);
+    let service = Service::start(dir.path(), "[outbox]\nmax_bytes = 10000\ndrain = '10ms'\n");
+    for n in 0..10 {
+        probe.send(opens(n * 20..n * 20 + 20, false));
+    }
+    reporter.wait_for(1).await;
+    fakes::eventually("a status that the probe did not send by itself", async || {
+        let status = client(dir.path()).await.get_status(v1::StatusRequest {}).await.unwrap().into_inner();
+        status.probe.is_some_and(|probe| probe.uptime_seconds == fakes::UPTIME).then_some(())
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_the_service_sends_what_still_waits_for_tags() {
     let dir = TempDir::new().unwrap();
     let reporter = FakeReporter::start(dir.path());

@@ -18,6 +18,8 @@ use wire::v1;
 use wire::v1::from_probe::Message as FromProbe;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What a probe says that is asked how it is; its stream never says so.
+pub(crate) const UPTIME: u64 = 42;
 
 /// Asks again until there is an answer.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
@@ -208,7 +210,10 @@ impl v1::reporter_server::Reporter for FakeReporter {
         Ok(Response::new(ReceiverStream::new(settled)))
     }
 
-    async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ServiceStatus>, Status> {
+    async fn get_status(
+        &self,
+        _: Request<v1::ReporterStatusRequest>,
+    ) -> Result<Response<v1::ServiceStatus>, Status> {
         if !self.0.answers {
             std::future::pending::<()>().await;
         }
@@ -376,6 +381,10 @@ impl v1::probe_server::Probe for FakeProbe {
         let (sender, receiver) = mpsc::channel(4);
         tokio::spawn(self.clone().stream_to(sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ProbeStatus>, Status> {
+        Ok(Response::new(v1::ProbeStatus { uptime_seconds: UPTIME, ..v1::ProbeStatus::default() }))
     }
 }
 

@@ -41,7 +41,8 @@ const WINDOW_BYTES: u32 = 256 << 10;
 /// Messages that wait inside one connection, beside what HTTP/2 holds.
 const CHANNEL_MESSAGES: usize = 1;
 
-/// An analyzer has one connection with one stream; while it reconnects, the old one may still be there.
+/// An analyzer has one connection with one stream, and one for each question how we are; while it reconnects, the old one
+/// may still be there.
 pub const LIMITS: Limits = Limits { connections_per_uid: 4, streams_per_connection: 2 };
 
 /// Time for an analyzer to say hello.
@@ -145,6 +146,10 @@ impl v1::probe_server::Probe for Server {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ProbeStatus>, Status> {
+        Ok(Response::new(self.shared.status.borrow().status.clone()))
     }
 }
 

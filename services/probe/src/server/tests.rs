@@ -14,7 +14,7 @@ use crate::context::table::Table;
 use crate::flow::batcher::Batcher;
 use crate::flow::drain::{Drain, DrainParts};
 use crate::flow::drainer::Drainer;
-use crate::made::{FakeSource, exit, fork, known, open};
+use crate::made::{FakeSource, exec, exit, fork, known, open};
 
 /// A probe without a kernel, serving on a socket in a directory of its own.
 struct Probe {
@@ -246,6 +246,22 @@ impl Drop for Relay {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_status_is_told_to_who_asks_while_a_stream_is_not_read() {
+    let probe = probe(64 << 20, own_uid());
+    let analyzer = Analyzer::connect(&probe.socket).await;
+    // Far more than its windows hold.
+    for _ in 0..100 {
+        probe.push((0..200).map(|number| exec(number, 5, &"/x".repeat(100))).collect());
+    }
+    let status = v1::ProbeStatus { uptime_seconds: 42, ..v1::ProbeStatus::default() };
+    probe.publish.as_ref().unwrap().send_replace(Published { status, is_last: false });
+    let mut client = ProbeClient::new(connect(&probe.socket).await.unwrap());
+    let answer = client.get_status(v1::StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!((answer.uptime_seconds, probe.metrics.replaced.get()), (42, 0));
+    drop(analyzer);
 }
 
 #[tokio::test]

@@ -68,7 +68,13 @@ impl Reporter for Service {
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
-    async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ServiceStatus>, Status> {
+    async fn get_status(
+        &self,
+        request: Request<v1::ReporterStatusRequest>,
+    ) -> Result<Response<v1::ServiceStatus>, Status> {
+        if request.get_ref().stands {
+            self.outputs.sender_stands();
+        }
         self.outputs.show();
         let metric = |sample: bootstrap::counters::Sample| v1::Metric {
             name: sample.name.to_owned(),

@@ -104,6 +104,11 @@ impl Outputs {
         Ok(())
     }
 
+    /// The sender waits and reads nothing from its source, so no group comes that could say how full that is.
+    pub(crate) fn sender_stands(&self) {
+        self.set_backlog(true);
+    }
+
     /// A stream has ended, and what it said of its backlog with it.
     pub(crate) fn stream_ended(&self) {
         self.set_backlog(false);

@@ -222,6 +222,29 @@ async fn with_a_backlog_a_dead_output_leaves_the_mark_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sender_that_stands_waits_no_longer_for_a_dead_output_when_another_works() {
+    let bench = Bench::new(&BOTH);
+    bench.output(0).failed();
+    bench.output(1).failed();
+    bench.submit(message(1, &["a"])).await;
+    bench.outputs.sender_stands();
+    tokio::time::sleep(59 * SECOND).await;
+    assert_eq!((bench.settled(), bench.count(DROPPED, &[])), (None, 0), "none works");
+    let bench = Bench::new(&BOTH);
+    bench.output(0).failed();
+    bench.submit(message(1, &["a"])).await;
+    bench.deliver(1).await;
+    tokio::time::sleep(30 * SECOND).await;
+    assert_eq!(bench.settled(), None);
+    let started = Instant::now();
+    bench.outputs.sender_stands();
+    bench.mark.moved().await;
+    assert_eq!((bench.settled(), started.elapsed()), (Some(1), Duration::ZERO));
+    assert!(bench.output(0).has_left() && !bench.output(1).has_left());
+    assert_eq!(bench.count(DROPPED, &[]), 0, "what its queue holds stays there");
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_a_backlog_the_last_output_that_works_loses_nothing_by_one_failure() {
     let bench = Bench::new(&BOTH);
     let full = |number| v1::PayloadGroup { backlog_percent: 99, ..message(number, &["a"]) };

@@ -48,7 +48,8 @@ impl Process {
         submission.send(payloads(0..n)).await;
         let taken = async {
             loop {
-                let status = client.get_status(v1::StatusRequest {}).await.unwrap().into_inner();
+                let status =
+                    client.get_status(v1::ReporterStatusRequest::default()).await.unwrap().into_inner();
                 let taken = status.metrics.iter().find(|one| one.name == "reporter_submit_payloads_total");
                 if taken.is_some_and(|metric| metric.value >= n) {
                     return;

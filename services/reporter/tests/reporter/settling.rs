@@ -44,6 +44,26 @@ async fn a_refused_group_is_settled_and_told_as_lost_unless_the_file_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_says_that_it_stands_gets_its_mark_from_the_output_that_works() {
+    let intake = intake().await;
+    intake.fail(Plan::always(Fault::status(500)));
+    let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
+        config.intake.as_mut().unwrap().batch_max_size = 2;
+        config.file = Some(FileConfig::at(config.socket.with_file_name("events.json")));
+        config.leave_after = 10 * DEADLINE;
+    })
+    .await;
+    reporter.submit(payloads(0..2)).await;
+    reporter.wait_for_count("reporter_intake_retries_total", "", 1).await;
+    reporter.wait_for_count("reporter_destination_delivered_total", "file", 2).await;
+    let mut submission = reporter.take_submission();
+    assert!(tokio::time::timeout(Duration::ZERO, submission.mark()).await.is_err());
+    let request = wire::v1::ReporterStatusRequest { stands: true };
+    reporter.client.get_status(request).await.unwrap();
+    assert_eq!(submission.wait_for(1).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_is_done_gets_its_last_mark_and_then_the_end() {
     let intake = intake().await;
     let mut reporter = Harness::start(&intake.url(), batches_of(4)).await;

@@ -74,7 +74,8 @@ async fn a_full_queue_stops_reading_and_loses_nothing() {
     });
     reporter.wait_for_count("reporter_intake_retries_total", "", 3).await;
     reporter.wait_for_count("reporter_submit_payloads_total", "", 8).await;
-    let metrics = reporter.client.get_status(v1::StatusRequest {}).await.unwrap().into_inner().metrics;
+    let metrics =
+        reporter.client.get_status(v1::ReporterStatusRequest::default()).await.unwrap().into_inner().metrics;
     let held = metrics.iter().find(|metric| metric.name == "reporter_queue_bytes").unwrap().value;
     assert!(held > 3_900_000 && held <= 4 << 20, "{held}");
     assert_eq!(reporter.count("reporter_submit_payloads_total", ""), 8);
@@ -174,7 +175,7 @@ async fn the_status_tells_the_service_its_version_and_every_counter() {
     let intake = intake().await;
     let mut reporter = Harness::start(&intake.url(), |_: &mut Config| {}).await;
     reporter.submit(payloads(0..3)).await;
-    let status = reporter.client.get_status(v1::StatusRequest {}).await.unwrap().into_inner();
+    let status = reporter.client.get_status(v1::ReporterStatusRequest::default()).await.unwrap().into_inner();
     assert_eq!((status.service.as_str(), status.version.as_str()), ("reporter", bootstrap::VERSION));
     let value = |name: &str| status.metrics.iter().find(|metric| metric.name == name).unwrap().value;
     assert_eq!(value("reporter_submit_payloads_total"), 3);

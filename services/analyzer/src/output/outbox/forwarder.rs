@@ -14,6 +14,7 @@ use super::acks::Acks;
 use super::group::Group;
 use super::queue::Queue;
 use super::reporter::{Reporter, SubmitError};
+use super::room::Room;
 use super::stream::{Stream, StreamEvent};
 use super::tagger::Tagger;
 use super::tracker::{BatchId, Tracker};
@@ -75,6 +76,8 @@ pub struct OutboxParts {
     pub reporter: Reporter,
     /// Knows tags.
     pub tagger: Tagger,
+    /// The room that its groups give back.
+    pub room: Room,
     /// Where the connection to the reporter is shown.
     pub board: StatusBoard,
     /// Counters.
@@ -301,14 +304,15 @@ impl Outbox {
         if self.answers { SubmitError::OutputStalled(stalled) } else { SubmitError::Stalled(stalled) }
     }
 
-    /// Finds out whether the reporter is there at all; the answer comes as a message.
+    /// Finds out whether the reporter is there at all, and lets it know when everything stands; the answer comes as a message.
     fn ask(&mut self) {
         if std::mem::replace(&mut self.is_asking, true) {
             return;
         }
         let (mut reporter, own) = (self.parts.reporter.clone(), self.parts.own.clone());
+        let stands = self.parts.room.is_wanted();
         tokio::spawn(async move {
-            let answered = tokio::time::timeout(ANSWER, reporter.status()).await;
+            let answered = tokio::time::timeout(ANSWER, reporter.status(stands)).await;
             // When the task has ended, nobody asks.
             drop(own.send(ToOutbox::Answers(matches!(answered, Ok(Ok(_))))).await);
         });

@@ -64,16 +64,16 @@ impl Reporter {
         opened.map(tonic::Response::into_inner).map_err(|status| SubmitError::Refused(Box::new(status)))
     }
 
-    /// What the reporter says of itself.
+    /// What the reporter says of itself. It is told whether everything here `stands` until it settles something.
     ///
     /// # Errors
     /// When it cannot be asked.
-    pub async fn status(&mut self) -> Result<v1::ServiceStatus, SubmitError> {
+    pub async fn status(&mut self, stands: bool) -> Result<v1::ServiceStatus, SubmitError> {
         let mut client = match &self.client {
             Some(client) => client.clone(),
             None => ReporterClient::new(socket::connect(&self.socket).await?),
         };
-        match client.get_status(v1::StatusRequest {}).await {
+        match client.get_status(v1::ReporterStatusRequest { stands }).await {
             Ok(status) => {
                 self.client = Some(client);
                 Ok(status.into_inner())

@@ -36,6 +36,8 @@ type Marks = mpsc::Sender<Result<v1::Settled, Status>>;
 #[derive(Clone)]
 struct Stopped {
     answers: bool,
+    /// What the questions how it is said.
+    stands: Arc<Mutex<Vec<bool>>>,
     streams: Arc<Mutex<Vec<Marks>>>,
     submitted: mpsc::Sender<(usize, u64)>,
 }
@@ -63,7 +65,11 @@ impl v1::reporter_server::Reporter for Stopped {
         Ok(Response::new(ReceiverStream::new(settled)))
     }
 
-    async fn get_status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::ServiceStatus>, Status> {
+    async fn get_status(
+        &self,
+        request: Request<v1::ReporterStatusRequest>,
+    ) -> Result<Response<v1::ServiceStatus>, Status> {
+        self.stands.lock().unwrap().push(request.get_ref().stands);
         if !self.answers {
             std::future::pending::<()>().await;
         }
@@ -75,6 +81,7 @@ struct World {
     outbox: mpsc::Sender<ToOutbox>,
     board: StatusBoard,
     acks: Acks,
+    room: Room,
     reporter: Stopped,
     submitted: mpsc::Receiver<(usize, u64)>,
     _dir: TempDir,
@@ -85,7 +92,9 @@ impl World {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("reporter.sock");
         let (sender, submitted) = mpsc::channel(64);
-        let reporter = Stopped { answers, streams: Arc::default(), submitted: sender };
+        let reporter =
+            Stopped { answers, stands: Arc::default(), streams: Arc::default(), submitted: sender };
+        let room = Room::new(4);
         serve(&path, reporter.clone());
         let metrics = Metrics::new();
         let directory =
@@ -96,12 +105,13 @@ impl World {
             queue: Queue::new(1 << 20, Fixed::default(), metrics.outbox.clone()),
             reporter: Reporter::new(path),
             tagger: Tagger::new(Workloads::new(directory, Silent.start().recipient())),
+            room: room.clone(),
             board: board.clone(),
             metrics: metrics.outbox,
             own: own.clone(),
         });
         tokio::spawn(outbox.run(messages));
-        Self { outbox: own, board, acks: Acks::default(), reporter, submitted, _dir: dir }
+        Self { outbox: own, board, acks: Acks::default(), room, reporter, submitted, _dir: dir }
     }
 
     async fn batch(&self, seq: u64, container: Option<&str>) {
@@ -185,6 +195,28 @@ fn a_reporter_that_answers_while_an_output_of_it_is_down_is_not_given_up() {
 }
 
 #[test]
+fn a_reporter_is_told_when_nothing_settles_and_a_batch_waits_for_room() {
+    run(async {
+        let mut world = World::start(true);
+        let began = Instant::now();
+        world.batch(1, None).await;
+        assert_eq!(world.submitted.recv().await, Some((1, 1)));
+        tokio::time::sleep_until(began + Duration::from_secs(12)).await;
+        let stands = || std::mem::take(&mut *world.reporter.stands.lock().unwrap());
+        let asked = stands();
+        assert!(!asked.is_empty() && !asked.contains(&true), "there is room: {asked:?}");
+        let held = world.room.take(true, 3).await;
+        let room = world.room.clone();
+        tokio::spawn(async move { room.take(true, 1).await });
+        tokio::time::sleep_until(began + Duration::from_secs(15)).await;
+        assert_eq!(stands().last(), Some(&true));
+        drop(held);
+        tokio::time::sleep_until(began + Duration::from_secs(18)).await;
+        assert_eq!(stands().last(), Some(&false));
+    });
+}
+
+#[test]
 fn payloads_of_a_container_that_nobody_knows_leave_after_half_a_second_and_from_then_on_at_once() {
     run(async {
         let mut world = World::start(true);
@@ -214,6 +246,7 @@ fn there_is_no_timer_while_nothing_waits() {
             queue: Queue::new(1, Fixed::default(), metrics.outbox.clone()),
             reporter: Reporter::new("/nonexistent".into()),
             tagger: Tagger::new(Workloads::new(directory, Silent.start().recipient())),
+            room: Room::new(1),
             board: StatusBoard::default(),
             metrics: metrics.outbox,
             own: messages.0,
