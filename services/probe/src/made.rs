@@ -101,21 +101,14 @@ impl FakeSource {
         let mut fake = self.0.lock().unwrap();
         let counts = &mut fake.counts;
         *counts.all.generated.get_mut(kind) += 1;
-        let total = if cause == LossCause::KernelBusy {
-            &mut counts.all.kernel_busy
-        } else if cause == LossCause::RingShare {
-            &mut counts.all.ring_share
-        } else {
-            &mut counts.all.ring_full
-        };
-        *total.get_mut(kind) += 1;
+        let mut one = PerKind::default();
+        *one.get_mut(kind) += 1;
+        counts.all.lost.add(cause, &one);
         let is_it = |loss: &&mut CgroupLoss| (loss.cgroup, loss.cause) == (cgroup, cause);
         if let Some(loss) = counts.by_cgroup.iter_mut().find(is_it) {
             *loss.counts.get_mut(kind) += 1;
             return;
         }
-        let mut one = PerKind::default();
-        *one.get_mut(kind) += 1;
         counts.by_cgroup.push(CgroupLoss { cgroup, cause, counts: one });
     }
 

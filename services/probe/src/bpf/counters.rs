@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, PerCpuArray};
-use event::{Kind, PerKind};
-use event_abi::event_kind;
+use event::{Kind, LossCause, Losses, PerKind};
+use event_abi::{event_kind, loss_cause};
 
 use super::error::{LoadError, SensorError};
 
@@ -14,17 +14,23 @@ const KINDS: usize = event_kind::EVENT_KINDS.0 as usize;
 pub(super) const WORDS: usize = size_of::<event_abi::cpu_counters>() / size_of::<u64>();
 const UNDECIDED: usize = std::mem::offset_of!(event_abi::cpu_counters, undecided) / size_of::<u64>();
 
+/// Why the programs lose events, in the order of `enum loss_cause`. A cause that is not here does not compile.
+pub const KERNEL_CAUSES: [LossCause; loss_cause::LOSS_CAUSES.0 as usize] =
+    [LossCause::RingFull, LossCause::KernelBusy, LossCause::RingShare];
+
+const _: () = assert!(
+    loss_cause::LOSS_RING_FULL.0 == 0
+        && loss_cause::LOSS_KERNEL_BUSY.0 == 1
+        && loss_cause::LOSS_RING_SHARE.0 == 2
+);
+
 /// What the programs have counted since they were loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KernelCounters {
     /// Events in scope that a hook saw.
     pub generated: PerKind<u64>,
-    /// Of those, lost because the ring was full.
-    pub ring_full: PerKind<u64>,
-    /// Of those, lost because the program had no scratch memory (too many were preempted on one CPU).
-    pub kernel_busy: PerKind<u64>,
-    /// Of those, lost because the cgroup had used up its share of the ring.
-    pub ring_share: PerKind<u64>,
+    /// Of those, lost for each of [`KERNEL_CAUSES`].
+    pub lost: Losses,
     /// Records that are not events (argument chunks, cgroups), lost for any of these.
     pub lost_other: u64,
     /// Runs that the kernel itself skipped to avoid recursion; the programs never saw these, and `generated` does
@@ -32,13 +38,6 @@ pub struct KernelCounters {
     pub missed_runs: u64,
     /// Decisions about a cgroup that the map had no room for.
     pub undecided: u64,
-}
-
-impl KernelCounters {
-    /// Events lost, for any cause.
-    pub(super) fn lost(&self) -> u64 {
-        [&self.ring_full, &self.kernel_busy, &self.ring_share].map(PerKind::total).iter().sum()
-    }
 }
 
 pub(super) struct Counters {
@@ -68,23 +67,24 @@ impl Counters {
         };
         let mut tables = words.chunks_exact(KINDS);
         let generated = tables.next().unwrap_or_default();
-        let ring_full = tables.next().unwrap_or_default();
-        let kernel_busy = tables.next().unwrap_or_default();
-        let ring_share = tables.next().unwrap_or_default();
-        for kind in Kind::ALL {
-            let count = |table: &[u64]| table.get(usize::from(kind.number())).copied().unwrap_or(0);
-            *counters.generated.get_mut(kind) = count(generated);
-            *counters.ring_full.get_mut(kind) = count(ring_full);
-            *counters.kernel_busy.get_mut(kind) = count(kernel_busy);
-            *counters.ring_share.get_mut(kind) = count(ring_share);
+        counters.generated = per_kind(generated);
+        for (cause, table) in KERNEL_CAUSES.into_iter().zip(tables) {
+            let lost = per_kind(table);
+            counters.lost_other += table.iter().sum::<u64>() - lost.total();
+            counters.lost.add(cause, &lost);
         }
-        counters.lost_other = ring_full.iter().chain(kernel_busy).chain(ring_share).sum::<u64>()
-            - counters.ring_full.total()
-            - counters.kernel_busy.total()
-            - counters.ring_share.total();
         self.last.set(counters);
         counters
     }
+}
+
+/// The events of a table with a count for each kind of record.
+pub(super) fn per_kind(table: &[u64]) -> PerKind<u64> {
+    let mut counts = PerKind::default();
+    for kind in Kind::ALL {
+        *counts.get_mut(kind) = table.get(usize::from(kind.number())).copied().unwrap_or(0);
+    }
+    counts
 }
 
 /// The kernel shows `recursion_misses` of a program only to who holds it, in the description of the descriptor.

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use aya::maps::{HashMap, Map, MapData};
-use event::{Kind, LossCause, PerKind};
-use event_abi::{cgroup_losses, event_kind, loss_cause};
+use event::{LossCause, PerKind};
+use event_abi::{cgroup_losses, event_kind};
 
-use super::counters::KernelCounters;
+use super::counters::{KERNEL_CAUSES, KernelCounters, per_kind};
 use super::error::{LoadError, SensorError};
 
 const WORDS: usize = size_of::<cgroup_losses>() / size_of::<u64>();
@@ -49,7 +49,7 @@ impl Losses {
 
     /// All of them, sorted. What is lost while this reads may be missing until the next loss.
     pub(super) fn read(&self, totals: &KernelCounters) -> Vec<CgroupLoss> {
-        let lost = totals.lost();
+        let lost = totals.lost.by_kind().total();
         let last = &mut *self.last.borrow_mut();
         if last.lost != lost {
             last.read(&self.map, lost);
@@ -107,19 +107,9 @@ impl Last {
 /// The causes for which something was lost.
 fn causes(words: &[u64; WORDS]) -> impl Iterator<Item = (LossCause, PerKind<u64>)> {
     const KINDS: usize = event_kind::EVENT_KINDS.0 as usize;
-    let by_cause = words.chunks_exact(KINDS).map(|counts| {
-        let mut per_kind = PerKind::default();
-        for kind in Kind::ALL {
-            *per_kind.get_mut(kind) = counts.get(usize::from(kind.number())).copied().unwrap_or(0);
-        }
-        per_kind
-    });
-    let causes = (0..).map(|number| match loss_cause(number) {
-        loss_cause::LOSS_KERNEL_BUSY => LossCause::KernelBusy,
-        loss_cause::LOSS_RING_SHARE => LossCause::RingShare,
-        _ => LossCause::RingFull,
-    });
-    let pairs: Vec<_> = causes.zip(by_cause).filter(|(_, counts)| counts.total() > 0).collect();
+    let by_cause = words.chunks_exact(KINDS).map(per_kind);
+    let pairs: Vec<_> =
+        KERNEL_CAUSES.into_iter().zip(by_cause).filter(|(_, counts)| counts.total() > 0).collect();
     pairs.into_iter()
 }
 

@@ -24,7 +24,7 @@ mod tests;
 
 pub use attachments::HookReport;
 pub use config::{Scope, SensorConfig};
-pub use counters::KernelCounters;
+pub use counters::{KERNEL_CAUSES, KernelCounters};
 pub use error::{LoadError, SensorError};
 pub use loader::{HookTrial, try_hooks};
 pub use losses::CgroupLoss;

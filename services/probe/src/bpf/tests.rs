@@ -21,7 +21,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use aya::EbpfLoader;
-use event::{Event, Kind, Open, PerKind, Text, What};
+use event::{Event, Kind, LossCause, Open, Text, What};
 
 use super::*;
 use crate::decode::{Decoded, Decoder};
@@ -170,10 +170,7 @@ impl Watch {
         for kind in Kind::ALL {
             assert_eq!(counters.generated.get(kind), self.count(kind) as u64, "{kind:?} {counters:?}");
         }
-        assert_eq!(
-            [&counters.ring_full, &counters.kernel_busy, &counters.ring_share].map(PerKind::total),
-            [0; 3]
-        );
+        assert_eq!(counters.lost, event::Losses::default());
         assert_eq!(counters.missed_runs, 0);
     }
 }
@@ -473,7 +470,8 @@ fn the_descriptor_becomes_ready_when_a_ring_crosses_its_mark_and_not_before() {
     assert!(sensor.drain(&mut |_| ()) > 0);
     assert!(!is_ready(&sensor));
     let counters = sensor.counters();
-    let (generated, lost) = (counters.generated.get(Kind::Open), counters.ring_share.get(Kind::Open));
+    let (generated, lost) =
+        (counters.generated.get(Kind::Open), counters.lost.of(LossCause::RingShare).get(Kind::Open));
     assert!(lost > 0, "the ring is too small for the workload, so it must say what it lost: {counters:?}");
     assert!(generated > lost);
 }

@@ -1,6 +1,6 @@
 //! The way of a record through the probe: drain, classify, order, batch.
 //!
-//! No thread and no clock of its own: `service.rs` calls [`Drain::step`] with the time. Invariant: each event that
+//! No thread and no clock of its own: `flow::drainer` calls [`Drain::step`] with the time. Invariant: each event that
 //! the source gave is passed to the handover, counted as suppressed, or still held here; a step never blocks.
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 
 use crate::backlog::handover::{Account, Handover};
 use crate::backlog::name_of;
-use crate::bpf::CgroupLoss;
+use crate::bpf::{CgroupLoss, KERNEL_CAUSES};
 use crate::context::cgroups::Workloads;
 use crate::decode::Decoded;
 use crate::flow::batcher::Batcher;
@@ -34,9 +34,6 @@ const MAX_SHARED_TASKS: usize = 512;
 /// The table of processes is compared with those that live this often, and as often as the other when ends were lost.
 const RECONCILE_NS: u64 = 60_000_000_000;
 const RECONCILE_PAUSE_NS: u64 = 1_000_000_000;
-
-/// Causes for which the process table does not learn of an event.
-const LOST_HERE: [LossCause; 3] = [LossCause::RingFull, LossCause::RingShare, LossCause::KernelBusy];
 
 /// When the table was compared with the living.
 #[derive(Debug, Default)]
@@ -161,9 +158,9 @@ impl<S: Source> Drain<S> {
         self.metrics.kernel_missed_runs.set(kernel.missed_runs);
         self.metrics.scope_decisions_refused.set(kernel.undecided);
         let mut lost = Losses::default();
-        lost.add(LossCause::RingFull, &kernel.ring_full);
-        lost.add(LossCause::RingShare, &kernel.ring_share);
-        lost.add(LossCause::KernelBusy, &kernel.kernel_busy);
+        for (cause, counts) in kernel.lost.iter() {
+            lost.add(cause, counts);
+        }
         lost.add(LossCause::Undecodable, &self.undecodable);
         lost.add(LossCause::BacklogFull, &account.dropped);
         for (cause, counts) in account.ledger.lost.iter() {
@@ -211,7 +208,7 @@ impl<S: Source> Drain<S> {
             // The table has just been filled with those that live.
             self.reconciled.next_ns = now_ns.saturating_add(RECONCILE_NS);
         }
-        let lost_exits: u64 = LOST_HERE.iter().map(|cause| lost.of(*cause).get(Kind::Exit)).sum();
+        let lost_exits: u64 = KERNEL_CAUSES.iter().map(|cause| lost.of(*cause).get(Kind::Exit)).sum();
         let lost_exits = lost_exits + self.undecodable.get(Kind::Exit);
         let is_due = lost_exits > self.reconciled.lost_exits || now_ns >= self.reconciled.next_ns;
         if !is_due || now_ns < self.reconciled.not_before_ns || self.metrics.table_processes.get() == 0 {

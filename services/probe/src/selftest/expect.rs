@@ -252,10 +252,7 @@ fn attaching(observed: &Observed) -> Check {
 
 fn accounting(observed: &Observed) -> Check {
     let counters = &observed.counters;
-    let lost = counters.ring_full.total()
-        + counters.kernel_busy.total()
-        + counters.ring_share.total()
-        + counters.missed_runs;
+    let lost = counters.lost.by_kind().total() + counters.missed_runs;
     let is_exact = Kind::ALL.into_iter().all(|kind| {
         u64::try_from(of_kind(observed, kind).count()).is_ok_and(|seen| seen == counters.generated.get(kind))
     });

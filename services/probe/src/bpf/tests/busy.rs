@@ -41,6 +41,6 @@ fn without_scratch_memory_an_open_is_counted_as_lost_and_an_exit_is_still_report
     assert!(watch.run("opens").success());
     assert_eq!((watch.count(Kind::Open), watch.count(Kind::Exit)), (0, 1));
     let counters = watch.sensor.counters();
-    assert_eq!(counters.kernel_busy.get(Kind::Open), counters.generated.get(Kind::Open));
-    assert!(counters.kernel_busy.get(Kind::Open) >= workload::COUNT as u64);
+    assert_eq!(counters.lost.of(LossCause::KernelBusy).get(Kind::Open), counters.generated.get(Kind::Open));
+    assert!(counters.lost.of(LossCause::KernelBusy).get(Kind::Open) >= workload::COUNT as u64);
 }

@@ -51,10 +51,14 @@ impl Neighbours {
         let loud = self.watch.cgroup.id();
         assert_eq!(
             self.watch.sensor.losses(&counters),
-            [CgroupLoss { cgroup: loud, cause: LossCause::RingShare, counts: counters.ring_share }],
+            [CgroupLoss {
+                cgroup: loud,
+                cause: LossCause::RingShare,
+                counts: *counters.lost.of(LossCause::RingShare)
+            }],
             "{counters:?}"
         );
-        counters.ring_share.get(kind)
+        counters.lost.of(LossCause::RingShare).get(kind)
     }
 }
 
@@ -149,7 +153,11 @@ fn what_a_cgroup_lost_is_told_once_more_when_it_is_gone_and_its_room_is_free() {
     assert!(!both.watch.sensor.losses.has(loud));
     let counters = both.watch.sensor.counters();
     let told = both.watch.sensor.losses(&counters);
-    let all = CgroupLoss { cgroup: loud, cause: LossCause::RingShare, counts: counters.ring_share };
+    let all = CgroupLoss {
+        cgroup: loud,
+        cause: LossCause::RingShare,
+        counts: *counters.lost.of(LossCause::RingShare),
+    };
     assert_eq!(told, [all]);
     assert!(told[0].counts.total() > before[0].counts.total());
     assert_eq!(both.watch.sensor.losses(&counters), []);
@@ -158,7 +166,7 @@ fn what_a_cgroup_lost_is_told_once_more_when_it_is_gone_and_its_room_is_free() {
     both.run("opens", "nothing");
     let after = both.watch.sensor.counters();
     let again = both.watch.sensor.losses(&after);
-    let lost = |counters: &KernelCounters| counters.ring_share.get(Kind::Open);
+    let lost = |counters: &KernelCounters| counters.lost.of(LossCause::RingShare).get(Kind::Open);
     assert_eq!(again[0].counts.get(Kind::Open), lost(&after) - lost(&counters));
 }
 
@@ -172,7 +180,11 @@ fn losses_of_more_cgroups_than_the_map_holds_are_nobodys_and_the_sum_stays_exact
     both.watch.sensor.losses.fill();
     both.run("opens", "nothing");
     let counters = both.watch.sensor.counters();
-    assert!(counters.ring_share.get(Kind::Open) > 0);
-    let nobodys = CgroupLoss { cgroup: 0, cause: LossCause::RingShare, counts: counters.ring_share };
+    assert!(counters.lost.of(LossCause::RingShare).get(Kind::Open) > 0);
+    let nobodys = CgroupLoss {
+        cgroup: 0,
+        cause: LossCause::RingShare,
+        counts: *counters.lost.of(LossCause::RingShare),
+    };
     assert_eq!(both.watch.sensor.losses(&counters), [nobodys]);
 }
