@@ -12,7 +12,9 @@ use event::{
     Visitor, What,
 };
 use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat, renameat2};
 use nix::sys::socket::{self, AddressFamily, NetlinkAddr, SockFlag, SockType, UnixAddr, socket};
+use nix::unistd::UnlinkatFlags;
 
 /// What one round makes: for each event its kind, and what it must say, field by field as [`said`] has it.
 pub type Says = Vec<(Kind, Vec<(&'static str, String)>)>;
@@ -44,7 +46,7 @@ fn open(directory: &Path) -> anyhow::Result<Says> {
     Ok(vec![(Kind::Open, says)])
 }
 
-/// A file by its path, a directory relative to another, and a file that is not there.
+/// A file by its path, a directory relative to another, a file that is not there, and the other system call.
 fn unlink(directory: &Path) -> anyhow::Result<Says> {
     // Neither makes an open.
     let (file, inner) = (directory.join("file"), directory.join("inner"));
@@ -56,7 +58,10 @@ fn unlink(directory: &Path) -> anyhow::Result<Says> {
     std::fs::remove_dir("inner")?;
     nix::unistd::chdir(&before)?;
     ensure!(nix::unistd::unlink(&file) == Err(Errno::ENOENT), "{} is still there", file.display());
-    Ok(vec![removed(file.clone(), "0", 0), removed(inner, "AT_REMOVEDIR", 0), removed(file, "0", -2)])
+    nix::sys::stat::mknod(&file, nix::sys::stat::SFlag::S_IFREG, nix::sys::stat::Mode::S_IRWXU, 0)?;
+    nix::unistd::unlinkat(AT_FDCWD, &file, UnlinkatFlags::NoRemoveDir)?;
+    let (gone, again) = (removed(file.clone(), "0", -2), removed(file.clone(), "0", 0));
+    Ok(vec![removed(file, "0", 0), removed(inner, "AT_REMOVEDIR", 0), gone, again])
 }
 
 fn removed(path: std::path::PathBuf, flags: &str, retval: i32) -> (Kind, Vec<(&'static str, String)>) {
@@ -64,20 +69,28 @@ fn removed(path: std::path::PathBuf, flags: &str, retval: i32) -> (Kind, Vec<(&'
     (Kind::Unlink, vec![file, ("unlink.flags", flags.to_owned()), ("unlink.retval", retval.to_string())])
 }
 
-/// A file that gets another name, and one that is not there.
+/// A file that gets another name by each of the system calls, and one that is not there.
 fn rename(directory: &Path) -> anyhow::Result<Says> {
     let (old, new) = (directory.join("old"), directory.join("new"));
-    let says = |retval: i32| {
+    let says = |from: &Path, to: &Path, flags: &str, retval: i32| {
         let path = |path: &Path| format!("{} (asked for)", path.display());
-        let files = [("rename.file", path(&old)), ("rename.file.destination", path(&new))];
-        let rest = [("rename.flags", "0".to_owned()), ("rename.retval", retval.to_string())];
+        let files = [("rename.file", path(from)), ("rename.file.destination", path(to))];
+        let rest = [("rename.flags", flags.to_owned()), ("rename.retval", retval.to_string())];
         (Kind::Rename, files.into_iter().chain(rest).collect())
     };
     nix::sys::stat::mknod(&old, nix::sys::stat::SFlag::S_IFREG, nix::sys::stat::Mode::S_IRWXU, 0)?;
     std::fs::rename(&old, &new)?;
     ensure!(std::fs::rename(&old, &new).is_err(), "{} is still there", old.display());
+    renameat(AT_FDCWD, &new, AT_FDCWD, &old)?;
+    renameat2(AT_FDCWD, &old, AT_FDCWD, &new, RenameFlags::RENAME_NOREPLACE)?;
     nix::unistd::unlink(&new)?;
-    Ok(vec![says(0), says(-2), removed(new, "0", 0)])
+    Ok(vec![
+        says(&old, &new, "0", 0),
+        says(&old, &new, "0", -2),
+        says(&new, &old, "0", 0),
+        says(&old, &new, "RENAME_NOREPLACE", 0),
+        removed(new, "0", 0),
+    ])
 }
 
 /// A port that the kernel chooses, a name without a file, and a path in a directory that is not there.

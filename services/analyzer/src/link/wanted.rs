@@ -74,7 +74,8 @@ mod tests {
             let has_news = watch.has_changed().unwrap();
             has_news.then(|| watch.borrow_and_update().union().into_iter().collect::<Vec<_>>())
         };
-        assert_eq!(news(Who::Config, &[]), None);
+        assert_eq!(news(Who::Config, &[Kind::Exec]), Some(vec![Kind::Exec]));
+        assert_eq!(news(Who::Config, &[]), Some(vec![]));
         assert_eq!(news(Who::Subscribers, &[Kind::Open, Kind::Bind]), Some(vec![Kind::Open, Kind::Bind]));
         assert_eq!(news(Who::Stages, &[Kind::Open]), None);
         assert_eq!(news(Who::Subscribers, &[]), Some(vec![Kind::Open]));

@@ -556,10 +556,10 @@ async fn what_the_analyzer_wants_arrives_and_a_replaced_connection_wants_nothing
     old.say.send(say(&[Kind::Bind, Kind::Exec])).await.unwrap();
     assert_eq!(probe.wanted().await, [Kind::Bind, Kind::Exec].into());
 
-    let session = probe.handover.connect(0).0;
-    probe.control.begin(session, [Kind::Fork].into());
-    old.say.send(say(&[Kind::Rename])).await.unwrap();
-    while probe.metrics.wishes.get() < 2 && old.hear().await.is_ok() {}
+    let (replaced, newest) = (probe.handover.connect(0).0, probe.handover.connect(0).0);
+    probe.control.begin(replaced, [Kind::Bind].into());
+    probe.control.begin(newest, [Kind::Fork].into());
+    probe.control.want(replaced, [Kind::Rename].into());
     assert_eq!(probe.control.take(), Some([Kind::Fork].into()));
 
     Analyzer::connect_with(&probe.socket, first(None)).await.unwrap().batch().await;

@@ -182,8 +182,8 @@ impl Stage for WantsLater {
 fn what_each_stage_wants_stands_until_it_says_something_else_and_all_of_it_is_wanted() {
     let ticks = Arc::default();
     let stages = Stages {
-        profile: Some(Box::new(Wanting { until_ns: 4 * TICK_NS, ticks: Arc::clone(&ticks) })),
-        monitors: vec![Box::new(WantsLater)],
+        profile: Some(Box::new(WantsLater)),
+        monitors: vec![Box::new(Wanting { until_ns: 4 * TICK_NS, ticks: Arc::clone(&ticks) })],
         ..Stages::default()
     };
     let mut pipeline = Pipeline::new(TreeConfig::default(), Scrubber::default(), stages);
