@@ -130,8 +130,10 @@ fn follow<T: Default>(
         if let Some(file) = &open
             && let Some(next) = newer(path, file.metadata()?.ino())
         {
-            open = Some(File::open(next)?);
-            place = start_of(open.as_ref())?;
+            if let Some(next) = open_next(path, file.metadata()?.ino(), &next)? {
+                open = Some(next);
+                place = start_of(open.as_ref())?;
+            }
             continue;
         }
         if is_last {
@@ -147,7 +149,7 @@ fn start_of(file: Option<&File>) -> anyhow::Result<Place> {
 }
 
 /// The file that was begun after the one with this inode, which is `path` or one of those that it was rotated to; `None`
-/// while that is the newest.
+/// while that is the newest, or nobody can tell.
 fn newer(path: &Path, inode: u64) -> Option<PathBuf> {
     let mut after = path.to_owned();
     if std::fs::metadata(path).ok()?.ino() == inode {
@@ -158,10 +160,26 @@ fn newer(path: &Path, inode: u64) -> Option<PathBuf> {
         match std::fs::metadata(&rotated) {
             Ok(metadata) if metadata.ino() == inode => return Some(after),
             Ok(_) => after = rotated,
+            // A gap: names are being moved, oldest first, and what is behind it may be next.
+            Err(_) if PathBuf::from(format!("{}.{}", path.display(), n + 1)).exists() => return None,
             Err(_) => return Some(after),
         }
     }
     None
+}
+
+/// Opens the file that was begun after the one with this inode; `None` when names were moved meanwhile: a name that was
+/// found a moment ago is then nobody's, or that of a later file.
+fn open_next(path: &Path, inode: u64, next: &Path) -> std::io::Result<Option<File>> {
+    let opened = match File::open(next) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let found = opened.metadata()?.ino();
+    let is_next =
+        newer(path, inode).is_some_and(|next| next.metadata().is_ok_and(|next| next.ino() == found));
+    Ok(is_next.then_some(opened))
 }
 
 /// Waits until something happens to the directory, or a moment, so that a request to end is seen.
@@ -179,6 +197,37 @@ fn wait(inotify: &Inotify) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_follower_reads_every_line_although_the_file_is_rotated_all_the_time() {
+        const FILES: usize = 40;
+        for _ in 0..50 {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("lines");
+            let (send, seen) = std::sync::mpsc::channel();
+            let see = move |lines: &mut Vec<String>, line: &[u8], _: &Place| {
+                lines.push(String::from_utf8_lossy(line).into_owned());
+                // Only the first one is waited for.
+                send.send(()).ok();
+            };
+            let follower = Follower::start(&path, see).unwrap();
+            for n in 0..FILES {
+                let name = |n: usize| PathBuf::from(format!("{}.{n}", path.display()));
+                for older in (1..n).rev() {
+                    std::fs::rename(name(older), name(older + 1)).unwrap();
+                }
+                if n > 0 {
+                    std::fs::rename(&path, name(1)).unwrap();
+                }
+                std::fs::write(&path, format!("{n}\n")).unwrap();
+                if n == 0 {
+                    seen.recv().unwrap();
+                }
+            }
+            let (lines, _) = follower.end().unwrap();
+            assert_eq!(lines, (0..FILES).map(|n| format!("{n}\n")).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn id_and_number_are_found_in_a_document_and_in_one_inside_of_another() {
