@@ -182,6 +182,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_page_names_every_kind_with_its_category() {
+        let page = include_str!("../../../docs/event-json.md");
+        let row = |key: &str| page.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap();
+        for kind in Kind::ALL {
+            assert!(row("evt.name").contains(&format!("`{}`", kind.name())), "{kind:?}");
+            assert!(row("evt.category").contains(category(kind)), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn tables_are_sorted_by_name_and_complete() {
         assert!(OPEN_FLAGS.is_sorted_by_key(|(_, name)| name));
         assert!(CAPABILITIES.is_sorted_by_key(|(_, name)| name));

@@ -83,9 +83,12 @@ impl Probe {
                 match next.transpose()?.and_then(|message| message.message) {
                     Some(Hear::Batch(bytes)) => {
                         let batch = wire::batch::parse(bytes)?;
-                        let ack = v1::Ack { seq: batch.seq, ledger: None };
+                        // What a ledger leaves out is lost.
+                        let kinds = wire::batch::kinds(&batch);
+                        let ledger = v1::Ledger { no_taker: Some(kinds.into()), ..v1::Ledger::default() };
+                        let ack = v1::Ack { seq: batch.seq, ledger: Some(ledger) };
                         say.send(v1::FromAnalyzer { message: Some(Say::Ack(ack)) }).await?;
-                        taken.events += wire::batch::kinds(&batch).total();
+                        taken.events += kinds.total();
                         taken.batches.push(batch);
                         progress.send_modify(|seen| seen.events = taken.events);
                     }

@@ -78,3 +78,16 @@ impl Rule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_event_json_names_every_rule() {
+        let page = include_str!("../../../../docs/event-json.md");
+        for rule in Rule::ALL {
+            assert!(page.contains(&format!("\n| `{}` |", rule.id())), "{rule:?}");
+        }
+    }
+}
