@@ -119,9 +119,18 @@ pub fn equal_folded(a: &[u8], b: &[u8]) -> bool {
         return a.eq_ignore_ascii_case(b);
     }
     match (std::str::from_utf8(a), std::str::from_utf8(b)) {
-        (Ok(a), Ok(b)) => a.chars().map(folded).eq(b.chars().map(folded)),
+        (Ok(a), Ok(b)) => {
+            let mut others = b.chars();
+            a.chars().all(|letter| others.next().is_some_and(|other| same_letter(letter, other)))
+                && others.next().is_none()
+        }
         _ => a.eq_ignore_ascii_case(b),
     }
+}
+
+/// Equal but for case.
+fn same_letter(a: char, b: char) -> bool {
+    a == b || folded(a) == folded(b)
 }
 
 /// The character that stands for all of its cases: by way of the capital, as `ſ` and `s`, `ς` and `σ` share theirs.
