@@ -57,6 +57,10 @@ fn partial_evaluation_is_as_in_section_6() {
         // How many items there are, and what time it is, is not said by the field.
         ("it.length - n.a > 100", "n.a", false),
         ("it.length > 100", "n.a", false),
+        ("\"%{it.length}\" == \"100\" && n.a == 1", "s.text", false),
+        ("s.text == \"%{it.length}\"", "s.text", false),
+        ("s.text in [ \"x\", \"%{it.length}\" ]", "s.text", false),
+        ("s.text == \"%{s.text.length}\"", "s.text", true),
     ] {
         let known = rule(&model, text).known(model.id(field), &event);
         assert_eq!(known == Known::No, discards, "{text} @{field}: {known:?}");
