@@ -3,10 +3,9 @@
 use super::Checker;
 use super::term::{Term, constant, plain_source};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::matcher::{LiteralKind, Matcher, TextLiteral, for_kind};
-use crate::model::{Literal, Refusal, TextKind};
+use crate::model::{Literal, Refusal};
 use crate::node::Node;
-use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source, TextTest, Texts};
+use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source};
 use crate::rule::ValueKind;
 use crate::syntax::{CompareOp, Expr, ExprKind, is_duration};
 
@@ -18,11 +17,11 @@ pub(super) struct Sides<'e> {
 }
 
 impl Sides<'_> {
-    fn flipped(self) -> Self {
+    pub(super) fn flipped(self) -> Self {
         Self { left: self.right, right: self.left }
     }
 
-    fn span(self) -> Span {
+    pub(super) fn span(self) -> Span {
         self.left.span.to(self.right.span)
     }
 }
@@ -250,7 +249,7 @@ impl Checker<'_> {
         }
     }
 
-    fn refuse<T>(&mut self, span: Span, refusal: Refusal) -> Option<T> {
+    pub(super) fn refuse<T>(&mut self, span: Span, refusal: Refusal) -> Option<T> {
         self.error(Diagnostic::error(span, refusal.message).help(refusal.help))
     }
 
@@ -259,137 +258,6 @@ impl Checker<'_> {
         match refused {
             Some(Err(refusal)) => self.refuse(span, refusal),
             Some(Ok(())) | None => Some(()),
-        }
-    }
-
-    fn compare_texts(&mut self, op: CompareOp, left: Term, right: Term, sides: Sides<'_>) -> Option<Node> {
-        let (is_pattern, is_negated) = match op {
-            CompareOp::Equal => (false, false),
-            CompareOp::NotEqual => (false, true),
-            CompareOp::Matches => (true, false),
-            CompareOp::NotMatches => (true, true),
-            CompareOp::Less | CompareOp::LessEqual | CompareOp::Greater | CompareOp::GreaterEqual => {
-                let error =
-                    Diagnostic::error(sides.span(), format!("operator `{}` is not for strings", op.text()));
-                return self.error(error.help("strings are compared with == != =~ !~ and `in`"));
-            }
-        };
-        if is_pattern && !matches!(right, Term::Literal(_)) {
-            return self.not_constant(sides.right.span);
-        }
-        let node = match (left, right) {
-            (Term::Literal(a), Term::Literal(b)) => {
-                let b = if is_pattern { self.as_pattern(b, sides.right.span) } else { b };
-                let value = self.literals_equal(&a, &b, sides)?;
-                let truth = value != is_negated;
-                self.warn(
-                    Diagnostic::warning(sides.span(), format!("this is always {truth}")).help("name a field"),
-                );
-                Node::Const(value)
-            }
-            (Term::Texts(texts), Term::Literal(literal)) => {
-                let literal = if is_pattern { self.as_pattern(literal, sides.right.span) } else { literal };
-                self.text_is(texts, literal, sides)?
-            }
-            (Term::Literal(literal), Term::Texts(texts)) => self.text_is(texts, literal, sides.flipped())?,
-            (Term::Texts(left), Term::Texts(right)) => self.texts_same(left, right, sides),
-            (left, right) => return self.mismatch(&left, &right, sides),
-        };
-        Some(if is_negated { node.not() } else { node })
-    }
-
-    /// A string behind `=~` is a pattern.
-    fn as_pattern(&mut self, literal: TextLiteral, span: Span) -> TextLiteral {
-        if literal.kind != LiteralKind::Exact {
-            return literal;
-        }
-        if !literal.text.contains('*') {
-            let warning = Diagnostic::warning(span, "a pattern without a wildcard");
-            self.warn(warning.help("write `==`, or `*` where anything may stand"));
-        }
-        TextLiteral { kind: LiteralKind::Pattern, ..literal }
-    }
-
-    fn literals_equal(&mut self, a: &TextLiteral, b: &TextLiteral, sides: Sides<'_>) -> Option<bool> {
-        let (text, pattern, span) = if b.kind == LiteralKind::Exact && a.kind != LiteralKind::Exact {
-            (b, a, sides.left.span)
-        } else {
-            (a, b, sides.right.span)
-        };
-        match for_kind(TextKind::Plain, pattern) {
-            Ok(matcher) => Some(matcher.matches(text.text.as_bytes())),
-            Err(error) => self.refuse(span, error.into()),
-        }
-    }
-
-    fn text_is(&mut self, left: Texts, literal: TextLiteral, sides: Sides<'_>) -> Option<Node> {
-        let field = matches!(left, Texts::Each(_)).then_some(sides.left.span);
-        let value = self.value_span(sides.right, literal.kind);
-        let matchers = self.matchers(&left, &literal, sides.right.span)?;
-        let test = TextTest::new(matchers, Vec::new());
-        Some(self.test(Predicate::Text { left, test }, field, Some(value)))
-    }
-
-    pub(super) fn texts_same(&mut self, left: Texts, right: Texts, sides: Sides<'_>) -> Node {
-        let is_folded = [&left, &right].into_iter().any(|texts| match texts {
-            Texts::Each(source) | Texts::RootDomain(source) => self
-                .field_of(source)
-                .is_some_and(|field| matches!(field.text, TextKind::Domain | TextKind::Insensitive)),
-            Texts::Const(_) | Texts::Join(_) => false,
-        });
-        for (texts, other) in [(&left, sides.right), (&right, sides.left)] {
-            if let Texts::Each(source) = texts {
-                self.record(&source.clone(), ValueKind::Variable, other.to_string());
-            }
-        }
-        // Strings with variables in them are not worth showing: what they stood for is not known any more.
-        let span = |texts: &Texts, span| matches!(texts, Texts::Each(_)).then_some(span);
-        let (field, value) = (span(&left, sides.left.span), span(&right, sides.right.span));
-        let (field, value) = if field.is_some() { (field, value) } else { (value, None) };
-        self.test(Predicate::TextSame { left, right, is_folded }, field, value)
-    }
-
-    /// What a constant means beside these texts.
-    pub(super) fn matchers(
-        &mut self,
-        texts: &Texts,
-        literal: &TextLiteral,
-        span: Span,
-    ) -> Option<Vec<Matcher>> {
-        let field = match texts {
-            Texts::Each(source) => self.field_of(source).map(|field| (field, *source)),
-            Texts::RootDomain(_) => {
-                let matcher = for_kind(TextKind::Domain, literal);
-                return matcher.map_or_else(|error| self.refuse(span, error.into()), |m| Some(vec![m]));
-            }
-            Texts::Const(_) | Texts::Join(_) => None,
-        };
-        let found = match field {
-            Some((field, _)) => self
-                .model
-                .validate(field, Literal::Text(literal))
-                .and_then(|()| self.model.matchers(field, literal)),
-            None => for_kind(TextKind::Plain, literal).map(|m| vec![m]).map_err(Refusal::from),
-        };
-        let is_path = field.is_some_and(|(field, _)| field.text == TextKind::Path);
-        if let Some((_, source)) = field {
-            let kind = match literal.kind {
-                LiteralKind::Exact => ValueKind::Scalar,
-                LiteralKind::Pattern if is_path => ValueKind::Glob,
-                LiteralKind::Pattern => ValueKind::Pattern,
-                LiteralKind::Regexp => ValueKind::Regexp,
-            };
-            self.record(&source, kind, literal.text.clone());
-        }
-        if literal.kind == LiteralKind::Exact && literal.text.contains('*') && found.is_ok() {
-            let warning = Diagnostic::warning(span, "a `*` in a plain string is an ordinary character");
-            self.warn(
-                warning.help(format!("for a pattern, write a tilde before the quote: ~\"{}\"", literal.text)),
-            );
-        }
-        match found {
-            Ok(matchers) => Some(matchers),
-            Err(refusal) => self.refuse(span, refusal),
         }
     }
 

@@ -10,6 +10,7 @@ mod member;
 mod names;
 mod operand;
 mod term;
+mod text;
 
 pub use macros::{MacroError, Macros};
 
@@ -27,7 +28,14 @@ use term::Term;
 pub(crate) const MAX_DEPTH: u16 = 120;
 
 /// Expressions of a rule with all its macros put in: macros that use others twice grow without bound otherwise.
+/// A long text counts as several.
 const MAX_EXPRESSIONS: usize = 100_000;
+
+/// Bytes of text that count as one more expression.
+const TEXT_PER_EXPRESSION: usize = 64;
+
+/// What all regexps of a rule may take together, in bytes: compiling is slow, and a rule may have thousands.
+const MAX_REGEXP_BYTES: usize = 16 << 20;
 
 /// Whether a rule must belong to one event type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +85,7 @@ pub(crate) struct Checker<'m> {
     place: Option<Span>,
     depth: u16,
     expressions: usize,
+    regexp_bytes: usize,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     fields: Vec<FieldId>,
@@ -95,6 +104,7 @@ impl<'m> Checker<'m> {
             place: None,
             depth: 0,
             expressions: 0,
+            regexp_bytes: 0,
             errors: Vec::new(),
             warnings: Vec::new(),
             fields: Vec::new(),
@@ -169,6 +179,9 @@ impl<'m> Checker<'m> {
 
     fn term(&mut self, expr: &Expr) -> Option<Term> {
         self.expressions += 1;
+        if let ExprKind::Str(text) | ExprKind::Pattern(text) | ExprKind::Regexp(text) = &expr.kind {
+            self.expressions += text.len() / TEXT_PER_EXPRESSION;
+        }
         if self.depth >= MAX_DEPTH || self.expressions > MAX_EXPRESSIONS {
             let error = Diagnostic::error(expr.span, "too large once its macros are put in");
             return self.error(error.help("split the rule"));
