@@ -1,13 +1,13 @@
 //! One value beside another.
 
 use super::Checker;
-use super::term::{Term, constant, plain_source};
+use super::term::{List, Term, constant, plain_source};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Literal, Refusal};
 use crate::node::Node;
 use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source};
 use crate::rule::ValueKind;
-use crate::syntax::{CompareOp, Expr, ExprKind, is_duration};
+use crate::syntax::{CompareOp, Expr, ExprKind, is_address, is_duration};
 
 /// The two sides of a comparison.
 #[derive(Clone, Copy)]
@@ -81,7 +81,7 @@ impl Checker<'_> {
         let error = Diagnostic::error(sides.right.span, message).expected(left.name());
         let help = match (left, right) {
             (Term::Int { .. }, Term::Literal(literal)) => match literal.text.parse::<i64>() {
-                Ok(value) => format!("write the number without quotes: {value}"),
+                Ok(_) => format!("write the number without quotes: {}", literal.text),
                 Err(_) if self.model.constant(&literal.text).is_some() => {
                     format!("write the constant without quotes: {}", literal.text)
                 }
@@ -99,8 +99,15 @@ impl Checker<'_> {
                 format!("write it into a string: \"{}\"", sides.right)
             }
             (Term::Texts(_), Term::Int { .. }) => "write a string in double quotes".to_owned(),
-            (Term::Nets(_), Term::Literal(literal)) => {
+            (Term::Nets(_), Term::Literal(literal)) if is_address(&literal.text) => {
                 format!("write the address without quotes: {}", literal.text)
+            }
+            (Term::Nets(_), Term::Literal(_)) => "write an address or a network: 10.0.0.0/8".to_owned(),
+            (Term::Nets(_) | Term::Int { .. }, Term::List(List::Texts(_))) => {
+                "write the members of the list without quotes".to_owned()
+            }
+            (_, Term::Node(_)) if matches!(sides.right.kind, ExprKind::Compare { .. }) => {
+                "one comparison has two sides: write `a < b && b < c`".to_owned()
             }
             (Term::Node(_) | Term::Flag(_), _) => {
                 "write `true` or `false`, or the field itself; mind the parentheses".to_owned()

@@ -17,7 +17,7 @@ pub use macros::{MacroError, Macros};
 use std::collections::HashSet;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{EventSet, FieldId, IteratorId, Model};
+use crate::model::{Constant, EventSet, FieldId, IteratorId, Model};
 use crate::node::{Node, Test};
 use crate::predicate::{Predicate, Source};
 use crate::rule::{Recorded, Rule, ValueKind};
@@ -196,8 +196,17 @@ impl<'m> Checker<'m> {
         match &expr.kind {
             ExprKind::Logical { op, operands } => {
                 // All of them, so that each shows its errors.
-                let nodes: Vec<Option<Node>> =
-                    operands.iter().map(|operand| self.condition(operand)).collect();
+                let mut before = None;
+                let mut nodes: Vec<Option<Node>> = Vec::with_capacity(operands.len());
+                for operand in operands {
+                    let is_bit = self.is_bit(operand);
+                    nodes.push(if is_bit {
+                        self.stray_bit(before, operand)
+                    } else {
+                        self.condition(operand)
+                    });
+                    before = Some(operand);
+                }
                 let nodes = nodes.into_iter().collect::<Option<Vec<Node>>>()?;
                 Some(Term::Node(match op {
                     LogicalOp::And => Node::all(nodes),
@@ -222,6 +231,20 @@ impl<'m> Checker<'m> {
             ExprKind::List(items) => self.list(items),
             ExprKind::Invalid => None,
         }
+    }
+
+    fn is_bit(&self, expr: &Expr) -> bool {
+        matches!(&expr.kind, ExprKind::Identifier(name) if matches!(self.model.constant(name), Some(Constant::Int(_))))
+    }
+
+    /// A constant where a condition is expected: `flags && O_CREAT`.
+    fn stray_bit<T>(&mut self, before: Option<&Expr>, expr: &Expr) -> Option<T> {
+        let flags = match before.map(|before| &before.kind) {
+            Some(ExprKind::Identifier(name)) => name,
+            _ => "flags",
+        };
+        let error = Diagnostic::error(expr.span, "a number is not true or false").expected("a condition");
+        self.error(error.help(format!("to ask for a bit, write `{flags} & {expr} > 0`")))
     }
 
     /// The one event type of the fields that are used.

@@ -25,7 +25,7 @@ pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
 }
 
 /// True when it would be an address or a network without quotes.
-pub(super) fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     let mut lexer = Lexer { text, at: 0, errors: Vec::new() };
     matches!(lexer.address(), Some(TokenKind::Net(_))) && lexer.at == text.len()
 }
@@ -127,8 +127,13 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         if self.peek(1) != Some(b'{') {
             self.take(1);
-            let help = "a variable is `${name}`, a field reference `%{field}`";
-            return Some(self.error(start, "no name in braces follows", help));
+            let name = self.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+            let help = if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                format!("write `{}{{{name}}}`", char::from(sigil))
+            } else {
+                "a variable is `${name}`, a field reference `%{field}`".to_owned()
+            };
+            return Some(self.error(start, "no name in braces follows", &help));
         }
         self.take(2);
         let name = if sigil == b'$' {
@@ -224,7 +229,7 @@ impl<'a> Lexer<'a> {
         self.take(usize::from(is_signed));
         let digits = self.take_while(|byte| byte.is_ascii_digit());
         if self.peek(0) == Some(b'.') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit()) {
-            self.take_while(|byte| byte.is_ascii_digit() || byte == b'.');
+            self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
             if self.peek(0) == Some(b'/') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit()) {
                 self.take(1);
                 self.take_while(|byte| byte.is_ascii_digit());
@@ -268,8 +273,13 @@ impl<'a> Lexer<'a> {
                 self.error(start, "octal numbers have no letter", &help)
             }
             None => {
-                let help = "a duration is one number and one unit: 500ms, 10s, 5m or 2h";
-                self.error(start, "neither a number nor a duration", help)
+                let hours = digits.parse::<u32>().ok().and_then(|days| days.checked_mul(24));
+                let help = match (tail, hours) {
+                    ("d", Some(hours)) => format!("days are written in hours: {hours}h"),
+                    _ => "a number is decimal digits alone; a duration is one number and one unit: 500ms, 10s, 5m or 2h"
+                        .to_owned(),
+                };
+                self.error(start, "neither a number nor a duration", &help)
             }
         })
     }
@@ -283,6 +293,15 @@ impl<'a> Lexer<'a> {
     fn unknown(&mut self) -> TokenKind {
         let start = self.at;
         let found = self.rest().chars().next().unwrap_or_default();
+        if self.rest().starts_with("/*") {
+            let length = self.rest().find("*/").map_or(self.rest().len(), |at| at + 2);
+            self.take(length);
+            return self.error(
+                start,
+                "comments are not written like this",
+                "start each line with `#` or `//`",
+            );
+        }
         if found == '/' {
             let length = self.rest().find(|c: char| c.is_whitespace() || "()[],\"".contains(c));
             let path = self.take(length.unwrap_or(self.rest().len()));
@@ -294,6 +313,8 @@ impl<'a> Lexer<'a> {
             '*' => "a wildcard stands inside a pattern: ~\"/etc/*\"",
             '.' => "numbers are whole, and a name starts with a letter",
             '{' | '}' => "a list stands in brackets: [ \"a\", \"b\" ]",
+            ':' => "a rule is its condition alone, without a key before it",
+            '?' => "a condition is true or false by itself: join two with `&&` or `||`",
             ';' => "a rule is one condition: join two with `&&` or `||`",
             _ => "strings stand in double quotes",
         };

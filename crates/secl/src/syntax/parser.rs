@@ -9,7 +9,7 @@
 
 use super::ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, MemberOp, UnaryOp};
 use super::lexer::{is_address, lex};
-use super::recovery::{A_LIST, CLOSING, unexpected};
+use super::recovery::{A_LIST, A_MEMBER, CLOSING, NEXT_MEMBER, unexpected};
 use super::token::{Symbol, Token, TokenKind, WORDS};
 use super::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING, MAX_TEXT_BYTES};
 use crate::diagnostic::{Diagnostic, Span};
@@ -297,7 +297,7 @@ impl Parser {
                     let error = Diagnostic::error(self.span(), "a variable cannot be a member of a list");
                     return Err(Box::new(error.help(format!("write it into a string: \"${{{name}}}\""))));
                 }
-                _ => return Err(self.unexpected("a member of the list")),
+                _ => return Err(self.unexpected(A_MEMBER)),
             }
             if self.accept(Symbol::Comma) {
                 continue;
@@ -306,7 +306,7 @@ impl Parser {
             if self.accept(Symbol::CloseBracket) {
                 return self.node(ExprKind::List(items), start.to(end));
             }
-            return Err(self.unexpected("`,` or `]`"));
+            return Err(self.unexpected(NEXT_MEMBER));
         }
     }
 
