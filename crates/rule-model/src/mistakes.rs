@@ -9,7 +9,7 @@ use secl::{Binding, Macros, check_rule};
 
 use crate::{Fields, Os};
 
-const MISTAKES: [&str; 84] = [
+const MISTAKES: [&str; 86] = [
     "opne.file.path == \"/etc/shadow\"",
     "open.file.pth == \"/etc/shadow\"",
     "open.file == \"/etc/shadow\"",
@@ -94,6 +94,8 @@ const MISTAKES: [&str; 84] = [
     "connect.addr.ip =~ \"10.*\"",
     "signal.type == KILL",
     "/* a comment */ open.file.path == \"/a\"",
+    "open.file.path in { \"/a\", \"/b\" }",
+    "open.file.uid in [ \"root\" ]",
 ];
 
 fn shown() -> String {

@@ -1,13 +1,13 @@
 //! One value beside another.
 
 use super::Checker;
-use super::term::{List, Term, constant, plain_source};
+use super::term::{List, Member, Term, constant, plain_source};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::{Literal, Refusal};
 use crate::node::Node;
 use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source};
 use crate::rule::ValueKind;
-use crate::syntax::{CompareOp, Expr, ExprKind, is_address, is_duration};
+use crate::syntax::{CompareOp, Expr, ExprKind, is_address, is_duration, is_number};
 
 /// The two sides of a comparison.
 #[derive(Clone, Copy)]
@@ -80,19 +80,7 @@ impl Checker<'_> {
         let message = format!("{} is compared with {}", left.name(), right.name());
         let error = Diagnostic::error(sides.right.span, message).expected(left.name());
         let help = match (left, right) {
-            (Term::Int { .. }, Term::Literal(literal)) => match literal.text.parse::<i64>() {
-                Ok(_) => format!("write the number without quotes: {}", literal.text),
-                Err(_) if self.model.constant(&literal.text).is_some() => {
-                    format!("write the constant without quotes: {}", literal.text)
-                }
-                Err(_) if is_duration(&literal.text) => {
-                    format!("write the duration without quotes: {}", literal.text)
-                }
-                Err(_) => format!(
-                    "numbers and constants stand without quotes; for the name \"{}\", compare another field",
-                    literal.text
-                ),
-            },
+            (Term::Int { .. }, Term::Literal(literal)) => self.as_number(&literal.text),
             (Term::Texts(_), Term::Int { .. })
                 if matches!(sides.right.kind, ExprKind::Variable(_) | ExprKind::FieldReference(_)) =>
             {
@@ -103,8 +91,19 @@ impl Checker<'_> {
                 format!("write the address without quotes: {}", literal.text)
             }
             (Term::Nets(_), Term::Literal(_)) => "write an address or a network: 10.0.0.0/8".to_owned(),
-            (Term::Nets(_) | Term::Int { .. }, Term::List(List::Texts(_))) => {
-                "write the members of the list without quotes".to_owned()
+            (Term::Nets(_) | Term::Int { .. }, Term::List(List::Texts(members))) => {
+                let is_net = matches!(left, Term::Nets(_));
+                let other = members.iter().find_map(|(_, member)| match member {
+                    Member::Literal(literal) => {
+                        (!self.stands_alone(&literal.text, is_net)).then_some(literal)
+                    }
+                    Member::Join(_) => None,
+                });
+                match other {
+                    None => "write the members of the list without quotes".to_owned(),
+                    Some(_) if is_net => "write addresses and networks: [ 10.0.0.1, 10.1.0.0/16 ]".to_owned(),
+                    Some(literal) => self.as_number(&literal.text),
+                }
             }
             (_, Term::Node(_)) if matches!(sides.right.kind, ExprKind::Compare { .. }) => {
                 "one comparison has two sides: write `a < b && b < c`".to_owned()
@@ -115,6 +114,26 @@ impl Checker<'_> {
             _ => "compare values of one type".to_owned(),
         };
         self.error(error.help(help))
+    }
+
+    /// What to write instead of a string where a number is compared.
+    fn as_number(&self, text: &str) -> String {
+        if is_number(text) {
+            format!("write the number without quotes: {text}")
+        } else if self.model.constant(text).is_some() {
+            format!("write the constant without quotes: {text}")
+        } else if is_duration(text) {
+            format!("write the duration without quotes: {text}")
+        } else {
+            format!(
+                "numbers and constants stand without quotes; for the name \"{text}\", compare another field"
+            )
+        }
+    }
+
+    /// True when the text would be a number or an address if it had no quotes.
+    fn stands_alone(&self, text: &str, is_net: bool) -> bool {
+        if is_net { is_address(text) } else { is_number(text) || self.model.constant(text).is_some() }
     }
 
     /// `==` as it is, `!=` as its negation, and nothing else.

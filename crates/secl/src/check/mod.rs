@@ -17,7 +17,7 @@ pub use macros::{MacroError, Macros};
 use std::collections::HashSet;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{Constant, EventSet, FieldId, IteratorId, Model};
+use crate::model::{Constant, EventSet, FieldId, IteratorId, Model, Type};
 use crate::node::{Node, Test};
 use crate::predicate::{Predicate, Source};
 use crate::rule::{Recorded, Rule, ValueKind};
@@ -240,7 +240,13 @@ impl<'m> Checker<'m> {
     /// A constant where a condition is expected: `flags && O_CREAT`.
     fn stray_bit<T>(&mut self, before: Option<&Expr>, expr: &Expr) -> Option<T> {
         let flags = match before.map(|before| &before.kind) {
-            Some(ExprKind::Identifier(name)) => name,
+            Some(ExprKind::Bits { left, .. }) => Some(&left.kind),
+            other => other,
+        };
+        let flags = match flags {
+            Some(ExprKind::Identifier(name)) if self.model.field(name).is_some_and(|f| f.ty == Type::Int) => {
+                name
+            }
             _ => "flags",
         };
         let error = Diagnostic::error(expr.span, "a number is not true or false").expected("a condition");

@@ -14,7 +14,7 @@ const LONGEST_ADDRESS: usize = 45;
 
 /// The tokens of a text, the last one `End`, and what could not be read.
 pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
-    let mut lexer = Lexer { text, at: 0, errors: Vec::new() };
+    let mut lexer = Lexer::new(text);
     let mut tokens = Vec::new();
     while lexer.errors.len() < MAX_ERRORS {
         let Some(token) = lexer.next() else { break };
@@ -26,7 +26,7 @@ pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
 
 /// True when it would be an address or a network without quotes.
 pub(crate) fn is_address(text: &str) -> bool {
-    let mut lexer = Lexer { text, at: 0, errors: Vec::new() };
+    let mut lexer = Lexer::new(text);
     matches!(lexer.address(), Some(TokenKind::Net(_))) && lexer.at == text.len()
 }
 
@@ -35,13 +35,24 @@ pub(crate) fn is_duration(text: &str) -> bool {
     matches!(lex(text).0.as_slice(), [Token { kind: TokenKind::Duration(_), .. }, _])
 }
 
+/// True when it would be a number without quotes.
+pub(crate) fn is_number(text: &str) -> bool {
+    matches!(lex(text).0.as_slice(), [Token { kind: TokenKind::Int(_), .. }, _])
+}
+
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
     errors: Vec<Diagnostic>,
+    /// Its end is not reported again.
+    is_brace_open: bool,
 }
 
 impl<'a> Lexer<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, at: 0, errors: Vec::new(), is_brace_open: false }
+    }
+
     fn next(&mut self) -> Option<Token> {
         self.skip_blanks_and_comments();
         let start = self.at;
@@ -234,8 +245,8 @@ impl<'a> Lexer<'a> {
                 self.take(1);
                 self.take_while(|byte| byte.is_ascii_digit());
             }
-            let help = "an address is four numbers from 0 to 255, 10.0.0.1, and a number is whole";
-            return Some(self.error(start, "neither a number nor an address", help));
+            let (message, help) = not_whole(self.text.get(start..self.at).unwrap_or_default());
+            return Some(self.error(start, message, help));
         }
         let tail = self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let minus = if first == b'-' { "-" } else { "" };
@@ -273,12 +284,7 @@ impl<'a> Lexer<'a> {
                 self.error(start, "octal numbers have no letter", &help)
             }
             None => {
-                let hours = digits.parse::<u32>().ok().and_then(|days| days.checked_mul(24));
-                let help = match (tail, hours) {
-                    ("d", Some(hours)) => format!("days are written in hours: {hours}h"),
-                    _ => "a number is decimal digits alone; a duration is one number and one unit: 500ms, 10s, 5m or 2h"
-                        .to_owned(),
-                };
+                let help = as_digits(digits, tail);
                 self.error(start, "neither a number nor a duration", &help)
             }
         })
@@ -293,9 +299,13 @@ impl<'a> Lexer<'a> {
     fn unknown(&mut self) -> TokenKind {
         let start = self.at;
         let found = self.rest().chars().next().unwrap_or_default();
-        if self.rest().starts_with("/*") {
-            let length = self.rest().find("*/").map_or(self.rest().len(), |at| at + 2);
-            self.take(length);
+        let comment = self.rest().strip_prefix("/*");
+        // What goes on without a blank is a path: /*/bin.
+        if let Some(comment) =
+            comment.filter(|inside| !inside.starts_with(|c: char| c.is_alphanumeric() || c == '/'))
+        {
+            let length = comment.find("*/").map_or(comment.len(), |at| at + 2);
+            self.take("/*".len() + length);
             return self.error(
                 start,
                 "comments are not written like this",
@@ -307,12 +317,18 @@ impl<'a> Lexer<'a> {
             let path = self.take(length.unwrap_or(self.rest().len()));
             return self.error(start, "a path stands in double quotes", &format!("write \"{path}\""));
         }
+        let before = self.text.get(..start).unwrap_or_default();
         self.take(found.len_utf8());
+        if found == '}' && std::mem::take(&mut self.is_brace_open) {
+            return TokenKind::Invalid;
+        }
+        self.is_brace_open |= found == '{';
         let help = match found {
             '~' => "a pattern is `~` right before a string: ~\"/etc/*\"; flipping bits is `^`",
             '*' => "a wildcard stands inside a pattern: ~\"/etc/*\"",
             '.' => "numbers are whole, and a name starts with a letter",
-            '{' | '}' => "a list stands in brackets: [ \"a\", \"b\" ]",
+            '{' if before.trim_end().ends_with("in") => "a list stands in brackets: [ \"a\", \"b\" ]",
+            '{' | '}' => "a rule is its condition alone, without braces around it",
             ':' => "a rule is its condition alone, without a key before it",
             '?' => "a condition is true or false by itself: join two with `&&` or `||`",
             ';' => "a rule is one condition: join two with `&&` or `||`",
@@ -326,4 +342,40 @@ fn in_decimal(tail: &str) -> String {
     let digits = tail.get(1..).unwrap_or_default();
     i64::from_str_radix(digits, 16)
         .map_or_else(|_| "write the number in decimal".to_owned(), |value| format!("write {value}"))
+}
+
+/// What to say of digits with a dot in them: a message and its help.
+fn not_whole(written: &str) -> (&'static str, &'static str) {
+    let is_duration = ["ms", "s", "m", "h"].iter().any(|unit| {
+        let number = written.strip_suffix(unit);
+        number.is_some_and(|number| {
+            number.matches('.').count() == 1 && number.ends_with(|c: char| c.is_ascii_digit())
+        })
+    });
+    if is_duration {
+        (
+            "a duration is a whole number of its unit",
+            "take a smaller unit: 1500ms, 90s or 90m for one and a half",
+        )
+    } else {
+        (
+            "neither a number nor an address",
+            "an address is four numbers from 0 to 255, 10.0.0.1, and a number is whole",
+        )
+    }
+}
+
+/// What to write instead of digits with letters behind them.
+fn as_digits(digits: &str, tail: &str) -> String {
+    let hours = digits.parse::<u32>().ok().and_then(|days| days.checked_mul(24));
+    let is_grouped =
+        !digits.starts_with('0') && tail.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    match hours {
+        Some(hours) if tail == "d" => format!("days are written in hours: {hours}h"),
+        _ if is_grouped => format!("write the number without `_`: {digits}{}", tail.replace('_', "")),
+        _ if tail.starts_with(['m', 's', 'h']) => {
+            "a duration is one number and one unit: 500ms, 10s, 5m or 2h".to_owned()
+        }
+        _ => "a number has decimal digits alone; the units of time are ms, s, m and h".to_owned(),
+    }
 }

@@ -11,7 +11,7 @@ mod recovery;
 mod token;
 
 pub use ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, MemberOp, UnaryOp};
-pub(crate) use lexer::{is_address, is_duration};
+pub(crate) use lexer::{is_address, is_duration, is_number};
 pub use parser::{Parsed, parse_macro, parse_rule};
 pub use token::{WORDS, symbols};
 

@@ -123,8 +123,11 @@ impl Parser {
     }
 
     fn report(&mut self, error: Diagnostic) {
-        // What the lexer reported is not reported again as a token that does not fit.
-        let is_known = self.errors.iter().any(|known| known.span == error.span);
+        // What the lexer reported is not reported again as a token that does not fit, nor is what stands behind it.
+        let at = self.tokens.partition_point(|token| token.span.start < error.span.start);
+        let before = at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        let is_known = before.is_some_and(|token| token.kind == TokenKind::Invalid)
+            || self.errors.iter().any(|known| known.span == error.span);
         if !is_known && self.errors.len() < MAX_ERRORS {
             self.errors.push(error);
         }
