@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::MAX_ERRORS;
 use super::token::{Symbol, Token, TokenKind, WORDS};
+use super::work::step;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::net::NetLiteral;
 
@@ -72,13 +73,18 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    fn bytes(&self) -> impl Iterator<Item = u8> + use<'a> {
+        self.rest().bytes().inspect(|_| step())
+    }
+
     fn peek(&self, ahead: usize) -> Option<u8> {
+        step();
         self.text.as_bytes().get(self.at + ahead).copied()
     }
 
     /// Takes the bytes from here that `accepts`, which must be ASCII.
     fn take_while(&mut self, accepts: impl Fn(u8) -> bool) -> &'a str {
-        let length = self.rest().bytes().take_while(|byte| accepts(*byte)).count();
+        let length = self.bytes().take_while(|byte| accepts(*byte)).count();
         self.take(length)
     }
 
@@ -111,7 +117,7 @@ impl<'a> Lexer<'a> {
             return None;
         }
         let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-        let candidate = self.rest().bytes().take(LONGEST_ADDRESS + 1).take_while(is_part).count();
+        let candidate = self.bytes().take(LONGEST_ADDRESS + 1).take_while(is_part).count();
         let written = self.rest().get(..candidate)?;
         let address: IpAddr = written.parse().ok()?;
         let start = self.at;
@@ -192,7 +198,7 @@ impl<'a> Lexer<'a> {
         };
         let body = self.rest().get(mark + 1..).unwrap_or_default();
         let mut is_escaped = false;
-        let close = body.bytes().position(|byte| {
+        let close = body.bytes().inspect(|_| step()).position(|byte| {
             let closes = byte == b'"' && !is_escaped;
             is_escaped = byte == b'\\' && !is_escaped;
             closes
@@ -219,8 +225,8 @@ impl<'a> Lexer<'a> {
             self.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
             let so_far = self.text.get(start..self.at).unwrap_or_default();
             // A bracket belongs to the word when it closes again right behind a name or number.
-            let inside = self.rest().strip_prefix('[').map(|rest| {
-                rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
+            let inside = (self.peek(0) == Some(b'[')).then(|| {
+                self.bytes().skip(1).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
             });
             match inside {
                 Some(length) if self.peek(length + 1) == Some(b']') && !WORDS.contains(&so_far) => {

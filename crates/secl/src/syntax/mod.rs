@@ -9,6 +9,7 @@ mod parser;
 mod printer;
 mod recovery;
 mod token;
+mod work;
 
 pub use ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, MemberOp, UnaryOp};
 pub(crate) use lexer::{is_address, is_duration, is_number};

@@ -11,6 +11,7 @@ use super::ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, Memb
 use super::lexer::{is_address, lex};
 use super::recovery::{A_LIST, A_MEMBER, CLOSING, NEXT_MEMBER, unexpected};
 use super::token::{Symbol, Token, TokenKind, WORDS};
+use super::work::step;
 use super::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING, MAX_TEXT_BYTES};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -78,6 +79,7 @@ static END: Token = Token { kind: TokenKind::End, span: Span { start: usize::MAX
 
 impl Parser {
     fn token(&self, ahead: usize) -> &Token {
+        step();
         self.tokens.get(self.at + ahead).or(self.tokens.last()).unwrap_or(&END)
     }
 
