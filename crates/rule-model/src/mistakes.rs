@@ -9,7 +9,7 @@ use secl::{Binding, Macros, check_rule};
 
 use crate::{Fields, Os};
 
-const MISTAKES: [&str; 54] = [
+const MISTAKES: [&str; 86] = [
     "opne.file.path == \"/etc/shadow\"",
     "open.file.pth == \"/etc/shadow\"",
     "open.file == \"/etc/shadow\"",
@@ -64,6 +64,38 @@ const MISTAKES: [&str; 54] = [
     "open.retval == -EACCES",
     "process.ancestors[A] == 1 && exec.uid == 0",
     "open.file.path == \"C:\\Windows\\x\"",
+    "if open.file.path == \"/x\"",
+    "rule x { open.file.path == \"/x\" }",
+    "open.file.path == \"/x\" then open.flags > 0",
+    "open.flags && O_CREAT",
+    "open.flags & O_CREAT && O_TRUNC",
+    "flags & O_CREAT > 0",
+    "open.file.uid << 2 == 4",
+    "open.file.path in [ \"/a\" \"/b\" ]",
+    "open.file.path in [ \"/a\" || \"/b\" ]",
+    "open.file.path !in [ \"/a\" ]",
+    "open.file.path != in [ \"/a\" ]",
+    "in [ \"/a\" ]",
+    "open.file.path == \"/a\")",
+    "|| open.file.path == \"/a\"",
+    "open.file.uid in [ 1 ] == true",
+    "0 < open.file.uid < 5",
+    "open.file.uid between 0 and 5",
+    "open.file.uid in 0",
+    "open.file.uid == 1_000",
+    "open.file.name exists",
+    "exec.created_at < 2d",
+    "exec.created_at < 1.5s",
+    "exec.created_at < 5 seconds",
+    "exec.created_at in [ 5s ]",
+    "open.file.path == $path",
+    "open.file.mode == \"0644\"",
+    "connect.addr.ip in [ \"10.0.0.1\" ]",
+    "connect.addr.ip =~ \"10.*\"",
+    "signal.type == KILL",
+    "/* a comment */ open.file.path == \"/a\"",
+    "open.file.path in { \"/a\", \"/b\" }",
+    "open.file.uid in [ \"root\" ]",
 ];
 
 fn shown() -> String {

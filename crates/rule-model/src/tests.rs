@@ -343,4 +343,7 @@ fn windows_paths_ignore_case_and_take_both_separators() {
         let matchers = fields.matchers(field, &literal).unwrap();
         assert_eq!(matchers.iter().any(|m| m.matches(b"C:\\Windows\\System32")), accepted, "{literal:?}");
     }
+    let text = "create.file.path =~ \"C:/Windows/**\"";
+    let errors = check_rule(text, &fields, &Macros::default(), Binding::Any).unwrap_err();
+    assert!(errors[0].message.contains("a path of Windows"), "{errors:?}");
 }

@@ -1,6 +1,6 @@
 //! The fields of Windows, so that its rules can be checked.
 
-use secl::matcher::{Matcher, TextLiteral, for_kind};
+use secl::matcher::{Matcher, MatcherError, TextLiteral, for_kind};
 use secl::model::{EventSet, Refusal, TextKind};
 
 use crate::fields::{Builder, Place};
@@ -122,5 +122,12 @@ pub(crate) fn fields(to: &mut Builder) {
 pub(crate) fn path_matcher(literal: &TextLiteral) -> Result<Vec<Matcher>, Refusal> {
     let text = literal.text.replace('/', "\\");
     let literal = TextLiteral { kind: literal.kind, text };
-    Ok(vec![for_kind(TextKind::Insensitive, &literal)?])
+    match for_kind(TextKind::Insensitive, &literal) {
+        Ok(matcher) => Ok(vec![matcher]),
+        Err(MatcherError::DoubleStar) => Err(Refusal::new(
+            "`**` means nothing in a path of Windows",
+            "one `*` stands for anything here, `\\` too",
+        )),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -152,6 +152,10 @@ pub(crate) enum Part {
     Text(Box<[u8]>),
     /// The values joined with commas.
     Values(Source),
+    /// The domains of the values, likewise.
+    RootDomains(Source),
+    /// In decimal.
+    Number(Int),
 }
 
 /// Which texts are accepted: any of all of these.
@@ -239,13 +243,26 @@ impl Ints {
 
 fn visit_parts(parts: &[Part], visit: &mut impl FnMut(&Source)) {
     for part in parts {
-        if let Part::Values(source) = part {
-            visit(source);
+        match part {
+            Part::Text(_) => {}
+            Part::Values(source) | Part::RootDomains(source) => visit(source),
+            Part::Number(int) => int.visit(visit),
         }
     }
 }
 
+fn are_settled_by_fields(parts: &[Part]) -> bool {
+    !parts.iter().any(|part| matches!(part, Part::Number(int) if int.counts_items()))
+}
+
 impl Texts {
+    fn is_settled_by_fields(&self) -> bool {
+        match self {
+            Self::Const(_) | Self::Each(_) | Self::RootDomain(_) => true,
+            Self::Join(parts) => are_settled_by_fields(parts),
+        }
+    }
+
     fn visit(&self, visit: &mut impl FnMut(&Source)) {
         match self {
             Self::Const(_) => {}
@@ -301,11 +318,11 @@ impl Predicate {
         let is_settled = match self {
             Self::Int { left, right, .. } => left.is_settled_by_fields() && right.is_settled_by_fields(),
             Self::IntIn { left, .. } => left.is_settled_by_fields(),
-            Self::Bool { .. }
-            | Self::BoolSame { .. }
-            | Self::Text { .. }
-            | Self::TextSame { .. }
-            | Self::Net { .. } => true,
+            Self::Text { left, test } => {
+                left.is_settled_by_fields() && test.joined.iter().all(|parts| are_settled_by_fields(parts))
+            }
+            Self::TextSame { left, right, .. } => left.is_settled_by_fields() && right.is_settled_by_fields(),
+            Self::Bool { .. } | Self::BoolSame { .. } | Self::Net { .. } => true,
         };
         !foreign && is_settled
     }

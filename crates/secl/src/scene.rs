@@ -149,19 +149,25 @@ impl<'e, E: Event + ?Sized> Scene<'e, E> {
         for part in parts {
             match part {
                 Part::Text(text) => joined.push(text),
-                Part::Values(source) => {
-                    let mut is_first = true;
-                    self.any(source, |found| {
-                        if !std::mem::take(&mut is_first) {
-                            joined.push(b",");
-                        }
-                        joined.push_value(found);
-                        false
-                    });
+                Part::Values(source) => self.join_values(&mut joined, source, |value| value),
+                Part::RootDomains(source) => {
+                    self.join_values(&mut joined, source, |value| Value::Text(root_domain(text(value))));
                 }
+                Part::Number(int) => joined.push_value(Value::Int(self.int(int))),
             }
         }
         joined
+    }
+
+    fn join_values(&self, joined: &mut Joined, source: &Source, shown: impl Fn(Value<'e>) -> Value<'e>) {
+        let mut is_first = true;
+        self.any(source, |found| {
+            if !std::mem::take(&mut is_first) {
+                joined.push(b",");
+            }
+            joined.push_value(shown(found));
+            false
+        });
     }
 
     fn any_net(&self, nets: &Nets, mut accepts: impl FnMut(Net) -> bool) -> bool {

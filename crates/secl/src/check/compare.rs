@@ -1,14 +1,13 @@
 //! One value beside another.
 
 use super::Checker;
-use super::term::{Term, constant, plain_source};
+use super::term::{List, Member, Term, constant, plain_source};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::matcher::{LiteralKind, Matcher, TextLiteral, for_kind};
-use crate::model::{Literal, Refusal, TextKind};
+use crate::model::{Literal, Refusal};
 use crate::node::Node;
-use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source, TextTest, Texts};
+use crate::predicate::{Int, Ints, Nets, Order, Predicate, Source};
 use crate::rule::ValueKind;
-use crate::syntax::{CompareOp, Expr, ExprKind, is_duration};
+use crate::syntax::{CompareOp, Expr, ExprKind, is_address, is_duration, is_number};
 
 /// The two sides of a comparison.
 #[derive(Clone, Copy)]
@@ -18,11 +17,11 @@ pub(super) struct Sides<'e> {
 }
 
 impl Sides<'_> {
-    fn flipped(self) -> Self {
+    pub(super) fn flipped(self) -> Self {
         Self { left: self.right, right: self.left }
     }
 
-    fn span(self) -> Span {
+    pub(super) fn span(self) -> Span {
         self.left.span.to(self.right.span)
     }
 }
@@ -81,27 +80,33 @@ impl Checker<'_> {
         let message = format!("{} is compared with {}", left.name(), right.name());
         let error = Diagnostic::error(sides.right.span, message).expected(left.name());
         let help = match (left, right) {
-            (Term::Int { .. }, Term::Literal(literal)) => match literal.text.parse::<i64>() {
-                Ok(value) => format!("write the number without quotes: {value}"),
-                Err(_) if self.model.constant(&literal.text).is_some() => {
-                    format!("write the constant without quotes: {}", literal.text)
-                }
-                Err(_) if is_duration(&literal.text) => {
-                    format!("write the duration without quotes: {}", literal.text)
-                }
-                Err(_) => format!(
-                    "numbers and constants stand without quotes; for the name \"{}\", compare another field",
-                    literal.text
-                ),
-            },
+            (Term::Int { .. }, Term::Literal(literal)) => self.as_number(&literal.text),
             (Term::Texts(_), Term::Int { .. })
                 if matches!(sides.right.kind, ExprKind::Variable(_) | ExprKind::FieldReference(_)) =>
             {
                 format!("write it into a string: \"{}\"", sides.right)
             }
             (Term::Texts(_), Term::Int { .. }) => "write a string in double quotes".to_owned(),
-            (Term::Nets(_), Term::Literal(literal)) => {
+            (Term::Nets(_), Term::Literal(literal)) if is_address(&literal.text) => {
                 format!("write the address without quotes: {}", literal.text)
+            }
+            (Term::Nets(_), Term::Literal(_)) => "write an address or a network: 10.0.0.0/8".to_owned(),
+            (Term::Nets(_) | Term::Int { .. }, Term::List(List::Texts(members))) => {
+                let is_net = matches!(left, Term::Nets(_));
+                let other = members.iter().find_map(|(_, member)| match member {
+                    Member::Literal(literal) => {
+                        (!self.stands_alone(&literal.text, is_net)).then_some(literal)
+                    }
+                    Member::Join(_) => None,
+                });
+                match other {
+                    None => "write the members of the list without quotes".to_owned(),
+                    Some(_) if is_net => "write addresses and networks: [ 10.0.0.1, 10.1.0.0/16 ]".to_owned(),
+                    Some(literal) => self.as_number(&literal.text),
+                }
+            }
+            (_, Term::Node(_)) if matches!(sides.right.kind, ExprKind::Compare { .. }) => {
+                "one comparison has two sides: write `a < b && b < c`".to_owned()
             }
             (Term::Node(_) | Term::Flag(_), _) => {
                 "write `true` or `false`, or the field itself; mind the parentheses".to_owned()
@@ -109,6 +114,26 @@ impl Checker<'_> {
             _ => "compare values of one type".to_owned(),
         };
         self.error(error.help(help))
+    }
+
+    /// What to write instead of a string where a number is compared.
+    fn as_number(&self, text: &str) -> String {
+        if is_number(text) {
+            format!("write the number without quotes: {text}")
+        } else if self.model.constant(text).is_some() {
+            format!("write the constant without quotes: {text}")
+        } else if is_duration(text) {
+            format!("write the duration without quotes: {text}")
+        } else {
+            format!(
+                "numbers and constants stand without quotes; for the name \"{text}\", compare another field"
+            )
+        }
+    }
+
+    /// True when the text would be a number or an address if it had no quotes.
+    fn stands_alone(&self, text: &str, is_net: bool) -> bool {
+        if is_net { is_address(text) } else { is_number(text) || self.model.constant(text).is_some() }
     }
 
     /// `==` as it is, `!=` as its negation, and nothing else.
@@ -250,7 +275,7 @@ impl Checker<'_> {
         }
     }
 
-    fn refuse<T>(&mut self, span: Span, refusal: Refusal) -> Option<T> {
+    pub(super) fn refuse<T>(&mut self, span: Span, refusal: Refusal) -> Option<T> {
         self.error(Diagnostic::error(span, refusal.message).help(refusal.help))
     }
 
@@ -259,137 +284,6 @@ impl Checker<'_> {
         match refused {
             Some(Err(refusal)) => self.refuse(span, refusal),
             Some(Ok(())) | None => Some(()),
-        }
-    }
-
-    fn compare_texts(&mut self, op: CompareOp, left: Term, right: Term, sides: Sides<'_>) -> Option<Node> {
-        let (is_pattern, is_negated) = match op {
-            CompareOp::Equal => (false, false),
-            CompareOp::NotEqual => (false, true),
-            CompareOp::Matches => (true, false),
-            CompareOp::NotMatches => (true, true),
-            CompareOp::Less | CompareOp::LessEqual | CompareOp::Greater | CompareOp::GreaterEqual => {
-                let error =
-                    Diagnostic::error(sides.span(), format!("operator `{}` is not for strings", op.text()));
-                return self.error(error.help("strings are compared with == != =~ !~ and `in`"));
-            }
-        };
-        if is_pattern && !matches!(right, Term::Literal(_)) {
-            return self.not_constant(sides.right.span);
-        }
-        let node = match (left, right) {
-            (Term::Literal(a), Term::Literal(b)) => {
-                let b = if is_pattern { self.as_pattern(b, sides.right.span) } else { b };
-                let value = self.literals_equal(&a, &b, sides)?;
-                let truth = value != is_negated;
-                self.warn(
-                    Diagnostic::warning(sides.span(), format!("this is always {truth}")).help("name a field"),
-                );
-                Node::Const(value)
-            }
-            (Term::Texts(texts), Term::Literal(literal)) => {
-                let literal = if is_pattern { self.as_pattern(literal, sides.right.span) } else { literal };
-                self.text_is(texts, literal, sides)?
-            }
-            (Term::Literal(literal), Term::Texts(texts)) => self.text_is(texts, literal, sides.flipped())?,
-            (Term::Texts(left), Term::Texts(right)) => self.texts_same(left, right, sides),
-            (left, right) => return self.mismatch(&left, &right, sides),
-        };
-        Some(if is_negated { node.not() } else { node })
-    }
-
-    /// A string behind `=~` is a pattern.
-    fn as_pattern(&mut self, literal: TextLiteral, span: Span) -> TextLiteral {
-        if literal.kind != LiteralKind::Exact {
-            return literal;
-        }
-        if !literal.text.contains('*') {
-            let warning = Diagnostic::warning(span, "a pattern without a wildcard");
-            self.warn(warning.help("write `==`, or `*` where anything may stand"));
-        }
-        TextLiteral { kind: LiteralKind::Pattern, ..literal }
-    }
-
-    fn literals_equal(&mut self, a: &TextLiteral, b: &TextLiteral, sides: Sides<'_>) -> Option<bool> {
-        let (text, pattern, span) = if b.kind == LiteralKind::Exact && a.kind != LiteralKind::Exact {
-            (b, a, sides.left.span)
-        } else {
-            (a, b, sides.right.span)
-        };
-        match for_kind(TextKind::Plain, pattern) {
-            Ok(matcher) => Some(matcher.matches(text.text.as_bytes())),
-            Err(error) => self.refuse(span, error.into()),
-        }
-    }
-
-    fn text_is(&mut self, left: Texts, literal: TextLiteral, sides: Sides<'_>) -> Option<Node> {
-        let field = matches!(left, Texts::Each(_)).then_some(sides.left.span);
-        let value = self.value_span(sides.right, literal.kind);
-        let matchers = self.matchers(&left, &literal, sides.right.span)?;
-        let test = TextTest::new(matchers, Vec::new());
-        Some(self.test(Predicate::Text { left, test }, field, Some(value)))
-    }
-
-    pub(super) fn texts_same(&mut self, left: Texts, right: Texts, sides: Sides<'_>) -> Node {
-        let is_folded = [&left, &right].into_iter().any(|texts| match texts {
-            Texts::Each(source) | Texts::RootDomain(source) => self
-                .field_of(source)
-                .is_some_and(|field| matches!(field.text, TextKind::Domain | TextKind::Insensitive)),
-            Texts::Const(_) | Texts::Join(_) => false,
-        });
-        for (texts, other) in [(&left, sides.right), (&right, sides.left)] {
-            if let Texts::Each(source) = texts {
-                self.record(&source.clone(), ValueKind::Variable, other.to_string());
-            }
-        }
-        // Strings with variables in them are not worth showing: what they stood for is not known any more.
-        let span = |texts: &Texts, span| matches!(texts, Texts::Each(_)).then_some(span);
-        let (field, value) = (span(&left, sides.left.span), span(&right, sides.right.span));
-        let (field, value) = if field.is_some() { (field, value) } else { (value, None) };
-        self.test(Predicate::TextSame { left, right, is_folded }, field, value)
-    }
-
-    /// What a constant means beside these texts.
-    pub(super) fn matchers(
-        &mut self,
-        texts: &Texts,
-        literal: &TextLiteral,
-        span: Span,
-    ) -> Option<Vec<Matcher>> {
-        let field = match texts {
-            Texts::Each(source) => self.field_of(source).map(|field| (field, *source)),
-            Texts::RootDomain(_) => {
-                let matcher = for_kind(TextKind::Domain, literal);
-                return matcher.map_or_else(|error| self.refuse(span, error.into()), |m| Some(vec![m]));
-            }
-            Texts::Const(_) | Texts::Join(_) => None,
-        };
-        let found = match field {
-            Some((field, _)) => self
-                .model
-                .validate(field, Literal::Text(literal))
-                .and_then(|()| self.model.matchers(field, literal)),
-            None => for_kind(TextKind::Plain, literal).map(|m| vec![m]).map_err(Refusal::from),
-        };
-        let is_path = field.is_some_and(|(field, _)| field.text == TextKind::Path);
-        if let Some((_, source)) = field {
-            let kind = match literal.kind {
-                LiteralKind::Exact => ValueKind::Scalar,
-                LiteralKind::Pattern if is_path => ValueKind::Glob,
-                LiteralKind::Pattern => ValueKind::Pattern,
-                LiteralKind::Regexp => ValueKind::Regexp,
-            };
-            self.record(&source, kind, literal.text.clone());
-        }
-        if literal.kind == LiteralKind::Exact && literal.text.contains('*') && found.is_ok() {
-            let warning = Diagnostic::warning(span, "a `*` in a plain string is an ordinary character");
-            self.warn(
-                warning.help(format!("for a pattern, write a tilde before the quote: ~\"{}\"", literal.text)),
-            );
-        }
-        match found {
-            Ok(matchers) => Some(matchers),
-            Err(refusal) => self.refuse(span, refusal),
         }
     }
 

@@ -57,6 +57,8 @@ impl Checker<'_> {
         match term {
             Term::Int { ints: Ints::One(Int::Of(source)) | Ints::Each(source), .. }
             | Term::Texts(Texts::Each(source)) => Some(Part::Values(source)),
+            Term::Texts(Texts::RootDomain(source)) => Some(Part::RootDomains(source)),
+            Term::Int { ints: Ints::One(int), .. } => Some(Part::Number(int)),
             other => {
                 let message = format!("{} cannot be put into a string: `{name}`", other.name());
                 self.error(Diagnostic::error(span, message).expected("a string or number"))

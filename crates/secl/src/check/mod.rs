@@ -10,13 +10,14 @@ mod member;
 mod names;
 mod operand;
 mod term;
+mod text;
 
 pub use macros::{MacroError, Macros};
 
 use std::collections::HashSet;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::model::{EventSet, FieldId, IteratorId, Model};
+use crate::model::{Constant, EventSet, FieldId, IteratorId, Model, Type};
 use crate::node::{Node, Test};
 use crate::predicate::{Predicate, Source};
 use crate::rule::{Recorded, Rule, ValueKind};
@@ -27,7 +28,14 @@ use term::Term;
 pub(crate) const MAX_DEPTH: u16 = 120;
 
 /// Expressions of a rule with all its macros put in: macros that use others twice grow without bound otherwise.
+/// A long text counts as several.
 const MAX_EXPRESSIONS: usize = 100_000;
+
+/// Bytes of text that count as one more expression.
+const TEXT_PER_EXPRESSION: usize = 64;
+
+/// What all regexps of a rule may take together, in bytes: compiling is slow, and a rule may have thousands.
+const MAX_REGEXP_BYTES: usize = 16 << 20;
 
 /// Whether a rule must belong to one event type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +85,7 @@ pub(crate) struct Checker<'m> {
     place: Option<Span>,
     depth: u16,
     expressions: usize,
+    regexp_bytes: usize,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     fields: Vec<FieldId>,
@@ -95,6 +104,7 @@ impl<'m> Checker<'m> {
             place: None,
             depth: 0,
             expressions: 0,
+            regexp_bytes: 0,
             errors: Vec::new(),
             warnings: Vec::new(),
             fields: Vec::new(),
@@ -169,6 +179,9 @@ impl<'m> Checker<'m> {
 
     fn term(&mut self, expr: &Expr) -> Option<Term> {
         self.expressions += 1;
+        if let ExprKind::Str(text) | ExprKind::Pattern(text) | ExprKind::Regexp(text) = &expr.kind {
+            self.expressions += text.len() / TEXT_PER_EXPRESSION;
+        }
         if self.depth >= MAX_DEPTH || self.expressions > MAX_EXPRESSIONS {
             let error = Diagnostic::error(expr.span, "too large once its macros are put in");
             return self.error(error.help("split the rule"));
@@ -183,8 +196,17 @@ impl<'m> Checker<'m> {
         match &expr.kind {
             ExprKind::Logical { op, operands } => {
                 // All of them, so that each shows its errors.
-                let nodes: Vec<Option<Node>> =
-                    operands.iter().map(|operand| self.condition(operand)).collect();
+                let mut before = None;
+                let mut nodes: Vec<Option<Node>> = Vec::with_capacity(operands.len());
+                for operand in operands {
+                    let is_bit = self.is_bit(operand);
+                    nodes.push(if is_bit {
+                        self.stray_bit(before, operand)
+                    } else {
+                        self.condition(operand)
+                    });
+                    before = Some(operand);
+                }
                 let nodes = nodes.into_iter().collect::<Option<Vec<Node>>>()?;
                 Some(Term::Node(match op {
                     LogicalOp::And => Node::all(nodes),
@@ -209,6 +231,26 @@ impl<'m> Checker<'m> {
             ExprKind::List(items) => self.list(items),
             ExprKind::Invalid => None,
         }
+    }
+
+    fn is_bit(&self, expr: &Expr) -> bool {
+        matches!(&expr.kind, ExprKind::Identifier(name) if matches!(self.model.constant(name), Some(Constant::Int(_))))
+    }
+
+    /// A constant where a condition is expected: `flags && O_CREAT`.
+    fn stray_bit<T>(&mut self, before: Option<&Expr>, expr: &Expr) -> Option<T> {
+        let flags = match before.map(|before| &before.kind) {
+            Some(ExprKind::Bits { left, .. }) => Some(&left.kind),
+            other => other,
+        };
+        let flags = match flags {
+            Some(ExprKind::Identifier(name)) if self.model.field(name).is_some_and(|f| f.ty == Type::Int) => {
+                name
+            }
+            _ => "flags",
+        };
+        let error = Diagnostic::error(expr.span, "a number is not true or false").expected("a condition");
+        self.error(error.help(format!("to ask for a bit, write `{flags} & {expr} > 0`")))
     }
 
     /// The one event type of the fields that are used.

@@ -214,7 +214,11 @@ impl Checker<'_> {
         let fields = self.model.fields().iter().map(|field| field.name.as_str());
         let names = fields.chain(self.model.constant_names()).chain(self.macros.names());
         let near = nearest(name, names);
-        let help = self.below(name).or_else(|| suggestion(&near)).or_else(|| self.with_same_ends(name));
+        let help = self
+            .below(name)
+            .or_else(|| self.with_same_ends(name))
+            .or_else(|| suggestion(&near))
+            .or_else(|| self.with_same_end(name));
         match help {
             Some(help) => self.error(error.help(help)),
             None => self.error(error.help("`shrike rule fields` lists all fields")),
@@ -237,6 +241,23 @@ impl Checker<'_> {
         };
         let found = self.model.fields().iter().filter(has_same_ends).min_by_key(|field| field.name.len())?;
         suggestion(&[&found.name])
+    }
+
+    /// The fields, else constants, whose last part this is: `flags` of `open.flags`, `KILL` of `SIGKILL`.
+    fn with_same_end(&self, name: &str) -> Option<String> {
+        if name.len() < 3 {
+            return None;
+        }
+        let is_field = |known: &&str| known.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
+        let is_constant = |known: &&str| known.ends_with(name) && known.len() <= name.len() + 4;
+        let mut found: Vec<&str> =
+            self.model.fields().iter().map(|field| field.name.as_str()).filter(is_field).collect();
+        if found.is_empty() {
+            found = self.model.constant_names().into_iter().filter(is_constant).collect();
+        }
+        found.sort_by_key(|known| (known.len(), *known));
+        found.truncate(3);
+        suggestion(&found)
     }
 
     /// `${name}`.

@@ -1,6 +1,6 @@
 //! Patterns over paths: `*` stays inside one segment, `**` as the last segment is any remainder.
 
-use super::{MatcherError, Pattern};
+use super::{MatcherError, Pattern, equal_folded};
 
 /// A pattern over paths.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub struct Glob {
 }
 
 impl Glob {
-    /// Reads a pattern; with `is_folded`, the case of ASCII letters does not count.
+    /// Reads a pattern; with `is_folded`, case does not count.
     ///
     /// # Errors
     /// When `**` is not the last, whole segment.
@@ -42,7 +42,7 @@ impl Glob {
         }
         if self.is_exact() {
             let text = self.text.as_bytes();
-            return if self.is_folded { text.eq_ignore_ascii_case(value) } else { text == value };
+            return if self.is_folded { equal_folded(text, value) } else { text == value };
         }
         let mut segments = self.subject(value).split(|byte| *byte == b'/');
         let all_match = self

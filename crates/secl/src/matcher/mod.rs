@@ -44,6 +44,9 @@ pub enum MatcherError {
     /// Not a regexp.
     #[error("not a regexp: {0}")]
     Regexp(String),
+    /// One that would take more than a mebibyte.
+    #[error("the regexp needs too much memory")]
+    LargeRegexp,
 }
 
 impl MatcherError {
@@ -53,6 +56,7 @@ impl MatcherError {
         match self {
             Self::DoubleStarInside => "write \"/etc/**\", or one `*` for each level",
             Self::DoubleStar => "one `*` stands for anything here, slashes too",
+            Self::LargeRegexp => "repeat less, or smaller sets: `[a-z0-9]{40}` takes less than `\\w{40}`",
             Self::Regexp(_) => "to mean one of . + * ? ( ) [ ] { } | ^ $ itself, write a backslash before it",
         }
     }
@@ -83,6 +87,14 @@ impl Matcher {
             Self::Glob(glob) => glob.matches(value),
             Self::Pattern(pattern) => pattern.matches(value),
             Self::Regexp(regexp) => regexp.matches(value),
+        }
+    }
+
+    /// The memory it takes beyond its text, in bytes and rounded up.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Exact(_) | Self::Folded(_) | Self::Glob(_) | Self::Pattern(_) => 0,
+            Self::Regexp(regexp) => regexp.size(),
         }
     }
 
@@ -119,9 +131,18 @@ pub fn equal_folded(a: &[u8], b: &[u8]) -> bool {
         return a.eq_ignore_ascii_case(b);
     }
     match (std::str::from_utf8(a), std::str::from_utf8(b)) {
-        (Ok(a), Ok(b)) => a.chars().map(folded).eq(b.chars().map(folded)),
+        (Ok(a), Ok(b)) => {
+            let mut others = b.chars();
+            a.chars().all(|letter| others.next().is_some_and(|other| same_letter(letter, other)))
+                && others.next().is_none()
+        }
         _ => a.eq_ignore_ascii_case(b),
     }
+}
+
+/// Equal but for case.
+fn same_letter(a: char, b: char) -> bool {
+    a == b || folded(a) == folded(b)
 }
 
 /// The character that stands for all of its cases: by way of the capital, as `ſ` and `s`, `ς` and `σ` share theirs.

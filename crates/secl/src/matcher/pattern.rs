@@ -1,17 +1,18 @@
 //! Plain patterns: `*` stands for any run of bytes, also an empty one and also over slashes.
 
-use super::MatcherError;
+use super::{MatcherError, equal_folded, same_letter};
 
 /// A plain pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// What stands between the stars; one more than there are stars.
-    parts: Box<[Box<[u8]>]>,
+    parts: Box<[Box<str>]>,
     is_folded: bool,
+    is_ascii: bool,
 }
 
 impl Pattern {
-    /// Reads a pattern; with `is_folded`, the case of ASCII letters does not count.
+    /// Reads a pattern; with `is_folded`, case does not count.
     ///
     /// # Errors
     /// When it holds `**`.
@@ -24,12 +25,18 @@ impl Pattern {
 
     /// The pattern of one path segment.
     pub(super) fn of_parts(text: &str, is_folded: bool) -> Self {
-        Self { parts: text.split('*').map(|part| part.as_bytes().into()).collect(), is_folded }
+        Self { parts: text.split('*').map(Into::into).collect(), is_folded, is_ascii: text.is_ascii() }
     }
 
     /// True when it accepts `value`.
     #[must_use]
     pub fn matches(&self, value: &[u8]) -> bool {
+        if self.is_folded && !(self.is_ascii && value.is_ascii()) {
+            // A letter may have another length in another case, so that places are not those of bytes.
+            if let Ok(value) = std::str::from_utf8(value) {
+                return self.matches_letters(value);
+            }
+        }
         let Some((first, others)) = self.parts.split_first() else { return false };
         let Some((last, middle)) = others.split_last() else { return self.equal(first, value) };
         if value.len() < first.len() + last.len() {
@@ -53,16 +60,39 @@ impl Pattern {
     /// What every accepted value starts with; nothing when case does not count.
     #[must_use]
     pub fn literal_prefix(&self) -> &[u8] {
-        self.parts.first().filter(|_| !self.is_folded).map_or(&[], |part| part)
+        self.parts.first().filter(|_| !self.is_folded).map_or(&[], |part| part.as_bytes())
     }
 
     /// What every accepted value ends with; nothing when case does not count.
     #[must_use]
     pub fn literal_suffix(&self) -> &[u8] {
-        self.parts.last().filter(|_| !self.is_folded).map_or(&[], |part| part)
+        self.parts.last().filter(|_| !self.is_folded).map_or(&[], |part| part.as_bytes())
     }
 
-    fn equal(&self, a: &[u8], b: &[u8]) -> bool {
-        if self.is_folded { a.eq_ignore_ascii_case(b) } else { a == b }
+    fn equal(&self, part: &str, bytes: &[u8]) -> bool {
+        if self.is_folded { part.as_bytes().eq_ignore_ascii_case(bytes) } else { part.as_bytes() == bytes }
     }
+
+    /// As `matches`, letter by letter and without regard to case.
+    fn matches_letters(&self, value: &str) -> bool {
+        let Some((first, others)) = self.parts.split_first() else { return false };
+        let Some((last, middle)) = others.split_last() else {
+            return equal_folded(first.as_bytes(), value.as_bytes());
+        };
+        let Some(mut rest) = behind(first, value) else { return false };
+        for part in middle.iter().filter(|part| !part.is_empty()) {
+            let mut places = rest.char_indices().filter_map(|(at, _)| rest.get(at..));
+            let Some(found) = places.find_map(|place| behind(part, place)) else { return false };
+            rest = found;
+        }
+        let mut letters = rest.chars().rev();
+        last.chars().rev().all(|letter| letters.next().is_some_and(|other| same_letter(letter, other)))
+    }
+}
+
+/// What stands behind `part`, if the value starts with it in any case.
+fn behind<'v>(part: &str, value: &'v str) -> Option<&'v str> {
+    let mut letters = value.chars();
+    let is_start = part.chars().all(|letter| letters.next().is_some_and(|other| same_letter(letter, other)));
+    is_start.then_some(letters.as_str())
 }

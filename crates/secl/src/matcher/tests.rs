@@ -135,6 +135,31 @@ fn case_counts_unless_the_field_says_otherwise() {
             "{text} {value}"
         );
     }
+    for (text, value, expected) in [
+        ("MÜNCHEN*", "münchen.example", true),
+        ("*ÜN*", "münchen.example", true),
+        ("*.ÉX*MPLE", "a.éxample", true),
+        ("*K", "o\u{212a}", true),
+        ("\u{212a}*", "kelvin", true),
+        ("\u{212a}*", "kelvín", true),
+        ("é*", "É", true),
+        ("é*é", "É", false),
+        ("a*é*b", "AxÉb", true),
+        ("a*é*é*b", "AxÉb", false),
+        ("é", "É", true),
+        ("é", "Éa", false),
+        ("é*e", "Éa", false),
+        ("a*", "ÉA", false),
+    ] {
+        assert_eq!(
+            matches(TextKind::Insensitive, LiteralKind::Pattern, text, value),
+            expected,
+            "pattern {text} {value}"
+        );
+    }
+    assert!(Glob::new("/ÉTC/*", true).unwrap().matches("/étc/Á".as_bytes()));
+    assert!(Glob::new("/ÉTC", true).unwrap().matches("/étc".as_bytes()));
+    assert!(Pattern::new("A*B", true).unwrap().matches(b"a\xffb"), "what is no UTF-8");
     assert!(equal_folded(b"a\xff", b"A\xff") && !equal_folded(b"a\xff", b"a\xfe"), "what is no UTF-8");
     assert!(!matches(TextKind::Path, LiteralKind::Pattern, "/etc/ab*", "/etc/AB1"));
     assert!(Glob::new("/etc/ab*", true).unwrap().matches(b"/etc/AB1"));

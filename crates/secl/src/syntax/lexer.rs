@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::MAX_ERRORS;
 use super::token::{Symbol, Token, TokenKind, WORDS};
+use super::work::step;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::net::NetLiteral;
 
@@ -14,7 +15,7 @@ const LONGEST_ADDRESS: usize = 45;
 
 /// The tokens of a text, the last one `End`, and what could not be read.
 pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
-    let mut lexer = Lexer { text, at: 0, errors: Vec::new() };
+    let mut lexer = Lexer::new(text);
     let mut tokens = Vec::new();
     while lexer.errors.len() < MAX_ERRORS {
         let Some(token) = lexer.next() else { break };
@@ -25,8 +26,8 @@ pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
 }
 
 /// True when it would be an address or a network without quotes.
-pub(super) fn is_address(text: &str) -> bool {
-    let mut lexer = Lexer { text, at: 0, errors: Vec::new() };
+pub(crate) fn is_address(text: &str) -> bool {
+    let mut lexer = Lexer::new(text);
     matches!(lexer.address(), Some(TokenKind::Net(_))) && lexer.at == text.len()
 }
 
@@ -35,13 +36,24 @@ pub(crate) fn is_duration(text: &str) -> bool {
     matches!(lex(text).0.as_slice(), [Token { kind: TokenKind::Duration(_), .. }, _])
 }
 
+/// True when it would be a number without quotes.
+pub(crate) fn is_number(text: &str) -> bool {
+    matches!(lex(text).0.as_slice(), [Token { kind: TokenKind::Int(_), .. }, _])
+}
+
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
     errors: Vec<Diagnostic>,
+    /// Its end is not reported again.
+    is_brace_open: bool,
 }
 
 impl<'a> Lexer<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, at: 0, errors: Vec::new(), is_brace_open: false }
+    }
+
     fn next(&mut self) -> Option<Token> {
         self.skip_blanks_and_comments();
         let start = self.at;
@@ -61,13 +73,18 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    fn bytes(&self) -> impl Iterator<Item = u8> + use<'a> {
+        self.rest().bytes().inspect(|_| step())
+    }
+
     fn peek(&self, ahead: usize) -> Option<u8> {
+        step();
         self.text.as_bytes().get(self.at + ahead).copied()
     }
 
     /// Takes the bytes from here that `accepts`, which must be ASCII.
     fn take_while(&mut self, accepts: impl Fn(u8) -> bool) -> &'a str {
-        let length = self.rest().bytes().take_while(|byte| accepts(*byte)).count();
+        let length = self.bytes().take_while(|byte| accepts(*byte)).count();
         self.take(length)
     }
 
@@ -100,7 +117,7 @@ impl<'a> Lexer<'a> {
             return None;
         }
         let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-        let candidate = self.rest().bytes().take(LONGEST_ADDRESS + 1).take_while(is_part).count();
+        let candidate = self.bytes().take(LONGEST_ADDRESS + 1).take_while(is_part).count();
         let written = self.rest().get(..candidate)?;
         let address: IpAddr = written.parse().ok()?;
         let start = self.at;
@@ -127,8 +144,13 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         if self.peek(1) != Some(b'{') {
             self.take(1);
-            let help = "a variable is `${name}`, a field reference `%{field}`";
-            return Some(self.error(start, "no name in braces follows", help));
+            let name = self.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+            let help = if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                format!("write `{}{{{name}}}`", char::from(sigil))
+            } else {
+                "a variable is `${name}`, a field reference `%{field}`".to_owned()
+            };
+            return Some(self.error(start, "no name in braces follows", &help));
         }
         self.take(2);
         let name = if sigil == b'$' {
@@ -176,7 +198,7 @@ impl<'a> Lexer<'a> {
         };
         let body = self.rest().get(mark + 1..).unwrap_or_default();
         let mut is_escaped = false;
-        let close = body.bytes().position(|byte| {
+        let close = body.bytes().inspect(|_| step()).position(|byte| {
             let closes = byte == b'"' && !is_escaped;
             is_escaped = byte == b'\\' && !is_escaped;
             closes
@@ -203,8 +225,8 @@ impl<'a> Lexer<'a> {
             self.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
             let so_far = self.text.get(start..self.at).unwrap_or_default();
             // A bracket belongs to the word when it closes again right behind a name or number.
-            let inside = self.rest().strip_prefix('[').map(|rest| {
-                rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
+            let inside = (self.peek(0) == Some(b'[')).then(|| {
+                self.bytes().skip(1).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
             });
             match inside {
                 Some(length) if self.peek(length + 1) == Some(b']') && !WORDS.contains(&so_far) => {
@@ -224,13 +246,13 @@ impl<'a> Lexer<'a> {
         self.take(usize::from(is_signed));
         let digits = self.take_while(|byte| byte.is_ascii_digit());
         if self.peek(0) == Some(b'.') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit()) {
-            self.take_while(|byte| byte.is_ascii_digit() || byte == b'.');
+            self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
             if self.peek(0) == Some(b'/') && self.peek(1).is_some_and(|byte| byte.is_ascii_digit()) {
                 self.take(1);
                 self.take_while(|byte| byte.is_ascii_digit());
             }
-            let help = "an address is four numbers from 0 to 255, 10.0.0.1, and a number is whole";
-            return Some(self.error(start, "neither a number nor an address", help));
+            let (message, help) = not_whole(self.text.get(start..self.at).unwrap_or_default());
+            return Some(self.error(start, message, help));
         }
         let tail = self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let minus = if first == b'-' { "-" } else { "" };
@@ -268,8 +290,8 @@ impl<'a> Lexer<'a> {
                 self.error(start, "octal numbers have no letter", &help)
             }
             None => {
-                let help = "a duration is one number and one unit: 500ms, 10s, 5m or 2h";
-                self.error(start, "neither a number nor a duration", help)
+                let help = as_digits(digits, tail);
+                self.error(start, "neither a number nor a duration", &help)
             }
         })
     }
@@ -283,17 +305,38 @@ impl<'a> Lexer<'a> {
     fn unknown(&mut self) -> TokenKind {
         let start = self.at;
         let found = self.rest().chars().next().unwrap_or_default();
+        let comment = self.rest().strip_prefix("/*");
+        // What goes on without a blank is a path: /*/bin.
+        if let Some(comment) =
+            comment.filter(|inside| !inside.starts_with(|c: char| c.is_alphanumeric() || c == '/'))
+        {
+            let length = comment.find("*/").map_or(comment.len(), |at| at + 2);
+            self.take("/*".len() + length);
+            return self.error(
+                start,
+                "comments are not written like this",
+                "start each line with `#` or `//`",
+            );
+        }
         if found == '/' {
             let length = self.rest().find(|c: char| c.is_whitespace() || "()[],\"".contains(c));
             let path = self.take(length.unwrap_or(self.rest().len()));
             return self.error(start, "a path stands in double quotes", &format!("write \"{path}\""));
         }
+        let before = self.text.get(..start).unwrap_or_default();
         self.take(found.len_utf8());
+        if found == '}' && std::mem::take(&mut self.is_brace_open) {
+            return TokenKind::Invalid;
+        }
+        self.is_brace_open |= found == '{';
         let help = match found {
             '~' => "a pattern is `~` right before a string: ~\"/etc/*\"; flipping bits is `^`",
             '*' => "a wildcard stands inside a pattern: ~\"/etc/*\"",
             '.' => "numbers are whole, and a name starts with a letter",
-            '{' | '}' => "a list stands in brackets: [ \"a\", \"b\" ]",
+            '{' if before.trim_end().ends_with("in") => "a list stands in brackets: [ \"a\", \"b\" ]",
+            '{' | '}' => "a rule is its condition alone, without braces around it",
+            ':' => "a rule is its condition alone, without a key before it",
+            '?' => "a condition is true or false by itself: join two with `&&` or `||`",
             ';' => "a rule is one condition: join two with `&&` or `||`",
             _ => "strings stand in double quotes",
         };
@@ -305,4 +348,40 @@ fn in_decimal(tail: &str) -> String {
     let digits = tail.get(1..).unwrap_or_default();
     i64::from_str_radix(digits, 16)
         .map_or_else(|_| "write the number in decimal".to_owned(), |value| format!("write {value}"))
+}
+
+/// What to say of digits with a dot in them: a message and its help.
+fn not_whole(written: &str) -> (&'static str, &'static str) {
+    let is_duration = ["ms", "s", "m", "h"].iter().any(|unit| {
+        let number = written.strip_suffix(unit);
+        number.is_some_and(|number| {
+            number.matches('.').count() == 1 && number.ends_with(|c: char| c.is_ascii_digit())
+        })
+    });
+    if is_duration {
+        (
+            "a duration is a whole number of its unit",
+            "take a smaller unit: 1500ms, 90s or 90m for one and a half",
+        )
+    } else {
+        (
+            "neither a number nor an address",
+            "an address is four numbers from 0 to 255, 10.0.0.1, and a number is whole",
+        )
+    }
+}
+
+/// What to write instead of digits with letters behind them.
+fn as_digits(digits: &str, tail: &str) -> String {
+    let hours = digits.parse::<u32>().ok().and_then(|days| days.checked_mul(24));
+    let is_grouped =
+        !digits.starts_with('0') && tail.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    match hours {
+        Some(hours) if tail == "d" => format!("days are written in hours: {hours}h"),
+        _ if is_grouped => format!("write the number without `_`: {digits}{}", tail.replace('_', "")),
+        _ if tail.starts_with(['m', 's', 'h']) => {
+            "a duration is one number and one unit: 500ms, 10s, 5m or 2h".to_owned()
+        }
+        _ => "a number has decimal digits alone; the units of time are ms, s, m and h".to_owned(),
+    }
 }

@@ -9,9 +9,10 @@ mod parser;
 mod printer;
 mod recovery;
 mod token;
+mod work;
 
 pub use ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, MemberOp, UnaryOp};
-pub(crate) use lexer::is_duration;
+pub(crate) use lexer::{is_address, is_duration, is_number};
 pub use parser::{Parsed, parse_macro, parse_rule};
 pub use token::{WORDS, symbols};
 

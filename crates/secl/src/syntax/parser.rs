@@ -9,8 +9,9 @@
 
 use super::ast::{ArithmeticOp, BitOp, CompareOp, Expr, ExprKind, LogicalOp, MemberOp, UnaryOp};
 use super::lexer::{is_address, lex};
-use super::recovery::{A_LIST, CLOSING, unexpected};
+use super::recovery::{A_LIST, A_MEMBER, CLOSING, NEXT_MEMBER, unexpected};
 use super::token::{Symbol, Token, TokenKind, WORDS};
+use super::work::step;
 use super::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING, MAX_TEXT_BYTES};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -78,6 +79,7 @@ static END: Token = Token { kind: TokenKind::End, span: Span { start: usize::MAX
 
 impl Parser {
     fn token(&self, ahead: usize) -> &Token {
+        step();
         self.tokens.get(self.at + ahead).or(self.tokens.last()).unwrap_or(&END)
     }
 
@@ -123,8 +125,11 @@ impl Parser {
     }
 
     fn report(&mut self, error: Diagnostic) {
-        // What the lexer reported is not reported again as a token that does not fit.
-        let is_known = self.errors.iter().any(|known| known.span == error.span);
+        // What the lexer reported is not reported again as a token that does not fit, nor is what stands behind it.
+        let at = self.tokens.partition_point(|token| token.span.start < error.span.start);
+        let before = at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        let is_known = before.is_some_and(|token| token.kind == TokenKind::Invalid)
+            || self.errors.iter().any(|known| known.span == error.span);
         if !is_known && self.errors.len() < MAX_ERRORS {
             self.errors.push(error);
         }
@@ -297,7 +302,7 @@ impl Parser {
                     let error = Diagnostic::error(self.span(), "a variable cannot be a member of a list");
                     return Err(Box::new(error.help(format!("write it into a string: \"${{{name}}}\""))));
                 }
-                _ => return Err(self.unexpected("a member of the list")),
+                _ => return Err(self.unexpected(A_MEMBER)),
             }
             if self.accept(Symbol::Comma) {
                 continue;
@@ -306,7 +311,7 @@ impl Parser {
             if self.accept(Symbol::CloseBracket) {
                 return self.node(ExprKind::List(items), start.to(end));
             }
-            return Err(self.unexpected("`,` or `]`"));
+            return Err(self.unexpected(NEXT_MEMBER));
         }
     }
 

@@ -169,3 +169,82 @@ fn depth_and_length_are_bounded() {
     assert!(parse_rule(&deep("a && ", 5_000)).is_ok(), "a long chain is not deep");
     assert!(parse_rule(&"a".repeat(MAX_TEXT_BYTES + 1)).unwrap_err()[0].message.contains("longer"));
 }
+
+/// Twice the text is twice the work, and none is looked at more than some times, whatever it repeats.
+#[test]
+fn work_grows_with_the_text_and_no_faster() {
+    let units = [
+        "a && ",
+        "a && b || ",
+        "a == 1 && ",
+        "(a) && ",
+        "(a || b) && ",
+        "a in [ 1, 2 ] && ",
+        "!a && ",
+        "a ! ",
+        "a b ",
+        "(",
+        "(a && ",
+        "!(a == ",
+        "not ",
+        "- ",
+        "a - 1 ",
+        "a -1 ",
+        "a & ",
+        "a & & ",
+        "1, ",
+        "[",
+        "[1,",
+        "a[",
+        "a[b].c",
+        "a[b",
+        "\"x\" ",
+        "\"",
+        "\\",
+        "\"\\\"",
+        "~\"x\" ",
+        "r\"",
+        "'x' ",
+        "# x\n",
+        "# x",
+        "//",
+        "/*",
+        "/",
+        "f",
+        "1",
+        "1.",
+        "1:",
+        "::",
+        "f:1 ",
+        "10.0.0.1 ",
+        "10.0.0.1/8",
+        "1h",
+        "${v} ",
+        "${v",
+        "$",
+        "%{a[b]} ",
+        "\u{201c}",
+        "\u{201c}x",
+        "{ ",
+        "}",
+        "é",
+        " ",
+        "\n",
+        "<",
+        "> = ",
+    ];
+    for unit in units {
+        let work = |length: usize| {
+            let text = unit.repeat(length / unit.len());
+            work::done_by(|| drop(parse_rule(&text))) + work::done_by(|| drop(parse_macro(&text)))
+        };
+        let (half, whole) = (work(MAX_TEXT_BYTES / 2), work(MAX_TEXT_BYTES));
+        assert!(whole <= half * 2 + half / 20 + 1_000, "{unit:?}: {half} steps, then {whole}");
+        assert!(whole <= 60 * MAX_TEXT_BYTES, "{unit:?}: {whole} steps");
+    }
+    let list = |members: usize| {
+        let text = format!("a in [ {}1 ]", "1, ".repeat(members));
+        work::done_by(|| assert!(parse_rule(&text).is_ok()))
+    };
+    assert!(list(20_000) <= list(10_000) * 2 + 1_000);
+}

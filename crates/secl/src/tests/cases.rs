@@ -128,10 +128,29 @@ fn habits_of_other_languages_are_told_what_to_write() {
             ("!s.text == \"a\"", "write `a != b`"),
             ("!n.a", "write `a != b`"),
             ("it[A] == 10", "process.ancestors[A].uid"),
+            ("t.start < 1.5s", "take a smaller unit"),
+            ("t.start < 1.5.2s", "four numbers from 0 to 255"),
+            ("n.a == 1_000", "without `_`: 1000"),
+            ("n.a == 10kb", "decimal digits alone"),
+            ("n.a in { 1, 2 }", "a list stands in brackets"),
+            ("{ b.flag }", "without braces around it"),
+            ("s.text == /*/bin/ls", "write \"/*/bin/ls\""),
+            ("/** why */ b.flag", "start each line with"),
+            ("/**/ b.flag", "start each line with"),
+            ("b.flag && O_CREAT", "write `flags & O_CREAT > 0`"),
+            ("n.a && O_CREAT", "write `n.a & O_CREAT > 0`"),
+            ("n.a & O_EXCL && O_CREAT", "write `n.a & O_CREAT > 0`"),
+            ("n.a in [ \"1\", \"O_CREAT\" ]", "the members of the list without quotes"),
+            ("n.a in [ \"1\", \"root\" ]", "for the name \"root\""),
+            ("n.a == \"089\"", "for the name \"089\""),
+            ("ip1 in [ \"10.0.0.1\", \"::1/8\" ]", "the members of the list without quotes"),
+            ("ip1 in [ \"10.0.0.1\", \"10.*\" ]", "[ 10.0.0.1, 10.1.0.0/16 ]"),
         ],
     );
-    let one = errors(&model, "ip1 == 10.0.0.300").unwrap();
-    assert_eq!(one.matches("error: ").count(), 1, "one mistake, one message: {one}");
+    for text in ["ip1 == 10.0.0.300", "{ b.flag }", "b.flag == /*/bin/ls", "/** why */"] {
+        let one = errors(&model, text).unwrap();
+        assert_eq!(one.matches("error: ").count(), 1, "one mistake, one message: {one}");
+    }
 }
 
 #[test]

@@ -57,6 +57,10 @@ fn partial_evaluation_is_as_in_section_6() {
         // How many items there are, and what time it is, is not said by the field.
         ("it.length - n.a > 100", "n.a", false),
         ("it.length > 100", "n.a", false),
+        ("\"%{it.length}\" == \"100\" && n.a == 1", "s.text", false),
+        ("s.text == \"%{it.length}\"", "s.text", false),
+        ("s.text in [ \"x\", \"%{it.length}\" ]", "s.text", false),
+        ("s.text == \"%{s.text.length}\"", "s.text", true),
     ] {
         let known = rule(&model, text).known(model.id(field), &event);
         assert_eq!(known == Known::No, discards, "{text} @{field}: {known:?}");
@@ -190,6 +194,12 @@ fn approvers_of_paths_flags_and_ids_are_as_in_section_15() {
         (&both, vec![path(SCALAR, 2), uid(2)], Some("open.file.path: \"/1\", \"/2\"")),
         (&both, vec![uid(2), path(SCALAR, 2)], Some("process.uid: 1, 2")),
         (&["open.file.path in [~\"/e/p\", \"/e/s\"]"], vec![path(SCALAR, 0)], None),
+        // Another field that must have one of a few values will do: see docs/secl.md.
+        (
+            &["open.file.path in [~\"/e/p\", \"/e/s\"] && process.auid == 1000"],
+            vec![path(SCALAR, 0), can("process.auid", SCALAR, 10)],
+            Some("process.auid: 1000"),
+        ),
         (&["open.file.path == \"/a\"", "open.flags & O_CREAT > 0"], vec![path(SCALAR, 0)], None),
         (
             &["(open.flags & O_CREAT > 0 || open.flags & O_EXCL > 0) && open.flags & O_RDWR > 0"],

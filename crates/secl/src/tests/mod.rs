@@ -1,6 +1,7 @@
 //! Every fact of the cases as a row, by section, over a neutral model; and properties over random rules and events.
 
 mod agreement;
+mod bombs;
 mod cases;
 mod described;
 mod filters;

@@ -99,11 +99,15 @@ impl Walk<'_, '_> {
 
     fn filled(&self, text: &str) -> String {
         let text = text.replace("${vpid}", "4242").replace("${vtag}", "zz");
-        if !text.contains("%{s.text}") {
-            return text;
-        }
-        let Found::Many(found, ..) = self.field("s.text") else { unreachable!() };
-        text.replace("%{s.text}", std::str::from_utf8(bytes(&found[0])).unwrap())
+        let text = text.replace("%{it.length}", &int(&self.field("it.length")).to_string());
+        let value = |field| {
+            let Found::Many(found, ..) = self.field(field) else { unreachable!() };
+            String::from_utf8(bytes(&found[0]).to_vec()).unwrap()
+        };
+        let domain = value("d.name");
+        let labels: Vec<&str> = domain.split('.').collect();
+        let root = labels.get(labels.len().saturating_sub(2)..).unwrap().join(".");
+        text.replace("%{d.name.root_domain}", &root).replace("%{s.text}", &value("s.text"))
     }
 
     fn variable(&self, name: &str) -> Found {

@@ -135,6 +135,17 @@ fn lengths_count_bytes_and_values() {
             ("l.texts[5] == \"\"", true),
         ],
     );
+    event.set("d.name", "www.Example.com");
+    hold(
+        &event,
+        &[
+            ("\"%{s.text.length}/%{l.ints.length}/%{it.length}\" == \"4/2/3\"", true),
+            ("\"${vtag.length} ${vlist.length}\" == \"2 2\"", true),
+            ("s.text == \"%{d.name.root_domain}\"", false),
+            ("\"%{d.name.root_domain}\" == \"Example.com\"", true),
+            ("s.text in [ \"%{it.length}\" ]", false),
+        ],
+    );
     accepted(&model, &["%{l.ints[0]} == 1"]);
     refused(
         &model,

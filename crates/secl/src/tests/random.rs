@@ -148,7 +148,14 @@ impl Random {
             4 => format!("{} in it.s", self.literal(false)),
             5 => format!(
                 "{field} == {}",
-                self.pick(&["\"/proc/${vpid}/mem\"", "\"%{s.text}\"", "${vtag}", "\"${vtag}\""])
+                self.pick(&[
+                    "\"/proc/${vpid}/mem\"",
+                    "\"%{s.text}\"",
+                    "${vtag}",
+                    "\"${vtag}\"",
+                    "\"%{it.length}\"",
+                    "\"%{d.name.root_domain}\"",
+                ])
             ),
             6 => format!("{field} in [ \"ls\", \"/proc/${{vpid}}/mem\" ]"),
             _ => format!("{field} {} {}", self.pick(&["==", "!="]), self.literal(is_path)),
