@@ -13,8 +13,9 @@ use crate::output::outbox::SubmitError;
 const SAME_WARNING: Duration = Duration::from_secs(30);
 /// The probe reports every second while something happens, behind its batches. When that did not come, it is asked.
 const REPORT_DUE: Duration = Duration::from_secs(2);
-/// A report that is older is shown with its age, because what it says of events, losses and the backlog no longer holds.
-const OLD_REPORT: Duration = Duration::from_secs(5);
+/// A report that is older is shown with its age, because what it says of events, losses and the backlog no longer holds. A
+/// probe in which nothing happens makes one every five seconds.
+const OLD_REPORT: Duration = Duration::from_secs(8);
 
 /// The neighbours, shared between who hears from them and who answers for them.
 #[derive(Debug, Clone, Default)]
@@ -27,8 +28,8 @@ struct Board {
     probe_error: String,
     probe: Option<v1::ProbeStatus>,
     probe_reported: Option<Instant>,
-    /// What the newest report says of the time since the probe started.
-    probe_uptime: u64,
+    /// What the newest report says of the time since the probe started; `None` = there is none of this stream.
+    probe_uptime: Option<u64>,
     is_reporter_connected: bool,
     reporter_error: String,
     reporter_warned: Option<Instant>,
@@ -42,7 +43,7 @@ impl StatusBoard {
             board.host = host;
             board.is_probe_connected = true;
             board.probe_error.clear();
-            board.probe_uptime = 0;
+            board.probe_uptime = None;
         });
     }
 
@@ -60,15 +61,19 @@ impl StatusBoard {
         }
     }
 
-    /// The probe said this of itself. What comes later than it was said changes nothing.
+    /// The probe said this of itself. What comes later than it was said changes nothing, and what it says again is as old
+    /// as before: a probe that answers may still make no new report.
     pub fn probe_reported(&self, status: v1::ProbeStatus) {
         self.with(|board| {
-            if status.uptime_seconds < board.probe_uptime {
+            let uptime = Some(status.uptime_seconds);
+            if uptime < board.probe_uptime {
                 return;
             }
-            board.probe_uptime = status.uptime_seconds;
+            if board.probe_uptime != uptime {
+                board.probe_reported = Some(Instant::now());
+            }
+            board.probe_uptime = uptime;
             board.probe = Some(status);
-            board.probe_reported = Some(Instant::now());
         });
     }
 
@@ -160,7 +165,7 @@ impl Board {
         let age = self.probe_reported.map(|reported| reported.elapsed()).filter(|age| *age >= OLD_REPORT);
         match age {
             Some(age) if self.is_probe_connected && self.probe_error.is_empty() => format!(
-                "what it says here is {} s old: nothing is read from it while no output takes events",
+                "what it says here is {} s old: it stands, or cannot be asked",
                 age.as_secs()
             ),
             _ => self.probe_error.clone(),
@@ -194,8 +199,10 @@ mod tests {
         tokio::time::advance(OLD_REPORT - Duration::from_millis(1)).await;
         assert_eq!(error(), "");
         tokio::time::advance(Duration::from_secs(50)).await;
-        assert!(error().contains("is 54 s old"), "{}", error());
+        assert!(error().contains("is 57 s old"), "{}", error());
         board.probe_reported(v1::ProbeStatus::default());
+        assert!(error().contains("is 57 s old"), "the same again is no news: {}", error());
+        board.probe_reported(v1::ProbeStatus { uptime_seconds: 1, ..v1::ProbeStatus::default() });
         assert_eq!(error(), "");
     }
 

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bootstrap::log_limit::LogLimit;
 use bootstrap::socket::{self, SocketError};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -210,6 +211,8 @@ async fn ask(
     wanted: &mut watch::Receiver<Wishes>,
     to_probe: &mpsc::Sender<v1::FromAnalyzer>,
 ) -> Result<(), LinkError> {
+    // Whoever may subscribe can make it change.
+    let limit = LogLimit::default();
     loop {
         if wanted.changed().await.is_err() {
             // The service ends.
@@ -217,7 +220,9 @@ async fn ask(
         }
         let place = to_probe.reserve().await.map_err(|_closed| LinkError::Closed)?;
         let newest = newest(wanted);
-        tracing::info!(kinds = newest.kinds.join(" "), "the probe is asked to observe these");
+        if let Some(suppressed) = limit.permit() {
+            tracing::info!(kinds = newest.kinds.join(" "), suppressed, "the probe is asked to observe these");
+        }
         place.send(v1::FromAnalyzer { message: Some(ToProbe::Wanted(newest)) });
     }
 }

@@ -76,7 +76,7 @@ impl<S: Source> Drainer<S> {
         let (mut is_settled, mut has_records, mut wakes) = (false, false, false);
         loop {
             let now_ns = boot_ns();
-            let wanted = self.control.take();
+            let wanted = self.control.take(now_ns);
             let is_switched = wanted.is_some_and(|wanted| self.obey(wanted));
             let is_idle = now_ns.saturating_sub(last_record_ns) > IDLE_AFTER_NS;
             // Asked for before the drain: what comes after it then wakes us, except what was on its way into a ring when we
@@ -140,13 +140,17 @@ impl<S: Source> Drainer<S> {
     /// Waits until records wait, the time is up, or `stopped` is closed. Returns whether it is.
     fn wait(&self, pause: Duration, stopped: &PipeReader) -> bool {
         // Rounded up, or the last part of a millisecond before a deadline would be spent spinning.
-        let milliseconds = u16::try_from(pause.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
-        let mut fds = vec![
-            PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
-        ];
+        let milliseconds = |pause: Duration| u16::try_from(pause.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let mut fds = vec![PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+        let no_wish = self.control.pause(boot_ns());
+        let pause = if no_wish.is_zero() {
+            fds.push(PollFd::new(self.control.as_fd(), PollFlags::POLLIN));
+            pause
+        } else {
+            pause.min(no_wish)
+        };
         fds.extend(self.drain.source().fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        match poll(&mut fds, PollTimeout::from(milliseconds)) {
+        match poll(&mut fds, PollTimeout::from(milliseconds(pause))) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => tracing::error!(%error, "waiting for records failed"),
         }

@@ -48,9 +48,6 @@ pub const LIMITS: Limits = Limits { connections_per_uid: 4, streams_per_connecti
 /// Time for an analyzer to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time from one wish of an analyzer to the next that is read.
-const WISH_PAUSE: Duration = Duration::from_millis(100);
-
 /// Estimated bytes of known processes in one message.
 const PROCESSES_BYTES: usize = 1 << 20;
 
@@ -228,8 +225,6 @@ async fn requests(
             Some(Said::Wanted(wanted)) => {
                 shared.metrics.wishes.inc();
                 shared.control.want(session, (&wanted).into());
-                // Who says something new all the time waits behind it, and the drain thread does not.
-                tokio::time::sleep(WISH_PAUSE).await;
             }
             Some(Said::Hello(_)) | None => {
                 shared.metrics.refused_protocol.inc();

@@ -70,7 +70,7 @@ impl Probe {
     /// What the analyzer wants next.
     async fn wanted(&self) -> std::collections::BTreeSet<Kind> {
         loop {
-            match self.control.take() {
+            match self.control.take(u64::MAX) {
                 Some(wanted) => return wanted,
                 None => tokio::task::yield_now().await,
             }
@@ -551,8 +551,8 @@ async fn what_the_analyzer_wants_arrives_and_a_replaced_connection_wants_nothing
     let Some(Saying::Hello(hello)) = old.hear().await.unwrap() else { panic!("hello is first") };
     assert_eq!(hello.switchable, ["open"]);
     old.batch().await;
-    assert_eq!(probe.control.take(), Some([Kind::Open].into()));
-    assert_eq!(probe.control.take(), None, "it is taken once");
+    assert_eq!(probe.control.take(u64::MAX), Some([Kind::Open].into()));
+    assert_eq!(probe.control.take(u64::MAX), None, "it is taken once");
     old.say.send(say(&[Kind::Bind, Kind::Exec])).await.unwrap();
     assert_eq!(probe.wanted().await, [Kind::Bind, Kind::Exec].into());
 
@@ -560,8 +560,26 @@ async fn what_the_analyzer_wants_arrives_and_a_replaced_connection_wants_nothing
     probe.control.begin(replaced, [Kind::Bind].into());
     probe.control.begin(newest, [Kind::Fork].into());
     probe.control.want(replaced, [Kind::Rename].into());
-    assert_eq!(probe.control.take(), Some([Kind::Fork].into()));
+    assert_eq!(probe.control.take(u64::MAX), Some([Kind::Fork].into()));
 
     Analyzer::connect_with(&probe.socket, first(None)).await.unwrap().batch().await;
-    assert_eq!(probe.control.take(), Some(Kind::ALL.into()), "who says nothing gets everything");
+    assert_eq!(probe.control.take(u64::MAX), Some(Kind::ALL.into()), "who says nothing gets everything");
+}
+
+#[tokio::test]
+async fn acknowledgements_do_not_wait_behind_what_is_wanted() {
+    let probe = probe(1 << 20, own_uid());
+    probe.push(vec![open(1, 5)]);
+    let mut analyzer = Analyzer::connect(&probe.socket).await;
+    analyzer.batch().await;
+    let batch = analyzer.batch().await;
+    for number in 0..1_000 {
+        let kinds = if number % 2 == 0 { Vec::new() } else { vec!["open".to_owned()] };
+        let wanted = Said::Wanted(v1::Wanted { kinds });
+        analyzer.say.send(v1::FromAnalyzer { message: Some(wanted) }).await.unwrap();
+    }
+    analyzer.ack(&batch).await;
+    probe.settle().await;
+    assert_eq!(probe.handover.account().waiting.total(), 0);
+    assert_eq!(probe.wanted().await, [Kind::Open].into());
 }
