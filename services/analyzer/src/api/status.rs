@@ -164,10 +164,9 @@ impl Board {
     fn probe_error(&self) -> String {
         let age = self.probe_reported.map(|reported| reported.elapsed()).filter(|age| *age >= OLD_REPORT);
         match age {
-            Some(age) if self.is_probe_connected && self.probe_error.is_empty() => format!(
-                "what it says here is {} s old: it stands, or cannot be asked",
-                age.as_secs()
-            ),
+            Some(age) if self.is_probe_connected && self.probe_error.is_empty() => {
+                format!("what it says here is {} s old: it stands, or cannot be asked", age.as_secs())
+            }
             _ => self.probe_error.clone(),
         }
     }

@@ -140,7 +140,8 @@ impl<S: Source> Drainer<S> {
     /// Waits until records wait, the time is up, or `stopped` is closed. Returns whether it is.
     fn wait(&self, pause: Duration, stopped: &PipeReader) -> bool {
         // Rounded up, or the last part of a millisecond before a deadline would be spent spinning.
-        let milliseconds = |pause: Duration| u16::try_from(pause.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let milliseconds =
+            |pause: Duration| u16::try_from(pause.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
         let mut fds = vec![PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
         let no_wish = self.control.pause(boot_ns());
         let pause = if no_wish.is_zero() {
