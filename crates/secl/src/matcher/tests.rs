@@ -107,6 +107,14 @@ fn a_plain_pattern_crosses_slashes() {
     }
 }
 
+#[test]
+fn case_counts_beyond_ascii_unless_the_field_says_otherwise() {
+    for (is_folded, expected) in [(false, false), (true, true)] {
+        assert_eq!(Pattern::new("*É", is_folded).unwrap().matches("xé".as_bytes()), expected);
+        assert_eq!(Pattern::new("*k", is_folded).unwrap().matches("É\u{212a}".as_bytes()), expected);
+    }
+}
+
 /// Cases 3.6.
 #[test]
 fn case_counts_unless_the_field_says_otherwise() {

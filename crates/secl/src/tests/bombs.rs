@@ -2,6 +2,7 @@
 
 use super::neutral::Neutral;
 use super::rows::{errors, rule, with_macros};
+use crate::matcher::Regexp;
 use crate::syntax::{MAX_TEXT_BYTES, parse_macro, parse_rule};
 use crate::{Binding, Macros, check_rule};
 
@@ -83,4 +84,13 @@ fn all_regexps_of_a_rule_have_one_bound() {
     assert!(refused(&list(&far_too_large, 3_000)).contains("needs too much memory"));
     let constants: Vec<String> = (0..2_000).map(|n| format!("\"a\" == {}", large(n))).collect();
     assert!(refused(&constants.join(" || ")).contains("take too much memory together"));
+}
+
+#[test]
+fn a_regexp_counts_by_what_it_takes() {
+    let size = |text: &str| Regexp::new(text).unwrap().size();
+    assert_eq!(
+        [size("^x1.*y$"), size("\\w"), size("\\w{2}"), size("\\w{16}")],
+        [16 << 10, 64 << 10, 256 << 10, 1 << 20]
+    );
 }
