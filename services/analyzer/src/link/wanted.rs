@@ -36,6 +36,10 @@ impl Wishes {
 
     /// Puts a wish in the place of the one before; true when another union follows.
     fn set(&mut self, who: Who, kinds: BTreeSet<Kind>) -> bool {
+        // Stages say it with every batch, and nearly always the same.
+        if self.0.get(who as usize) == Some(&kinds) {
+            return false;
+        }
         let before = self.union();
         if let Some(wish) = self.0.get_mut(who as usize) {
             *wish = kinds;
