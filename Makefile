@@ -21,7 +21,7 @@ build: deps rust ## build the services, the command line and the local intake in
 run: build ## watch a demo workload from the kernel to a local intake (needs root or sudo)
 	@build/as-root.sh target/release/shrike demo --stay-if-terminal
 
-test: rust ## every test: unit, end to end, kernel matrix, deployment files; what cannot run says why
+test: rust ## every test: unit, end to end, kernel matrix, rules fuzzed, deployment files; what cannot run says why
 	@build/test.sh
 
 lint: rust ## format, clippy, licences and dependency direction, docs, generated code, house rules

@@ -48,6 +48,7 @@ else
     echo "the build FAILED: nothing of it was tested"
     failed=$((failed + 1))
 fi
+part "rules, fuzzed" build/fuzz.sh --rules
 part "deployment files" deploy/check.sh
 part "package detection" build/test-deps.sh
 part "sum of the tests" build/test-sum.sh
