@@ -102,9 +102,8 @@ impl<R: Read> Reader<R> {
             .message
             .ok_or(CaptureError::Unexpected { frame, expected: "message that this program knows" })?;
         let item = match message {
-            FromProbe::Hello(hello)
-                if ![wire::wire1::VERSION, wire::WIRE_VERSION].contains(&hello.wire_version) =>
-            {
+            // Batches of version 2 have no table of shapes, and are decoded by that.
+            FromProbe::Hello(hello) if !(1..=wire::WIRE_VERSION).contains(&hello.wire_version) => {
                 return Err(CaptureError::OtherWireVersion { found: hello.wire_version });
             }
             FromProbe::Hello(hello) => {

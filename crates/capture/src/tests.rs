@@ -1,5 +1,6 @@
 use event::Host;
 use proptest::prelude::*;
+use prost::Message;
 use wire::v1;
 
 use super::*;
@@ -90,7 +91,7 @@ fn messages_of_another_wire_version_are_refused() {
     let hello = v1::ProbeHello { wire_version: 99, ..v1::ProbeHello::default() };
     let bytes = Writer::new(Vec::new(), &hello).unwrap().finish().unwrap();
     let error = read(&bytes).1.unwrap();
-    assert!(error.contains("wire version 99, this program reads versions 1 to 2"), "{error}");
+    assert!(error.contains("wire version 99, this program reads versions 1 to 3"), "{error}");
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn a_message_that_no_reader_would_accept_is_not_written() {
 #[test]
 fn a_capture_must_start_with_the_host() {
     let message = v1::FromProbe { message: Some(wire::batch::message(&v1::Batch::default())) };
-    let content = prost::Message::encode_to_vec(&message);
+    let content = Message::encode_to_vec(&message);
     let length = u32::try_from(content.len()).unwrap().to_le_bytes();
     let mut bytes = [&MAGIC[..], &[VERSION], &length].concat();
     bytes.extend_from_slice(&checksum(length, &content).to_le_bytes());
@@ -192,14 +193,37 @@ fn lines(capture: &[u8]) -> String {
     String::from_utf8(lines).unwrap()
 }
 
-/// Both files were written by the last version that wrote wire version 1.
+/// The first frame of a capture, which says who wrote it.
+fn hello(capture: &[u8]) -> v1::ProbeHello {
+    let (header, content) = capture[MAGIC.len() + 1..].split_at(FRAME_HEADER_BYTES);
+    let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
+    match v1::FromProbe::decode(&content[..length]).unwrap().message {
+        Some(v1::from_probe::Message::Hello(hello)) => hello,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The files were written by the last versions that wrote these wire versions.
 #[test]
-fn a_capture_of_wire_version_1_holds_what_it_held() {
-    let old = include_bytes!("../../../tests/replay/recorded_with_wire_version_1.cap");
-    assert_eq!(u32::from(old[7]), u32::from(VERSION));
-    let written_then = include_str!("../../../tests/replay/recorded_with_wire_version_1.jsonl");
-    let mut again = Vec::new();
-    convert::from_jsonl(written_then.as_bytes(), &mut again).unwrap();
-    assert_eq!(lines(old), lines(&again));
-    assert_eq!(lines(old).lines().count(), written_then.lines().count());
+fn captures_of_earlier_wire_versions_hold_what_they_held() {
+    let written = [
+        (
+            1,
+            &include_bytes!("../../../tests/replay/recorded_with_wire_version_1.cap")[..],
+            include_str!("../../../tests/replay/recorded_with_wire_version_1.jsonl"),
+        ),
+        (
+            2,
+            include_bytes!("../../../tests/replay/recorded_with_wire_version_2.cap"),
+            include_str!("../../../tests/replay/recorded_with_wire_version_2.jsonl"),
+        ),
+    ];
+    for (wire_version, old, written_then) in written {
+        assert_eq!(u32::from(old[7]), u32::from(VERSION));
+        assert_eq!(hello(old).wire_version, wire_version);
+        let mut again = Vec::new();
+        convert::from_jsonl(written_then.as_bytes(), &mut again).unwrap();
+        assert_eq!(lines(old), lines(&again));
+        assert_eq!(lines(old).lines().count(), written_then.lines().count());
+    }
 }

@@ -8,6 +8,7 @@ mod column;
 mod decode;
 mod encode;
 mod events;
+mod files;
 mod news;
 mod size;
 

@@ -35,4 +35,4 @@ pub use error::WireError;
 pub use generated::v1;
 
 /// Version of the meaning of the messages. Both sides of a stream must agree; they are released together.
-pub const WIRE_VERSION: u32 = 2;
+pub const WIRE_VERSION: u32 = 3;

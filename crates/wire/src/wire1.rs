@@ -27,6 +27,7 @@ pub fn parse(bytes: Bytes) -> Result<v1::Batch, WireError> {
         keys: batch.keys,
         tasks: batch.tasks,
         files: batch.files,
+        file_shapes: None,
         execs: batch.execs,
         processes: batch.processes,
         events: batch.events.map(events),

@@ -51,8 +51,8 @@ pub fn run(report: &mut Report, recordings: &[(Workload, Taken)]) -> anyhow::Res
             &format!("bytes on the wire, {}", workload.name()),
             format!("{:.2}×", size.ratio()),
             format!("{:.1} bytes/event beside one message per event", size.bytes_per_event()),
-            "≤ 0.3×",
-            size.ratio() <= 0.3,
+            "≤ 0.2×",
+            size.ratio() <= 0.2,
         );
     }
     let size = columns::wire_size_ratio(columns::FULL_BATCH);
@@ -60,8 +60,8 @@ pub fn run(report: &mut Report, recordings: &[(Workload, Taken)]) -> anyhow::Res
         "bytes on the wire, synthetic mix",
         format!("{:.2}×", size.ratio()),
         format!("{:.1} bytes/event beside one message per event", size.bytes_per_event()),
-        "≤ 0.3×",
-        size.ratio() <= 0.3,
+        "≤ 0.2×",
+        size.ratio() <= 0.2,
     );
     let speed = columns::wire_speed(AT_LEAST)?;
     report.line(

@@ -31,7 +31,7 @@ pub struct WireSize {
 }
 
 impl WireSize {
-    /// Bytes of the batches per byte of the single messages; the target is at most 0.3.
+    /// Bytes of the batches per byte of the single messages; the target is at most 0.2.
     #[must_use]
     pub fn ratio(&self) -> f64 {
         as_f64(self.batch_bytes) / as_f64(self.naive_bytes)
@@ -171,9 +171,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_take_at_most_three_tenths_of_single_messages() {
+    fn batches_take_at_most_a_fifth_of_single_messages() {
         let size = wire_size_ratio(FULL_BATCH);
-        assert!(size.ratio() <= 0.3, "{} of {size:?}", size.ratio());
+        assert!(size.ratio() <= 0.2, "{} of {size:?}", size.ratio());
     }
 
     #[test]

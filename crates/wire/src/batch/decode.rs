@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use event::{
-    Address, AddressState, Cgroup, Credentials, Endpoint, Exec, ExecKind, File, KnownProcess, Layer,
-    Namespaces, PathState, ProcessKey, Runtime, Strings, Task, Text, Workload,
+    Address, AddressState, Cgroup, Credentials, Endpoint, Exec, ExecKind, File, KnownProcess, Namespaces,
+    ProcessKey, Runtime, Strings, Task, Text, Workload,
 };
 
 use super::column::{Column, row};
 use super::events::{self, Parts};
-use super::{Decoded, MAX_ROWS, SECOND};
+use super::{Decoded, MAX_ROWS, files};
 use crate::{WireError, v1};
 
 pub(super) type Result<T> = std::result::Result<T, WireError>;
@@ -21,6 +21,7 @@ macro_rules! columns {
         $( let mut $column = Column::new(concat!($name, ".", stringify!($column)), &$table.$column, $rows)?; )+
     };
 }
+pub(super) use columns;
 
 pub(super) fn decode(batch: &v1::Batch) -> Result<Decoded> {
     let texts = decode_texts(batch.texts.as_ref())?;
@@ -30,7 +31,7 @@ pub(super) fn decode(batch: &v1::Batch) -> Result<Decoded> {
     let keys = table(batch.keys.as_ref(), decode_keys)?;
     let parts = TaskParts { texts: &texts, cgroups, credentials, namespaces, keys: &keys };
     let tasks = table(batch.tasks.as_ref(), |table| decode_tasks(table, &parts))?;
-    let files = table(batch.files.as_ref(), |table| decode_files(table, &texts))?;
+    let files = files::decode(batch, &texts)?;
     let execs = table(batch.execs.as_ref(), |table| decode_execs(table, &texts, &files))?;
     let processes = table(batch.processes.as_ref(), |table| decode_processes(table, &tasks, &keys, &execs))?;
     let addresses = table(batch.addresses.as_ref(), |table| decode_addresses(table, &texts))?;
@@ -68,6 +69,8 @@ fn decode_texts(table: Option<&v1::TextTable>) -> Result<Vec<Text>> {
     };
     let shared = table.map_or(&[][..], |table| &table.shared);
     let mut shared = Column::new("texts.shared", shared, lengths.len())?;
+    let shared_end = table.map_or(&[][..], |table| &table.shared_end);
+    let mut shared_end = Column::new("texts.shared_end", shared_end, lengths.len())?;
     let mut texts = Vec::with_capacity(lengths.len() + 1);
     texts.push(Text::default());
     let (mut rest, mut text) = (content, Vec::new());
@@ -75,12 +78,14 @@ fn decode_texts(table: Option<&v1::TextTable>) -> Result<Vec<Text>> {
         let split = usize::try_from(*length).ok().and_then(|length| rest.split_at_checked(length));
         let (own, after) = split.ok_or_else(wrong)?;
         // One byte wide, so that a batch in memory is at most some 256 times the batch on the wire.
-        let kept = usize::from(shared.narrow::<u8>()?);
-        if kept > text.len() {
-            return Err(WireError::Lengths { column: "texts.shared", claimed: kept as u64, got: text.len() });
-        }
-        text.truncate(kept);
-        text.extend_from_slice(own);
+        let start = usize::from(shared.narrow::<u8>()?);
+        let end = usize::from(shared_end.narrow::<u8>()?);
+        // What is shared with the end begins behind what is shared with the start.
+        let Some(gone) = text.len().checked_sub(start + end) else {
+            let column = if end == 0 { "texts.shared" } else { "texts.shared_end" };
+            return Err(WireError::Lengths { column, claimed: (start + end) as u64, got: text.len() });
+        };
+        text.splice(start..start + gone, own.iter().copied());
         texts.push(Text::from(text.as_slice()));
         rest = after;
     }
@@ -208,40 +213,6 @@ fn decode_tasks(table: &v1::TaskTable, parts: &TaskParts<'_>) -> Result<Vec<Arc<
         }));
     }
     Ok(tasks)
-}
-
-fn decode_files(table: &v1::FileTable, texts: &[Text]) -> Result<Vec<Arc<File>>> {
-    let rows = row_count("files", table.path.len())?;
-    columns!(table, rows, "files": path path_state inode generation mount_id device mode nlink uid gid filesystem
-        layer modification_s modification_nsec access_ns change_ns);
-    let mut files = Vec::with_capacity(rows);
-    let mut last_inode = 0_u64;
-    let (mut last_modification_s, mut last_access, mut last_change) = (0_i64, 0_i64, 0_i64);
-    for _ in 0..rows {
-        last_inode = last_inode.wrapping_add_signed(inode.take());
-        last_modification_s = last_modification_s.wrapping_add(modification_s.take());
-        last_access = last_access.wrapping_add(access_ns.take());
-        last_change = last_change.wrapping_add(change_ns.take());
-        let nsec = i64::from(modification_nsec.take());
-        files.push(Arc::new(File {
-            path: path.entry(texts)?.clone(),
-            path_state: path_state.known(PathState::from_u8)?,
-            inode: last_inode,
-            generation: generation.take(),
-            mount_id: mount_id.take(),
-            device: device.take(),
-            mode: mode.narrow()?,
-            nlink: nlink.take(),
-            uid: uid.take(),
-            gid: gid.take(),
-            filesystem: filesystem.entry(texts)?.clone(),
-            layer: layer.known(Layer::from_u8)?,
-            access_ns: last_access,
-            modification_ns: last_modification_s.wrapping_mul(SECOND).wrapping_add(nsec),
-            change_ns: last_change,
-        }));
-    }
-    Ok(files)
 }
 
 fn decode_execs(table: &v1::ExecTable, texts: &[Text], files: &[Arc<File>]) -> Result<Vec<Arc<Exec>>> {

@@ -11,9 +11,9 @@ use event::{
 };
 use foldhash::fast::RandomState;
 
-use super::SECOND;
 use super::column::drop_if_zero;
 use super::events::Columns;
+use super::files::FileRows;
 use crate::v1;
 
 /// Collects the columns of one batch. Borrows what it encodes: nothing is copied before its column is written.
@@ -36,7 +36,7 @@ pub(super) struct Encoder<'a> {
     namespaces_table: v1::NamespacesTable,
     key_table: v1::ProcessKeyTable,
     task_table: v1::TaskTable,
-    file_table: v1::FileTable,
+    file_rows: FileRows,
     exec_table: v1::ExecTable,
     address_table: v1::AddressTable,
     process_table: v1::KnownProcessTable,
@@ -44,11 +44,7 @@ pub(super) struct Encoder<'a> {
     pub(super) columns: Columns,
 
     last_start_ns: u64,
-    last_inode: u64,
     last_text: &'a [u8],
-    last_modification_s: i64,
-    last_access_ns: i64,
-    last_change_ns: i64,
     last_boot_ns: u64,
 }
 
@@ -105,11 +101,11 @@ impl<'a> Encoder<'a> {
         }
         let (row, is_new) = self.texts.row(text);
         if is_new {
-            let shared = shared_start(self.last_text, text);
-            let (_, rest) = text.split_at_checked(usize::from(shared)).unwrap_or((&[], text));
-            self.text_table.shared.push(shared.into());
-            self.text_table.lengths.push(u64::try_from(rest.len()).unwrap_or(u64::MAX));
-            self.text_table.content.extend_from_slice(rest);
+            let (start, own, end) = apart(self.last_text, text);
+            self.text_table.shared.push(start.into());
+            self.text_table.shared_end.push(end.into());
+            self.text_table.lengths.push(u64::try_from(own.len()).unwrap_or(u64::MAX));
+            self.text_table.content.extend_from_slice(own);
             self.last_text = text;
         }
         row + 1
@@ -211,30 +207,7 @@ impl<'a> Encoder<'a> {
         if is_new {
             let path = self.text(file.path.as_bytes());
             let filesystem = self.text(file.filesystem.as_bytes());
-            let table = &mut self.file_table;
-            table.path.push(path);
-            table.path_state.push(file.path_state as u32);
-            table.inode.push(delta(file.inode, self.last_inode));
-            table.generation.push(file.generation);
-            table.mount_id.push(file.mount_id);
-            table.device.push(file.device);
-            table.mode.push(u32::from(file.mode));
-            table.nlink.push(file.nlink);
-            table.uid.push(file.uid);
-            table.gid.push(file.gid);
-            table.filesystem.push(filesystem);
-            table.layer.push(file.layer as u32);
-            let seconds = file.modification_ns.div_euclid(SECOND);
-            // A remainder of 10^9 fits.
-            let nsec = u32::try_from(file.modification_ns.rem_euclid(SECOND)).unwrap_or_default();
-            table.modification_s.push(seconds.wrapping_sub(self.last_modification_s));
-            table.modification_nsec.push(nsec);
-            table.access_ns.push(file.access_ns.wrapping_sub(self.last_access_ns));
-            table.change_ns.push(file.change_ns.wrapping_sub(self.last_change_ns));
-            self.last_inode = file.inode;
-            self.last_modification_s = seconds;
-            self.last_access_ns = file.access_ns;
-            self.last_change_ns = file.change_ns;
+            self.file_rows.push(file, path, filesystem);
         }
         row
     }
@@ -296,19 +269,19 @@ impl<'a> Encoder<'a> {
             ($($table:ident: $($column:ident)+;)+) => { $($( drop_if_zero(&mut self.$table.$column); )+)+ };
         }
         trim! {
+            text_table: shared shared_end;
             cgroup_table: path workload name runtime pod_uid created_ns;
             credentials_table: gid euid egid fsuid fsgid cap_effective cap_permitted;
             namespaces_table: pid network user;
             key_table: tgid;
             task_table: tid ppid comm credentials cgroup namespaces;
-            file_table: path_state inode generation mount_id device mode nlink uid gid filesystem layer
-                modification_s modification_nsec access_ns change_ns;
             exec_table: script kind tty args envs;
             address_table: state port high low text;
             process_table: parent exec_ns exec;
             event_table: time task;
         }
         self.event_table.kinds = self.columns.finish();
+        let (files, file_shapes) = self.file_rows.finish();
         v1::Batch {
             seq,
             texts: Some(self.text_table),
@@ -317,7 +290,8 @@ impl<'a> Encoder<'a> {
             namespaces: Some(self.namespaces_table),
             keys: Some(self.key_table),
             tasks: Some(self.task_table),
-            files: Some(self.file_table),
+            files: Some(files),
+            file_shapes: Some(file_shapes),
             execs: Some(self.exec_table),
             addresses: (!self.address_table.form.is_empty()).then_some(self.address_table),
             processes: Some(self.process_table),
@@ -327,10 +301,17 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// How many bytes `text` begins with that `before` begins with too; at most what one byte says.
-fn shared_start(before: &[u8], text: &[u8]) -> u8 {
+/// How many bytes `text` begins with that `before` begins with too, what is its own, and how many it ends with that
+/// `before` ends with too. Each is at most what one byte says, and nothing of either text counts twice.
+fn apart<'t>(before: &[u8], text: &'t [u8]) -> (u8, &'t [u8], u8) {
     let same = before.iter().zip(text).take_while(|(before, text)| before == text).count();
-    u8::try_from(same).unwrap_or(u8::MAX)
+    let start = u8::try_from(same).unwrap_or(u8::MAX);
+    let (_, before) = before.split_at_checked(start.into()).unwrap_or_default();
+    let (_, rest) = text.split_at_checked(start.into()).unwrap_or_default();
+    let same = before.iter().rev().zip(rest.iter().rev()).take_while(|(before, text)| before == text).count();
+    let end = u8::try_from(same).unwrap_or(u8::MAX);
+    let (own, _) = rest.split_at_checked(rest.len().saturating_sub(end.into())).unwrap_or_default();
+    (start, own, end)
 }
 
 /// The first and the second half.

@@ -56,6 +56,12 @@ proptest! {
     }
 
     #[test]
+    fn batches_of_wire_version_2_are_read((processes, events) in arbitrary::stream()) {
+        let batch = with_own_shapes(encode(1, &processes, &events));
+        prop_assert_eq!(decode(&batch), Ok(Decoded { seq: 1, processes, events, ..Decoded::default() }));
+    }
+
+    #[test]
     fn counting_kinds_agrees_with_decoding((processes, events) in arbitrary::stream()) {
         let counts = kinds(&encode(0, &processes, &events));
         for kind in Kind::ALL {
@@ -231,17 +237,31 @@ fn strings_that_belong_to_no_exec_are_refused() {
 fn text_lengths_that_overflow_are_refused() {
     let text = refused(|batch| {
         let texts = batch.texts.as_mut().unwrap();
-        (texts.lengths, texts.shared) = (vec![u64::MAX, 1], Vec::new());
+        *texts = v1::TextTable { lengths: vec![u64::MAX, 1], ..v1::TextTable::default() };
     });
     assert!(text.starts_with("the lengths in texts.content add up to 18446744073709551615"), "{text}");
 }
 
 #[test]
 fn a_text_that_shares_more_than_the_text_before_has_is_refused() {
-    let text = refused(|batch| *batch.texts.as_mut().unwrap().shared.last_mut().unwrap() = 200);
+    let with = |start, end| {
+        refused(|batch| {
+            let texts = batch.texts.as_mut().unwrap();
+            texts.shared = vec![0; texts.lengths.len()];
+            texts.shared_end = texts.shared.clone();
+            *texts.shared.last_mut().unwrap() = start;
+            *texts.shared_end.last_mut().unwrap() = end;
+        })
+    };
+    let text = with(200, 0);
     assert!(text.starts_with("the lengths in texts.shared add up to 200"), "{text}");
-    let text = refused(|batch| *batch.texts.as_mut().unwrap().shared.last_mut().unwrap() = 256);
-    assert_eq!(text, "column texts.shared holds 256, which is out of range");
+    assert_eq!(with(256, 0), "column texts.shared holds 256, which is out of range");
+    let text = with(0, 200);
+    assert!(text.starts_with("the lengths in texts.shared_end add up to 200"), "{text}");
+    assert_eq!(with(0, 256), "column texts.shared_end holds 256, which is out of range");
+    // Each of both is there, but not both: they would overlap.
+    let text = with(4, 4);
+    assert!(text.starts_with("the lengths in texts.shared_end add up to 8"), "{text}");
 }
 
 #[test]
@@ -264,6 +284,57 @@ fn paths_that_begin_alike_are_written_once_and_come_back_whole() {
     // 255 of some 450 bytes are shared by every text but the first.
     assert!(content < 50 * 210, "{content}");
     assert_eq!(decode(&batch).unwrap().events, events);
+}
+
+#[test]
+fn paths_that_end_alike_are_written_once_and_what_they_share_counts_once() {
+    let names =
+        ["", "a", "aa", "aaa", "aa", "a/copyright", "bb/copyright", "/copyright", "copyrigh", "copyright"];
+    let events: Vec<Event> = names
+        .iter()
+        .map(|name| {
+            let file = File { path: Text::from(*name), ..File::default() };
+            let open = Open { file: Arc::new(file), flags: 0, mode: 0, retval: 3 };
+            Event { boot_ns: 0, task: Arc::default(), what: What::Open(open) }
+        })
+        .collect();
+    let batch = encode(1, &[], &events);
+    let texts = batch.texts.as_ref().unwrap();
+    // "aa" after "aaa" is row 2 again. "aa" and "aaa" begin as the one before, which therefore has no end to share.
+    assert_eq!(texts.content, b"aaa/copyrightbbcopyright");
+    assert_eq!(texts.shared, [0, 1, 2, 1, 0, 0, 0, 8]);
+    assert_eq!(texts.shared_end, [0, 0, 0, 0, 10, 10, 0, 0]);
+    assert_eq!(decode(&batch).unwrap().events, events);
+    let text = refused(|batch| batch.texts.as_mut().unwrap().shared_end = vec![0; 3]);
+    assert!(text.starts_with("column texts.shared_end has 3 values for"), "{text}");
+}
+
+/// The batch as wire version 2 wrote it: with the columns of shapes for each file.
+fn with_own_shapes(mut batch: v1::Batch) -> v1::Batch {
+    let (Some(files), Some(shapes)) = (&mut batch.files, batch.file_shapes.take()) else { return batch };
+    // An absent column is 0 in every row.
+    let rows: Vec<usize> =
+        (0..files.path.len()).map(|file| files.shape.get(file).map_or(0, |row| *row as usize)).collect();
+    let of = |column: Vec<u32>| -> Vec<u32> {
+        rows.iter().map(|row| column.get(*row).copied().unwrap_or_default()).collect()
+    };
+    files.device = rows.iter().map(|row| shapes.device.get(*row).copied().unwrap_or_default()).collect();
+    files.path_state = of(shapes.path_state);
+    files.mount_id = of(shapes.mount_id);
+    files.mode = of(shapes.mode);
+    files.nlink = of(shapes.nlink);
+    files.uid = of(shapes.uid);
+    files.gid = of(shapes.gid);
+    files.filesystem = of(shapes.filesystem);
+    files.layer = of(shapes.layer);
+    files.shape.clear();
+    batch
+}
+
+#[test]
+fn a_shape_that_is_not_there_is_refused() {
+    let text = refused(|batch| batch.files.as_mut().unwrap().shape = vec![0, 9]);
+    assert_eq!(text, "column files.shape refers to row 9 of a dictionary with 1 rows");
 }
 
 #[test]
@@ -291,8 +362,8 @@ fn a_container_id_that_is_not_utf8_is_refused() {
 
 #[test]
 fn a_mode_wider_than_16_bits_is_refused() {
-    let text = refused(|batch| batch.files.as_mut().unwrap().mode = vec![1, 1 << 16]);
-    assert_eq!(text, "column files.mode holds 65536, which is out of range");
+    let text = refused(|batch| batch.file_shapes.as_mut().unwrap().mode = vec![1 << 16]);
+    assert_eq!(text, "column file_shapes.mode holds 65536, which is out of range");
 }
 
 #[test]
