@@ -5,6 +5,7 @@
 
 pub mod cause;
 pub mod config;
+pub mod confine;
 pub mod counters;
 pub mod log_limit;
 pub mod logging;

@@ -314,6 +314,9 @@ pub(crate) struct BecomeArgs {
     /// Keep the supplementary groups of this user, instead of none
     #[arg(long, requires = "uid", value_name = "NAME")]
     pub(crate) groups_of: Option<String>,
+    /// Have a network of its own, with nothing in it
+    #[arg(long)]
+    pub(crate) no_network: bool,
     /// Control group to join first
     #[arg(long)]
     pub(crate) cgroup: Option<PathBuf>,

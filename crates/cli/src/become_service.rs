@@ -9,6 +9,7 @@ use std::ffi::CString;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Pid, Uid, getppid, initgroups, setgid, setgroups, setresgid, setresuid};
@@ -26,6 +27,10 @@ pub(crate) fn run(args: BecomeArgs) -> Result<(), Failure> {
     if let Some(nice) = args.nice {
         // Needs root, and without it the service runs all the same.
         rustix::process::setpriority_process(None, nice).ok();
+    }
+    if args.no_network {
+        // Needs root, and not every container lets root. Without it the service can still make no socket for a network.
+        unshare(CloneFlags::CLONE_NEWNET).ok();
     }
     if let (Some(uid), Some(gid)) = (args.uid, args.gid) {
         drop_root(Uid::from_raw(uid), Gid::from_raw(gid), args.groups_of.as_deref())?;

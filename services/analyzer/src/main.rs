@@ -1,5 +1,6 @@
 //! The command line of the analyzer service.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use analyzer::config::Config;
 use analyzer::replay::{self, Format};
 use analyzer::{compose, privilege};
 use anyhow::Context;
+use bootstrap::confine;
 use clap::{Parser, Subcommand};
 
 /// Turns the events of a probe into a process tree, event JSON and answers.
@@ -35,6 +37,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Confine itself as a running analyzer is, try what must not be possible then, and show what came of it
+    Confinement,
     /// Print the version
     Version,
 }
@@ -55,6 +59,8 @@ fn start(args: Args) -> anyhow::Result<()> {
     match args.command.unwrap_or(Command::Run) {
         Command::Run => {
             privilege::drop_all(args.allow_root)?;
+            // Before there is a second thread.
+            confine::enter_and_tell(&privilege::confines(&config))?;
             run(config)
         }
         Command::Replay { file, json } => {
@@ -66,8 +72,13 @@ fn start(args: Args) -> anyhow::Result<()> {
                 }
             }
         }
+        Command::Confinement => {
+            let attempts = confine::attempt_confined(&privilege::confines(&config), Vec::new)?;
+            std::io::stdout().write_all(attempts.to_string().as_bytes()).context("cannot write")?;
+            anyhow::ensure!(attempts.are_all_refused(), "not everything was refused");
+            Ok(())
+        }
         Command::Version => {
-            use std::io::Write;
             writeln!(std::io::stdout(), "shrike-analyzer {}", bootstrap::VERSION).context("cannot write")
         }
     }

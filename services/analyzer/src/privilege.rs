@@ -1,6 +1,10 @@
 //! The analyzer parses what a privileged peer and users send, so it refuses to be worth attacking: no root, no
 //! capability, and no way to gain one.
 
+use bootstrap::confine::{self, Needs};
+
+use crate::config::Config;
+
 /// Why the analyzer does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivilegeError {
@@ -40,6 +44,15 @@ pub fn drop_all(allow_root: bool) -> Result<(), PrivilegeError> {
         checked => checked?,
     }
     Ok(())
+}
+
+/// What a running analyzer needs of files and system calls.
+#[must_use]
+pub fn confines(config: &Config) -> Needs {
+    let mut read = vec![config.names.passwd.clone(), config.names.group.clone()];
+    // The file is replaced by another when it changes.
+    read.extend(config.tags.static_file.as_deref().map(confine::directory_of));
+    Needs { read, sockets: vec![confine::directory_of(&config.sockets.api)], ..Needs::default() }
 }
 
 fn check(uid: u32, capabilities: u64) -> Result<(), PrivilegeError> {

@@ -27,6 +27,8 @@ pub enum Command {
     Run(RunArgs),
     /// Check on this kernel that every hook reports the truth, in a control group of its own
     SelfTest,
+    /// Confine itself as a running probe is, try what must not be possible then, and show what came of it
+    Confinement(RunArgs),
     /// Show what this kernel allows; starts nothing
     Doctor {
         /// One JSON array instead of a table

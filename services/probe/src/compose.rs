@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use bootstrap::confine;
 use bootstrap::socket::{Door, PeerUids};
 use event::ScopeRule;
 use tokio::sync::{oneshot, watch};
@@ -81,6 +82,7 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
     let metrics = Metrics::default();
     let machine = host::describe();
     let workloads = Workloads::new(hierarchies(), bpf::MAX_CGROUPS, machine.wall_offset_ns);
+    let mounts: Vec<_> = workloads.mounts().map(Path::to_owned).collect();
     let sensor = Sensor::load(&sensor_config(config, &workloads)?)?;
     report_hooks(sensor.hooks(), config)?;
 
@@ -138,6 +140,8 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
     let keep = privileges::needed(&machine.kernel);
     let left = privileges::drop_all_but(keep)?;
     tracing::info!(?keep, ?left, "privileges given up");
+    confine::enter_and_tell(&privileges::confines(config, mounts))
+        .map_err(privileges::PrivilegeError::from)?;
 
     let (stopped, stop) = std::io::pipe().map_err(setup("the stop pipe"))?;
     let (publish, status) = watch::channel(Published::default());

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use probe::cli::{Cli, Command, RunArgs};
-use probe::{compose, doctor, selftest};
+use probe::{bpf, compose, doctor, privileges, selftest};
 
 fn main() -> ExitCode {
     // The self-test starts this program again as the process it watches.
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         None => run(cli.run),
         Some(Command::Run(after)) => run(after.or(cli.run)),
+        Some(Command::Confinement(after)) => try_confinement(after.or(cli.run)),
         Some(Command::SelfTest) => self_test(),
         Some(Command::Doctor { json }) => examine(json),
         Some(Command::Version) => say(&format!("shrike-probe {}\n", bootstrap::VERSION)).map(|()| true),
@@ -37,6 +38,13 @@ fn run(args: RunArgs) -> anyhow::Result<bool> {
     bootstrap::logging::init("probe");
     let config = args.load()?;
     compose::run(&config).map(|()| true).map_err(anyhow::Error::from)
+}
+
+fn try_confinement(args: RunArgs) -> anyhow::Result<bool> {
+    let attempts =
+        bootstrap::confine::attempt_confined(&privileges::confines(&args.load()?, []), bpf::attempt_new)?;
+    say(&attempts.to_string())?;
+    Ok(attempts.are_all_refused())
 }
 
 fn self_test() -> anyhow::Result<bool> {

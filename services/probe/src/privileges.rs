@@ -3,7 +3,12 @@
 //! Capabilities belong to a thread, so this runs on the only thread there is; threads made later inherit what is
 //! left. Invariant: after [`drop_all_but`] the kernel itself says what is left, and that is what is returned.
 
+use std::path::PathBuf;
+
+use bootstrap::confine::{self, Calls, Needs};
 use caps::{CapSet, Capability, CapsHashSet};
+
+use crate::config::Config;
 
 /// Why privileges could not be given up. The probe does not go on with more than it needs.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +27,9 @@ pub enum PrivilegeError {
     /// The kernel refused to bar new privileges.
     #[error("cannot set no_new_privs: {0}")]
     NoNewPrivs(#[source] nix::Error),
+    /// Files and system calls could not be restricted.
+    #[error(transparent)]
+    Confine(#[from] confine::ConfineError),
     /// The kernel did not do what it said.
     #[error("privileges are left after giving them up: {0:?}")]
     Left(Left),
@@ -94,6 +102,22 @@ pub fn drop_all_but(keep: &[Capability]) -> Result<Left, PrivilegeError> {
         && (!may_bound || left.bounding & !keep.iter().fold(0, |mask, cap| mask | cap.bitmask()) == 0)
         && left.no_new_privs;
     if is_clean { Ok(left) } else { Err(PrivilegeError::Left(left)) }
+}
+
+/// What a running probe still needs of files and system calls. `hierarchies`: where those of control groups are mounted.
+#[must_use]
+pub fn confines(config: &Config, hierarchies: impl IntoIterator<Item = PathBuf>) -> Needs {
+    // What the kernel says of its programs, how many processors a counter is kept for, and the names of control groups.
+    let mut read = vec!["/proc/self".into(), "/sys/devices/system/cpu".into(), "/sys/fs/cgroup".into()];
+    read.extend(hierarchies);
+    Needs {
+        read,
+        // The state is written through the descriptor that is open.
+        write: Vec::new(),
+        // Its own goes away with it.
+        sockets: vec![confine::directory_of(&config.socket)],
+        calls: vec![Calls::BpfInUse],
+    }
 }
 
 fn parse(status: &str) -> Left {

@@ -7,6 +7,7 @@
 
 mod compose;
 pub mod config;
+pub mod confinement;
 mod intake;
 pub mod metrics;
 mod outputs;

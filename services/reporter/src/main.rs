@@ -2,8 +2,11 @@
 
 mod cli;
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
+use bootstrap::confine::{self, Needs};
 use bootstrap::{cause, logging, privacy, readiness, shutdown};
 use clap::Parser;
 use reporter::Reporter;
@@ -20,6 +23,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn try_confinement(needs: &Needs) -> anyhow::Result<()> {
+    let attempts = confine::attempt_confined(needs, Vec::new)?;
+    std::io::stdout().write_all(attempts.to_string().as_bytes()).context("cannot write")?;
+    anyhow::ensure!(attempts.are_all_refused(), "not everything was refused");
+    Ok(())
 }
 
 async fn run() -> anyhow::Result<()> {
@@ -39,7 +49,14 @@ async fn run() -> anyhow::Result<()> {
         _ = &mut stop => return Ok(()),
         () = std::future::ready(()) => {}
     }
+    let may_try = cli.confinement;
     let config = cli.load()?;
+    let needs = reporter::confinement::confines(&config);
+    if may_try {
+        return try_confinement(&needs);
+    }
+    // Before the threads of its outputs are there.
+    confine::enter_and_tell(&needs)?;
     let socket = config.socket.clone();
     let reporter = Reporter::start(config)?;
     tracing::info!(socket = %socket.display(), version = bootstrap::VERSION, "ready");

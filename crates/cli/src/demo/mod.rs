@@ -131,6 +131,7 @@ impl Stage {
                 args: vec!["--print-port-to".into(), (&port_file).into(), "--out".into(), file.into()],
                 identity: Some(self.users.intake),
                 groups_of: None,
+                has_network: true,
                 environment: Vec::new(),
                 owns_stdout: false,
                 log_level: "warn",

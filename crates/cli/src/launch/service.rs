@@ -44,6 +44,8 @@ pub(crate) struct Spec {
     pub(crate) identity: Option<Identity>,
     /// The user whose supplementary groups it keeps; `None` = it has none.
     pub(crate) groups_of: Option<String>,
+    /// Whether it is in our network, and not in an empty one of its own.
+    pub(crate) has_network: bool,
     /// Variables of our environment that it gets, besides the level of its log. Everything else stays here.
     pub(crate) environment: Vec<String>,
     /// Whether its standard output is ours: then it is output, not log.
@@ -184,6 +186,9 @@ fn spawn(spec: &Spec) -> Result<Process, Failure> {
         if let Some(name) = &spec.groups_of {
             command.arg(format!("--groups-of={name}"));
         }
+    }
+    if !spec.has_network {
+        command.arg("--no-network");
     }
     command.arg(format!("--nice={NICE}"));
     command.arg("--").arg(&spec.program).args(&spec.args);

@@ -128,7 +128,7 @@ impl StateFile {
         let io = |source| StateError::Io { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
         // O_NONBLOCK: a pipe put in its place must not hold up the start.
-        let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
         let file = options.open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, PerCpuArray};
+use bootstrap::log_limit::LogLimit;
 use event::{Kind, LossCause, Losses, PerKind};
 use event_abi::{event_kind, loss_cause};
 
@@ -44,16 +45,25 @@ pub(super) struct Counters {
     pub(super) map: PerCpuArray<MapData, [u64; WORDS]>,
     /// Answered again should a read fail, so that a counter never goes back.
     last: Cell<KernelCounters>,
+    limit: LogLimit,
 }
 
 impl Counters {
     pub(super) fn new(map: Map) -> Result<Self, SensorError> {
         let map = PerCpuArray::try_from(map).map_err(LoadError::Map)?;
-        Ok(Self { map, last: Cell::default() })
+        Ok(Self { map, last: Cell::default(), limit: LogLimit::default() })
     }
 
     pub(super) fn read(&self, ebpf: &Ebpf) -> KernelCounters {
-        let Ok(per_cpu) = self.map.get(&0, 0) else { return self.last.get() };
+        let per_cpu = match self.map.get(&0, 0) {
+            Ok(per_cpu) => per_cpu,
+            Err(error) => {
+                if let Some(suppressed) = self.limit.permit() {
+                    tracing::warn!(%error, suppressed, "the kernel's counters cannot be read, so the last ones are told again");
+                }
+                return self.last.get();
+            }
+        };
         let mut words = [0_u64; WORDS];
         for cpu in per_cpu.iter() {
             for (sum, word) in words.iter_mut().zip(cpu) {

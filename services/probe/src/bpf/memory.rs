@@ -7,7 +7,7 @@
 pub fn give_back() {
     // SAFETY: takes no pointer, and may be called at any time from any thread. Whether it could give something back does
     // not matter.
-    unsafe { nix::libc::malloc_trim(0) };
+    unsafe { libc::malloc_trim(0) };
 }
 
 /// Other C libraries return free memory by themselves.

@@ -7,6 +7,7 @@
 
 mod attachments;
 mod config;
+mod confined;
 mod counters;
 mod error;
 mod hooks;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use attachments::HookReport;
 pub use config::{Scope, SensorConfig};
+pub use confined::attempt as attempt_new;
 pub use counters::{KERNEL_CAUSES, KernelCounters};
 pub use error::{LoadError, SensorError};
 pub use loader::{HookTrial, try_hooks};

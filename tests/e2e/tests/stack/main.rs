@@ -60,6 +60,11 @@ fn main() {
         &missing,
         privileges::users_of_their_own,
     );
+    add(
+        "a_confined_service_is_refused_files_programs_sockets_and_new_bpf_programs",
+        &missing,
+        privileges::confinement,
+    );
     add("a_recording_replays_to_the_same_events", &missing, recording::record_and_replay);
     add(
         "a_kind_is_switched_off_and_on_under_load_and_no_other_loses_an_event",

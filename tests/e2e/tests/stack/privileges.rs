@@ -30,7 +30,11 @@ pub(crate) fn least_privilege() -> anyhow::Result<()> {
                     ensure!(held.bytes().all(|digit| digit == b'0'), "{service}: {set} is {held}");
                 }
                 ensure!(field("NoNewPrivs") == "1", "{service} could gain privileges through exec");
+                ensure!(field("Seccomp") == "2", "a thread of {service} may call everything");
             }
+            let network = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net"));
+            let is_ours = network(&pid.to_string())? == network("self")?;
+            ensure!(is_ours == (service == REPORTER), "{service} is in our network: {is_ours}");
         }
         Ok(())
     })
@@ -77,6 +81,38 @@ pub(crate) fn users_of_their_own() -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// Each service confines itself as when it runs, and tries. As root: what is refused then is not refused for want of rights.
+pub(crate) fn confinement() -> anyhow::Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let file = |name: &str| scratch.path().join(name).display().to_string();
+    std::fs::write(file("analyzer.toml"), format!("[sockets]\napi = '{}'\n", file("analyzer.sock")))?;
+    std::fs::write(
+        file("reporter.toml"),
+        format!(
+            "socket = '{}'\n[intake]\nurl = 'http://127.0.0.1:9'\napi_key_file = '{}'\n[file]\npath = '{}'\n",
+            file("reporter.sock"),
+            file("key"),
+            file("events.json"),
+        ),
+    )?;
+    let tried = [
+        ("shrike-analyzer", vec!["--config".to_owned(), file("analyzer.toml"), "confinement".to_owned()], 13),
+        (REPORTER, vec!["--config".to_owned(), file("reporter.toml"), "--confinement".to_owned()], 11),
+        ("shrike-probe", vec!["confinement".to_owned(), "--socket".to_owned(), file("probe.sock")], 20),
+    ];
+    for (program, arguments, acts) in tried {
+        let output = Command::new(e2e::binary(program)?).args(arguments).stdin(Stdio::null()).output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let last = said.lines().last().unwrap_or_default();
+        ensure!(
+            output.status.success() && last.starts_with(&format!("{acts} of {acts} refused")),
+            "{program}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
 }
 
 fn one(stack: &Stack, service: &str) -> anyhow::Result<i32> {
