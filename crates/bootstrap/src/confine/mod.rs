@@ -91,3 +91,24 @@ pub fn directory_of(path: &std::path::Path) -> PathBuf {
         _ => PathBuf::from("."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// The filter of systemd ends a service that makes a call outside of it.
+    #[test]
+    fn the_filter_of_every_unit_has_the_calls_by_which_a_service_confines_itself() {
+        let units = [
+            include_str!("../../../../deploy/systemd/shrike-analyzer.service"),
+            include_str!("../../../../deploy/systemd/shrike-probe.service"),
+            include_str!("../../../../deploy/systemd/shrike-reporter.service"),
+        ];
+        for unit in units {
+            let mut filters = unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter="));
+            let allowed: Vec<&str> = filters.next().unwrap().split(' ').collect();
+            for call in ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"]
+            {
+                assert!(allowed.contains(&call), "{call} is not in {allowed:?}");
+            }
+        }
+    }
+}
