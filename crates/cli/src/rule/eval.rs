@@ -51,7 +51,7 @@ fn is_match(rule: &Rule, facts: &Facts<'_>) -> bool {
     event_type.is_some() && is_its_type && rule.matches(facts)
 }
 
-/// The event as its line shows it; arguments are left out, because a capture has them unscrubbed.
+/// The event as its line shows it; arguments are left out, because a capture that somebody wrote may have them unscrubbed.
 fn message(host: &Host, event: &Event, run: &Arc<Run>) -> EventMessage {
     let mut path = None;
     event.what.each_shared(|part| {

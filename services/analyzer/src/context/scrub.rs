@@ -8,17 +8,28 @@
 //! dashes before it. It starts an argument or a word in it, or follows an opening character such as `&`, `{` or a quote. Its value is
 //! - after `=` or `:`, a quoted text or the run up to white space; in an argument that starts with a dash, the rest,
 //! - after white space or the end of the argument, the next word, or the whole next argument.
+//!
+//! Beside keys, [`shapes`] finds what looks like a secret, and [`options`] what the program takes for one. They run in
+//! the order shapes, keys, options: each passes over what an earlier one masked, and none uncovers a secret for an
+//! earlier one, so scrubbing what was scrubbed changes nothing.
 
+mod options;
+mod programs;
 mod scan;
+mod shapes;
 mod words;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use event::{Exec, Strings, Text};
 
+use options::Command;
+use programs::Program;
 use scan::{Expect, Secrets};
-use words::Word;
+use shapes::Ahead;
+use words::{Mark, Word};
 pub use words::{RefusedWord, WordProblem};
 
 /// What every secret becomes: the same for all, so that not even its length remains.
@@ -39,6 +50,17 @@ const DEFAULT_WORDS: [&str; 11] = [
     "rails",
 ];
 
+/// Words that are too common in sentences to announce a secret without a mark.
+const MARKED_WORDS: [(&str, Mark); 7] = [
+    ("*token", Mark::Option),
+    ("*passphrase*", Mark::Option),
+    ("*private_key*", Mark::Option),
+    ("*pwd", Mark::Option),
+    ("*_pass", Mark::Option),
+    ("pass", Mark::Delimiter),
+    ("bearer", Mark::Delimiter),
+];
+
 /// Variables whose values are kept: they change what a program runs, and hold no secrets.
 pub const DEFAULT_ENVS: [&str; 6] =
     ["LD_PRELOAD", "LD_LIBRARY_PATH", "PATH", "HISTSIZE", "HISTFILESIZE", "GLIBC_TUNABLES"];
@@ -49,6 +71,10 @@ pub struct Scrubber {
     words: Vec<Word>,
     /// Finds the longest literal part of every word, without `_`. `None`: could not be built, every argument is looked at.
     literals: Option<AhoCorasick>,
+    /// Finds what every secret by its shape has beside it.
+    shapes: Option<AhoCorasick>,
+    /// Finds the names of programs that take secrets.
+    programs: Option<AhoCorasick>,
     allowed_envs: Vec<Vec<u8>>,
 }
 
@@ -73,21 +99,25 @@ impl Scrubber {
                 Err(reason) => refused.push(RefusedWord { word: word.to_owned(), reason }),
             }
         }
-        let literals = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(accepted.iter().map(Word::longest_literal))
-            .ok();
+        for (word, mark) in MARKED_WORDS {
+            accepted.extend(Word::parse(word).map(|word| word.with(mark)));
+        }
+        let finder =
+            |texts: Vec<&[u8]>| AhoCorasick::builder().ascii_case_insensitive(true).build(texts).ok();
+        let literals = finder(accepted.iter().map(Word::longest_literal).collect());
+        let shapes = finder(shapes::TELLING.map(str::as_bytes).to_vec());
+        let programs = finder(programs::telling_names().map(str::as_bytes).collect());
         let allowed_envs = match allowed_envs {
             Some(names) => names.iter().map(|name| name.clone().into_bytes()).collect(),
             None => DEFAULT_ENVS.map(|name| name.as_bytes().to_vec()).to_vec(),
         };
-        (Self { words: accepted, literals, allowed_envs }, refused)
+        (Self { words: accepted, literals, shapes, programs, allowed_envs }, refused)
     }
 
     /// The program start without its secrets; `None` when it has none.
     #[must_use]
     pub fn exec(&self, exec: &Exec) -> Option<Exec> {
-        let args = self.args(&exec.args.items);
+        let args = self.args(&exec.args.items, exec.executable.path.as_bytes());
         let envs = self.envs(&exec.envs.items);
         if args.is_none() && envs.is_none() {
             return None;
@@ -106,26 +136,36 @@ impl Scrubber {
         })
     }
 
-    fn args(&self, args: &[Text]) -> Option<Vec<Text>> {
-        let mut scrubbed = Vec::new();
-        let mut expect = Expect::Nothing;
-        for (position, arg) in args.iter().enumerate() {
-            let bytes = arg.as_bytes();
-            let (new, next) = self.arg(bytes, expect);
-            expect = next;
-            match new {
-                Some(new) if new != bytes => {
-                    if scrubbed.is_empty() {
-                        scrubbed = args.to_vec();
-                    }
-                    if let Some(slot) = scrubbed.get_mut(position) {
-                        *slot = new.into();
-                    }
-                }
-                _ => {}
-            }
+    fn args(&self, args: &[Text], executable: &[u8]) -> Option<Vec<Text>> {
+        let mut args = Cow::Borrowed(args);
+        if args.iter().any(|arg| may_have(self.shapes.as_ref(), arg.as_bytes())) {
+            let mut ahead = Ahead::default();
+            each(&mut args, |arg| {
+                let (secrets, next) = shapes::secrets(arg, ahead);
+                ahead = next;
+                mask(arg, &secrets)
+            });
         }
-        (!scrubbed.is_empty()).then_some(scrubbed)
+        let mut expect = Expect::Nothing;
+        each(&mut args, |arg| {
+            let (new, next) = self.arg(arg, expect);
+            expect = next;
+            new
+        });
+        let may_be_told = |text: &[u8]| may_have(self.programs.as_ref(), text);
+        if may_be_told(executable) || args.iter().any(|arg| may_be_told(arg.as_bytes())) {
+            let name = args.first().map(Text::as_bytes).unwrap_or_default();
+            let program = Program::named(name).or_else(|| Program::named(executable));
+            let mut command = Command::of(program);
+            let mut is_name = true;
+            each(&mut args, |arg| {
+                (!std::mem::take(&mut is_name)).then(|| mask(arg, &command.argument(arg))).flatten()
+            });
+        }
+        match args {
+            Cow::Owned(scrubbed) => Some(scrubbed),
+            Cow::Borrowed(_) => None,
+        }
     }
 
     /// What becomes of one argument, and what the next one is.
@@ -138,19 +178,19 @@ impl Scrubber {
             Expect::Value | Expect::ValueOrDelimiter if is_option => {
                 (Some(MASK.to_vec()), self.arg(arg, Expect::Nothing).1)
             }
+            // Somebody left it empty: the secret may be in the next.
+            Expect::Value | Expect::ValueOrDelimiter if arg.is_empty() => {
+                (Some(MASK.to_vec()), Expect::ValueUnlessOption)
+            }
             Expect::Value | Expect::ValueOrDelimiter | Expect::ValueUnlessOption => {
                 (Some(MASK.to_vec()), Expect::Nothing)
             }
-            Expect::Nothing if self.may_have_key(arg) => {
+            Expect::Nothing if may_have(self.literals.as_ref(), arg) => {
                 let secrets = Secrets::of(arg, &self.words);
                 (mask(arg, &secrets.ranges), secrets.next)
             }
             Expect::Nothing => (None, Expect::Nothing),
         }
-    }
-
-    fn may_have_key(&self, arg: &[u8]) -> bool {
-        self.literals.as_ref().is_none_or(|literals| literals.is_match(arg))
     }
 
     fn envs(&self, envs: &[Text]) -> Option<Vec<Text>> {
@@ -164,6 +204,23 @@ impl Scrubber {
         let (kept, rest) = envs.split_at(first);
         let rest = rest.iter().map(|env| name(env).unwrap_or_else(|| env.clone()));
         Some(kept.iter().cloned().chain(rest).collect())
+    }
+}
+
+/// Whether one of the texts is in it. `None`: cannot be told.
+fn may_have(texts: Option<&AhoCorasick>, arg: &[u8]) -> bool {
+    texts.is_none_or(|texts| texts.is_match(arg))
+}
+
+/// Replaces each argument by what `change` makes of it. Nothing is copied while nothing changes.
+fn each(args: &mut Cow<'_, [Text]>, mut change: impl FnMut(&[u8]) -> Option<Vec<u8>>) {
+    for position in 0..args.len() {
+        let Some(arg) = args.get(position).map(Text::as_bytes) else { return };
+        if let Some(new) = change(arg).filter(|new| new != arg)
+            && let Some(slot) = args.to_mut().get_mut(position)
+        {
+            *slot = new.into();
+        }
     }
 }
 

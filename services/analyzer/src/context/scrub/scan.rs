@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::words::{Word, is_space};
+use super::words::{Mark, Word, is_space};
 
 /// What an argument says about the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,8 +41,9 @@ impl Secrets {
             let end = find(arg, at, |byte| is_space(byte) || matches!(byte, b'=' | b':'));
             let run = arg.get(at..end).unwrap_or_default();
             let has_delimiter = matches!(arg.get(end), Some(b'=' | b':'));
+            let mark = mark_of(arg, run, end);
             let is_key = words.iter().any(|word| {
-                (word.is_at_start(run) && (is_word_start || has_delimiter))
+                (word.is_at_start(run) && (is_word_start || has_delimiter) && word.is_marked(mark))
                     || (has_delimiter && word.is_inside(run))
             });
             if is_key {
@@ -76,8 +77,8 @@ impl Secrets {
             }
             Value::At { start, .. } => start,
         };
-        let end = value_end(arg, start);
-        self.add(start..end);
+        let (value_range, end) = value_at(arg, start);
+        self.add(value_range);
         // `--password --token x`: the option is taken for the value, and still announces its own.
         let is_after_space = matches!(value, Value::At { is_after_space: true, .. });
         if is_after_space && arg.get(start) == Some(&b'-') { start } else { end }
@@ -126,9 +127,20 @@ fn value_after(arg: &[u8], end: usize) -> Value {
     }
 }
 
-/// The end of the value at `start`: like a word of a shell, but a value that is all in quotes ends with them. A
-/// quote at the start that is never closed holds all the rest.
-fn value_end(arg: &[u8], start: usize) -> usize {
+/// The strongest mark of a key that ends at `end`.
+fn mark_of(arg: &[u8], run: &[u8], end: usize) -> Mark {
+    match arg.get(end) {
+        Some(b'=' | b':') => Mark::Delimiter,
+        Some(_) if matches!(arg.get(skip_space(arg, end)), Some(b'=')) => Mark::Delimiter,
+        _ if run.starts_with(b"-") => Mark::Option,
+        _ => Mark::None,
+    }
+}
+
+/// The value at `start`, and where it ends: like a word of a shell, but a value that is all in quotes ends with them,
+/// and they are not part of it, so that what was JSON stays JSON. A quote at the start that is never closed holds all
+/// the rest.
+pub(super) fn value_at(arg: &[u8], start: usize) -> (Range<usize>, usize) {
     let mut at = start;
     while let Some(byte) = arg.get(at) {
         match byte {
@@ -141,17 +153,17 @@ fn value_end(arg: &[u8], start: usize) -> usize {
                         byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"\"'\\-_./$%+@".contains(byte)
                     };
                     if is_all_quoted && !arg.get(at).is_some_and(joins) {
-                        return at;
+                        return (start + 1..close, at);
                     }
                 }
-                None if at == start => return arg.len(),
+                None if at == start => return (start..arg.len(), arg.len()),
                 None => at += 1,
             },
-            byte if is_space(*byte) => return at,
+            byte if is_space(*byte) => return (start..at, at),
             _ => at += 1,
         }
     }
-    arg.len()
+    (start..arg.len(), arg.len())
 }
 
 /// The end of the quoted text that begins at `open`; in double quotes a backslash protects the next byte.

@@ -42,6 +42,17 @@ pub enum WordProblem {
     DoubleStar,
 }
 
+/// What makes a word a key and not a word of a sentence, the strongest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mark {
+    /// Nothing: `password x`.
+    None,
+    /// A dash: `--token x`.
+    Option,
+    /// `=` or `:`.
+    Delimiter,
+}
+
 /// A sensitive word: literal pieces with gaps between them.
 #[derive(Debug, Clone)]
 pub(super) struct Word {
@@ -50,6 +61,8 @@ pub(super) struct Word {
     is_open_start: bool,
     /// Ends with `*`.
     is_open_end: bool,
+    /// The mark without which it is not a key.
+    mark: Mark,
 }
 
 /// Whether a word is at one place.
@@ -78,7 +91,18 @@ impl Word {
             pieces: pieces.map(|piece| piece.as_bytes().to_vec()).collect(),
             is_open_start: word.starts_with('*'),
             is_open_end: word.ends_with('*'),
+            mark: Mark::None,
         })
+    }
+
+    /// The same word, which is a key only with this mark.
+    pub(super) fn with(self, mark: Mark) -> Self {
+        Self { mark, ..self }
+    }
+
+    /// Whether this mark is enough.
+    pub(super) fn is_marked(&self, mark: Mark) -> bool {
+        mark >= self.mark
     }
 
     /// The text whose absence from an argument proves that the word is not in it. There is no `_` in it, for which

@@ -69,6 +69,12 @@ impl Hierarchy {
         }
     }
 
+    /// The directory that shows this path of the hierarchy, if the mount does.
+    #[must_use]
+    pub fn directory(&self, path: &str) -> Option<PathBuf> {
+        self.relative(path).map(|below| self.mount.join(below))
+    }
+
     /// The directory relative to the mount that holds this path of the hierarchy, if the mount shows it.
     #[must_use]
     pub fn relative(&self, path: &str) -> Option<PathBuf> {

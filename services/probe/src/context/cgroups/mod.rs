@@ -2,18 +2,21 @@
 //!
 //! Filled once by walking the mounted hierarchies, then kept by the records of control groups made and removed, so
 //! that an event needs one look-up and no file. Invariant: at most `limit` control groups are held, and looking for
-//! an unknown one on disk happens at most once per `SCAN_PAUSE_NS`.
+//! an unknown one on disk happens at most once per `SCAN_PAUSE_NS`. All control groups of one container have the
+//! same time of creation, in whichever hierarchy and however deep they are.
 
+mod age;
 mod hierarchy;
 mod parse;
 
 use std::collections::{HashMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use event::{Cgroup, Text};
 use foldhash::fast::RandomState;
 
+use age::Ages;
 pub use hierarchy::{Hierarchy, V1_BIT, find};
 pub use parse::workload;
 
@@ -28,6 +31,9 @@ const REMEMBER_NS: u64 = 5_000_000_000;
 pub struct Workloads {
     hierarchies: Vec<Hierarchy>,
     known: HashMap<u64, Arc<Cgroup>, RandomState>,
+    ages: Ages,
+    /// Where processes are looked up.
+    proc: PathBuf,
     /// Removed ones with the time to forget them, oldest first.
     removed: VecDeque<(u64, u64)>,
     limit: usize,
@@ -46,6 +52,8 @@ impl Workloads {
         Self {
             hierarchies,
             known: HashMap::default(),
+            ages: Ages::default(),
+            proc: PathBuf::from("/proc"),
             removed: VecDeque::new(),
             limit,
             wall_offset_ns,
@@ -68,19 +76,31 @@ impl Workloads {
     }
 
     /// Walks the mounted hierarchies and returns the control groups that were not known before.
+    ///
+    /// Nobody saw them made, and the kernel does not keep when they were: a container of them is taken to be as old as
+    /// its oldest process.
     pub fn scan(&mut self) -> Vec<Arc<Cgroup>> {
         let mut found = Vec::new();
-        for hierarchy in &self.hierarchies {
-            hierarchy.walk(self.limit, &mut |id, path| found.push((id, path)));
+        for (number, hierarchy) in self.hierarchies.iter().enumerate() {
+            hierarchy.walk(self.limit, &mut |id, path| found.push((id, path, number)));
         }
         self.scans += 1;
-        found
-            .into_iter()
-            .filter(|(id, _)| !self.known.contains_key(id))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .filter_map(|(id, path)| self.remember(id, &path, 0))
-            .collect()
+        found.retain(|(id, ..)| !self.known.contains_key(id));
+        let mut oldest: HashMap<Arc<str>, i64> = HashMap::new();
+        for (_, path, number) in &found {
+            let Some(container) = workload(path).container_id().cloned() else { continue };
+            let directory = self.hierarchies.get(*number).and_then(|hierarchy| hierarchy.directory(path));
+            if self.ages.get(&container).is_none()
+                && let Some(start_ns) = directory.and_then(|path| age::oldest_process(&path, &self.proc))
+            {
+                let created = self.wall_clock(start_ns);
+                oldest.entry(container).and_modify(|known| *known = created.min(*known)).or_insert(created);
+            }
+        }
+        let created = |path: &str| {
+            workload(path).container_id().and_then(|container| oldest.get(container)).copied().unwrap_or(0)
+        };
+        found.into_iter().filter_map(|(id, path, _)| self.remember(id, &path, created(&path))).collect()
     }
 
     /// A control group was made. `None` when it belongs to a hierarchy that is not used.
@@ -88,8 +108,7 @@ impl Workloads {
         if !self.uses(hierarchy) {
             return None;
         }
-        let created = i64::try_from(boot_ns).unwrap_or(i64::MAX).saturating_add(self.wall_offset_ns);
-        self.remember(id, &path.to_lossy(), created)
+        self.remember(id, &path.to_lossy(), self.wall_clock(boot_ns))
     }
 
     /// A control group was removed; it is forgotten a little later.
@@ -107,7 +126,9 @@ impl Workloads {
                 break;
             }
             self.removed.pop_front();
-            self.known.remove(&id);
+            if let Some(cgroup) = self.known.remove(&id) {
+                self.ages.release(&cgroup);
+            }
             forgotten.push(id);
         }
         forgotten
@@ -145,6 +166,11 @@ impl Workloads {
         self.hierarchies.iter().map(|hierarchy| hierarchy.mount.as_path())
     }
 
+    /// Boot time as time since the epoch.
+    fn wall_clock(&self, boot_ns: u64) -> i64 {
+        i64::try_from(boot_ns).unwrap_or(i64::MAX).saturating_add(self.wall_offset_ns)
+    }
+
     fn uses(&self, number: u32) -> bool {
         self.hierarchies.iter().any(|hierarchy| hierarchy.number == number)
     }
@@ -154,8 +180,12 @@ impl Workloads {
             self.refused += 1;
             return None;
         }
-        let cgroup = Arc::new(Cgroup { id, path: Text::from(path), workload: workload(path), created_ns });
-        self.known.insert(id, Arc::clone(&cgroup));
+        let mut cgroup = Cgroup { id, path: Text::from(path), workload: workload(path), created_ns };
+        self.ages.hold(&mut cgroup);
+        let cgroup = Arc::new(cgroup);
+        if let Some(replaced) = self.known.insert(id, Arc::clone(&cgroup)) {
+            self.ages.release(&replaced);
+        }
         Some(cgroup)
     }
 }
@@ -209,6 +239,72 @@ mod tests {
         assert_eq!(workloads.scan().len(), 0);
         assert_eq!(workloads.subtree("/docker").len(), 2);
         assert_eq!(workloads.subtree("/dock"), [] as [u64; 0]);
+    }
+
+    /// A `/proc` with processes that started at these ticks.
+    fn proc_of(processes: &[(u32, u64)]) -> tempfile::TempDir {
+        let proc = tempfile::tempdir().unwrap();
+        for (pid, ticks) in processes {
+            let own = proc.path().join(pid.to_string());
+            std::fs::create_dir(&own).unwrap();
+            let fields = ["0"; 18].join(" ");
+            std::fs::write(own.join("stat"), format!("{pid} (a b) c) S {fields} {ticks} 0 0")).unwrap();
+        }
+        proc
+    }
+
+    fn group(mount: &Path, path: &str, processes: &str) {
+        let directory = mount.join(path);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("cgroup.procs"), processes).unwrap();
+    }
+
+    #[test]
+    fn a_container_from_before_the_probe_is_as_old_as_its_oldest_process() {
+        let (dir, proc) = (tempfile::tempdir().unwrap(), proc_of(&[(5, 900), (6, 700), (7, 800), (8, 100)]));
+        group(dir.path(), &format!("docker/{ID}"), "5\n9\nx\n");
+        group(dir.path(), &format!("docker/{ID}/init.scope"), "7\n6\n");
+        group(dir.path(), "system.slice/a.service", "8\n");
+        let other = ID.replace('4', "5");
+        group(dir.path(), &format!("docker/{other}"), "");
+        let mut workloads = Workloads::new(vec![unified(dir.path())], 100, 1_000);
+        workloads.proc = proc.path().to_owned();
+        let created = |found: &[Arc<Cgroup>], id: &str| {
+            let of =
+                found.iter().filter(|cgroup| cgroup.workload.container_id().is_some_and(|own| **own == *id));
+            of.map(|cgroup| cgroup.created_ns).collect::<Vec<_>>()
+        };
+        let found = workloads.scan();
+        assert_eq!(created(&found, ID), [700 * 10_000_000 + 1_000; 2]);
+        assert_eq!(created(&found, &other), [0], "without a process nothing tells");
+        assert!(
+            found.iter().all(|cgroup| cgroup.workload.container_id().is_some() || cgroup.created_ns == 0)
+        );
+
+        // What the same containers make later has their time, and not its own.
+        let made = |workloads: &mut Workloads, id: &str| {
+            workloads.made(1 << 40, 0, &Text::from(format!("/docker/{id}/below")), 99).unwrap().created_ns
+        };
+        assert_eq!(made(&mut workloads, ID), 700 * 10_000_000 + 1_000);
+        assert_eq!(made(&mut workloads, &other), 0);
+    }
+
+    #[test]
+    fn all_groups_of_a_container_have_one_time_until_the_last_is_forgotten() {
+        let mut workloads = Workloads::new(vec![unified(Path::new("/nowhere"))], 10, 1_000);
+        let path = Text::from(format!("/docker/{ID}"));
+        let made = |workloads: &mut Workloads, id, at| workloads.made(id, 0, &path, at).unwrap().created_ns;
+        assert_eq!(made(&mut workloads, 1, 5), 1_005);
+        assert_eq!(made(&mut workloads, 2, 9), 1_005);
+        workloads.gone(1, 0, 0);
+        workloads.forget(REMEMBER_NS);
+        assert_eq!(made(&mut workloads, 3, 20), 1_005);
+        assert_eq!(made(&mut workloads, 3, 21), 1_005, "the same id again");
+        for id in [2, 3] {
+            workloads.gone(id, 0, 0);
+        }
+        workloads.forget(REMEMBER_NS);
+        assert_eq!(made(&mut workloads, 4, 30), 1_030, "nothing of it was known any more");
     }
 
     #[test]
