@@ -1,4 +1,4 @@
-//! The accounts in the status of the first version, whose counts were a field for each kind.
+//! The accounts in the status of the versions whose counts were a field for each kind: wire version 1.
 
 use tonic::codegen::http::uri::PathAndQuery;
 use wire::v1;
@@ -23,12 +23,21 @@ pub struct Probe {
     /// Seen by the hooks.
     #[prost(message, optional, tag = "2")]
     pub generated: Option<Counts>,
+    /// At an output; the first version called delivered what the analyzer had acknowledged.
+    #[prost(message, optional, tag = "3")]
+    pub delivered: Option<Counts>,
     /// Dropped on purpose.
     #[prost(message, optional, tag = "4")]
     pub suppressed: Option<Counts>,
     /// Lost, by cause.
     #[prost(message, repeated, tag = "5")]
     pub lost: Vec<Loss>,
+    /// Judged, and taken by nobody.
+    #[prost(message, optional, tag = "8")]
+    pub no_taker: Option<Counts>,
+    /// What waits; the first version did not tell it.
+    #[prost(message, optional, tag = "10")]
+    pub backlog: Option<v1::Backlog>,
 }
 
 /// What was lost for one cause.
@@ -64,7 +73,7 @@ impl Counts {
     }
 }
 
-/// Asks an analyzer of the first version.
+/// Asks an analyzer of such a version.
 ///
 /// # Errors
 /// When it does not answer.

@@ -139,9 +139,10 @@ impl Stack {
     /// # Errors
     /// When the analyzer cannot be reached.
     pub async fn tally(&self) -> anyhow::Result<Tally> {
-        let status = self.status().await?;
-        if status.probe.as_ref().is_some_and(|probe| probe.backlog.is_some()) {
-            return Ok(Tally::of(&status));
+        let tally = Tally::of(&self.status().await?);
+        // Of an earlier version no count is where it is now.
+        if tally.generated > 0 {
+            return Ok(tally);
         }
         Ok(Tally::of_first(&first::status(bootstrap::socket::connect(&self.api).await?).await?))
     }

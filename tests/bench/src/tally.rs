@@ -34,8 +34,8 @@ impl Tally {
         }
     }
 
-    /// Reads a status of the first version. It called delivered what the analyzer had acknowledged; what came later is in
-    /// the metrics.
+    /// Reads a status of wire version 1. The first version called delivered what the analyzer had acknowledged; what came
+    /// later is in the metrics.
     #[must_use]
     pub fn of_first(status: &first::Status) -> Self {
         let metric = |service: &Option<v1::ServiceStatus>, name: &str| -> u64 {
@@ -47,12 +47,22 @@ impl Tally {
             + metric(&status.reporter, "reporter_destination_dropped_total");
         let probe = status.probe.clone().unwrap_or_default();
         let count = |counts: Option<first::Counts>| counts.map_or(0, |counts| counts.total());
+        let lost = probe.lost.iter().map(|loss| count(loss.counts)).sum::<u64>();
+        if probe.backlog.is_some() {
+            return Self {
+                generated: count(probe.generated),
+                suppressed: count(probe.suppressed),
+                at_output: count(probe.delivered),
+                no_taker: count(probe.no_taker),
+                lost,
+            };
+        }
         Self {
             generated: count(probe.generated),
             suppressed: count(probe.suppressed),
             at_output: metric(&status.reporter, "reporter_destination_delivered_total"),
             no_taker: 0,
-            lost: dropped + probe.lost.iter().map(|loss| count(loss.counts)).sum::<u64>(),
+            lost: dropped + lost,
         }
     }
 
@@ -100,6 +110,23 @@ mod tests {
         assert_eq!((tally.generated, tally.at_output, tally.is_settled()), (10, 7, false));
         status.analyzer = service("analyzer_outbox_dropped_total", 3);
         assert_eq!((Tally::of_first(&status).lost, Tally::of_first(&status).is_settled()), (3, true));
+    }
+
+    #[test]
+    fn of_a_later_version_with_a_field_for_each_kind_the_word_of_the_probe_is_taken() {
+        let counts = |open| Some(first::Counts { open, ..first::Counts::default() });
+        let probe = first::Probe {
+            generated: counts(10),
+            delivered: counts(4),
+            no_taker: counts(5),
+            lost: vec![first::Loss { counts: counts(1) }],
+            backlog: Some(v1::Backlog::default()),
+            ..first::Probe::default()
+        };
+        let reporter = service("reporter_destination_delivered_total", 7);
+        let tally =
+            Tally::of_first(&first::Status { probe: Some(probe), reporter, ..first::Status::default() });
+        assert_eq!((tally.at_output, tally.no_taker, tally.lost, tally.is_settled()), (4, 5, 1, true));
     }
 
     #[test]
