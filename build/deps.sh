@@ -33,6 +33,7 @@ build | make            | has_command make                            | runs the
 test  | libclang-dev    | has_file /usr/lib/llvm-*/lib/libclang-[0-9]*.so* | checks that the Rust records match events.h
 test  | podman          | has_command podman                          | tests with a real container
 test  | runc            | has_command runc                            | runs that container
+test  | containerd      | has_command containerd                      | tests with a container of Kubernetes' runtime
 test  | qemu-system-x86 | has_command qemu-system-x86_64              | boots the kernels of the matrix
 test  | busybox-static  | has_static_busybox                          | user space of those machines and of the container
 test  | cpio            | has_command cpio                            | packs their initial RAM disk

@@ -36,7 +36,7 @@ check "an empty machine lacks every build package" 0 \
     "clang llvm libbpf-dev linux-libc-dev gcc libc6-dev make" \
     env PATH="$nothing/as-root:$PATH" DRY_RUN=1 DEPS_ROOT="$nothing" DEPS_PATH="$nothing/bin" "$here/deps.sh" build
 check "an empty machine lacks every test package" 0 \
-    "libclang-dev podman runc qemu-system-x86 busybox-static cpio python3-venv systemd" \
+    "libclang-dev podman runc containerd qemu-system-x86 busybox-static cpio python3-venv systemd" \
     env PATH="$nothing/as-root:$PATH" DRY_RUN=1 DEPS_ROOT="$nothing" DEPS_PATH="$nothing/bin" "$here/deps.sh" test
 check "without root and sudo the list is printed and nothing is installed" 2 \
     "sudo apt-get install -y -q --no-install-recommends clang" \

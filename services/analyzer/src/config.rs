@@ -114,6 +114,8 @@ pub struct TagsConfig {
     /// Docker-compatible API sockets, asked in this order; one that does not exist is skipped. Default those of
     /// docker and podman.
     pub docker_sockets: Vec<PathBuf>,
+    /// Sockets of containerd and CRI-O, asked after those; one that does not exist is skipped. Default those of both.
+    pub runtime_sockets: Vec<PathBuf>,
     /// API version put into the request path, `1.41`. Default none: the daemon's own.
     pub docker_api_version: Option<String>,
     /// A TOML or JSON file with tags for containers, asked before the sockets and read again when it changes.
@@ -139,6 +141,7 @@ impl Default for TagsConfig {
     fn default() -> Self {
         Self {
             docker_sockets: vec!["/run/docker.sock".into(), "/run/podman/podman.sock".into()],
+            runtime_sockets: vec!["/run/containerd/containerd.sock".into(), "/run/crio/crio.sock".into()],
             docker_api_version: None,
             static_file: None,
             wait: Duration::from_millis(500),

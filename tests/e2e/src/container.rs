@@ -17,7 +17,7 @@ pub fn missing_requirement() -> Option<String> {
     None
 }
 
-fn which(program: &str) -> Option<PathBuf> {
+pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
@@ -49,6 +49,12 @@ impl Image {
         let image = format!("localhost/{name}:{tag}");
         output(Command::new("podman").arg("import").arg(&archive).arg(&image))?;
         Ok(Self { name: image })
+    }
+
+    /// Its name and tag.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Runs a shell script in a fresh container below the cgroup `parent`, waits for its end and gives the container's id. The container stays
@@ -124,7 +130,7 @@ impl Drop for ApiService {
     }
 }
 
-fn output(command: &mut Command) -> anyhow::Result<String> {
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     let output = command.stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "{command:?} failed with {}: {text}", output.status);

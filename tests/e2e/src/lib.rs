@@ -3,6 +3,7 @@
 //! Everything is scoped to the cgroup of the test; dropping a [`Stack`] ends what it started.
 
 pub mod container;
+pub mod containerd;
 pub mod contract;
 pub mod counts;
 pub mod documents;

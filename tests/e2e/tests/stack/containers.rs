@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use anyhow::ensure;
 use e2e::container::{ApiService, Image, remove};
+use e2e::containerd::Containerd;
 use e2e::{Stack, StackOptions};
 use workloads::cgroup::OwnCgroup;
 
@@ -70,5 +71,55 @@ pub(crate) fn labels_from_podman() -> anyhow::Result<()> {
         ensure!(in_upper.contains(&false.into()), "files of the image are known to be in a lower layer");
         ensure!(accounting.lost().total() == 0, "{accounting:?}");
         Ok(())
+    })
+}
+
+pub(crate) fn labels_from_containerd() -> anyhow::Result<()> {
+    crate::run(async {
+        let name = format!("shrike-e2e-ctd-{}", std::process::id());
+        let image = Image::import(&name, "2.1")?;
+        let parent = OwnCgroup::new(&name)?;
+        let daemon = Containerd::start().await?;
+        daemon.import(&image)?;
+        // As the group of the runtime's socket does in production: the analyzer may ask.
+        std::fs::set_permissions(daemon.dir(), std::fs::Permissions::from_mode(0o755))?;
+        std::os::unix::fs::chown(daemon.socket(), Some(e2e::stack::ANALYZER_UID), None)?;
+        let options = StackOptions {
+            scope: format!("cgroup={}", parent.path()),
+            analyzer_toml: format!(
+                "[tags]\ndocker_sockets = []\nruntime_sockets = [{:?}]\nwait = \"20s\"\ntimeout = \"10s\"",
+                daemon.socket()
+            ),
+            ..StackOptions::default()
+        };
+        let mut stack = Stack::start(&options).await?;
+        let id = format!("{:064x}", u64::from(std::process::id()) << 8);
+        let labels = ["io.kubernetes.pod.name=shop-1", "io.kubernetes.pod.namespace=shop"];
+        daemon.run(&image, &id, &labels, parent.path(), "cat /etc/motd; /bin/true")?;
+        let (accounting, all) = stack.settled(1).await?;
+        let ours = |entry: &mock_intake::Received| {
+            entry.json().pointer("/container/id").is_some_and(|known| *known == id.as_str())
+        };
+        let ours: Vec<_> = all.iter().filter(|entry| ours(entry)).collect();
+        let opened = ours
+            .iter()
+            .any(|entry| entry.json().pointer("/file/path").is_some_and(|path| path == "/etc/motd"));
+        ensure!(opened, "no open of /etc/motd among {} events of {}", ours.len(), all.len());
+        for entry in ours {
+            let tags = &entry.tags;
+            for wanted in [
+                format!("container_id:{id}"),
+                format!("image_name:localhost/{name}"),
+                "image_tag:2.1".to_owned(),
+                format!("short_image:{name}"),
+                "pod_name:shop-1".to_owned(),
+                "kube_namespace:shop".to_owned(),
+            ] {
+                ensure!(tags.contains(&wanted), "{wanted} is missing in {tags:?}");
+            }
+        }
+        ensure!(accounting.lost().total() == 0, "{accounting:?}");
+        stack.stop().await?;
+        daemon.stop()
     })
 }

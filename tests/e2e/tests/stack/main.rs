@@ -23,6 +23,7 @@ fn main() {
     arguments.test_threads = Some(1);
     let missing = e2e::missing_requirement();
     let no_containers = missing.clone().or_else(e2e::container::missing_requirement);
+    let no_containerd = missing.clone().or_else(e2e::containerd::missing_requirement);
     let no_python = missing.clone().or_else(subscribers::missing_python);
     let mut trials = Vec::new();
     let mut add = |name: &str, missing: &Option<String>, test: Test| {
@@ -48,6 +49,11 @@ fn main() {
     );
     add("a_flipped_path_is_reported_as_the_file_that_was_opened", &missing, paths::flipped_path);
     add("events_of_a_container_carry_its_id_image_and_tag", &no_containers, containers::labels_from_podman);
+    add(
+        "events_of_a_container_of_containerd_carry_its_image_tag_and_pod",
+        &no_containerd,
+        containers::labels_from_containerd,
+    );
     add("an_intake_that_fails_in_every_way_gets_everything_in_the_end", &missing, faults::failing_intake);
     add("random_bytes_on_every_socket_change_nothing", &missing, faults::random_bytes);
     add("a_wrong_uid_is_refused_by_the_probe", &missing, faults::wrong_uid);

@@ -7,6 +7,7 @@ mod cache;
 mod docker;
 mod image_name;
 mod resolver;
+mod runtime;
 mod static_file;
 
 pub use cache::{Directory, Lookup};

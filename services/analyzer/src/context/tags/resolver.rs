@@ -1,6 +1,6 @@
 //! The actor that finds out what containers are, without holding anybody up.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::docker::DockerApi;
+use super::runtime::RuntimeApi;
 use super::static_file::StaticFile;
 use super::{Directory, Tags};
 use crate::config::TagsConfig;
@@ -37,7 +38,7 @@ pub struct Resolve {
     pub cgroup: Text,
 }
 
-/// Asks the sources, in order: the static file, then the API sockets.
+/// Asks the sources, in order: the static file, then the API sockets, Docker's before those of what may run below it.
 #[derive(Debug)]
 struct Sources {
     file: Option<Mutex<StaticFile>>,
@@ -51,8 +52,33 @@ struct Sources {
 /// An API socket, and whether asking it failed the last time.
 #[derive(Debug)]
 struct Daemon {
-    api: DockerApi,
+    api: DaemonApi,
     is_failing: AtomicBool,
+}
+
+/// How a daemon is asked.
+#[derive(Debug)]
+enum DaemonApi {
+    /// HTTP, as Docker Engine and podman serve it.
+    Docker(DockerApi),
+    /// gRPC, as containerd and CRI-O serve it.
+    Runtime(RuntimeApi),
+}
+
+impl DaemonApi {
+    fn socket(&self) -> &Path {
+        match self {
+            Self::Docker(api) => api.socket(),
+            Self::Runtime(api) => api.socket(),
+        }
+    }
+
+    async fn container(&self, id: &str) -> Result<Option<Tags>, String> {
+        match self {
+            Self::Docker(api) => api.container(id).await.map_err(|error| error.to_string()),
+            Self::Runtime(api) => api.container(id).await.map_err(|error| bootstrap::cause::told(&error)),
+        }
+    }
 }
 
 /// The actor.
@@ -76,13 +102,13 @@ impl TagManager {
         metrics: TagMetrics,
     ) -> Self {
         let version = config.docker_api_version.as_deref();
-        let daemon = |socket: &PathBuf| Daemon {
-            api: DockerApi::new(socket.clone(), version, config.timeout),
-            is_failing: AtomicBool::new(false),
-        };
+        let docker =
+            |socket: &PathBuf| DaemonApi::Docker(DockerApi::new(socket.clone(), version, config.timeout));
+        let runtime = |socket: &PathBuf| DaemonApi::Runtime(RuntimeApi::new(socket.clone(), config.timeout));
+        let apis = config.docker_sockets.iter().map(docker).chain(config.runtime_sockets.iter().map(runtime));
         let sources = Sources {
             file: config.static_file.clone().map(|path| Mutex::new(StaticFile::new(path))),
-            daemons: config.docker_sockets.iter().map(daemon).collect(),
+            daemons: apis.map(|api| Daemon { api, is_failing: AtomicBool::new(false) }).collect(),
             slots: Semaphore::new(config.max_in_flight.get()),
             directory: directory.clone(),
             ask_for: ASK_FOR.max(config.wait),
@@ -226,7 +252,7 @@ mod tests {
         std::fs::write(dir.path().join("file"), "").unwrap();
         let metrics = Metrics::new().tags;
         let daemon = |below: &str| Daemon {
-            api: DockerApi::new(dir.path().join(below), None, Duration::from_secs(1)),
+            api: DaemonApi::Docker(DockerApi::new(dir.path().join(below), None, Duration::from_secs(1))),
             is_failing: AtomicBool::new(false),
         };
         let sources = Sources {
