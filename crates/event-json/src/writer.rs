@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::cache::{Cache, CacheStats, Holds, address};
 use crate::containers::Containers;
 use crate::contract::{
-    Ancestor, Context, Credentials, CredentialsOf, Detail, Document, Ids, Lead, Runs, RunsTraits, Trail, Who,
+    Ancestor, Context, Credentials, CredentialsOf, Detail, Document, Ids, Lead, Runs, RunsTraits, Shared,
+    Trail, Who,
 };
 use crate::names::Names;
 
@@ -32,8 +33,8 @@ pub struct Writer {
     wall_offset_ns: i64,
     names: Names,
     tails: Cache<TailKey>,
-    /// By run, and whether its credentials are written.
-    ancestors: Cache<(usize, bool)>,
+    /// By run, and what it shares with the one before it.
+    ancestors: Cache<(usize, Shared)>,
     credentials: Cache<CredentialsOf>,
     containers: Containers,
 }
@@ -160,44 +161,42 @@ impl Writer {
         put_fields(out, &Runs::new(run.exec.as_ref(), key.traits, Detail::Full, ids));
         if let Some(parent) = &run.ancestor {
             reopen(out);
-            let differs = CredentialsOf::run(parent) != key.credentials;
-            self.write_lineage(out, start, parent, differs);
+            self.write_lineage(out, start, parent, Shared::of_parent(parent, key.credentials));
             out.push(b'}');
         }
         put_fields(out, &Trail::new(event, self.context()));
     }
 
     /// Adds the parent and the ancestors to the open object of a process whose program started at `start`.
-    fn write_lineage(&mut self, out: &mut Vec<u8>, start: usize, parent: &Arc<Run>, differs: bool) {
+    fn write_lineage(&mut self, out: &mut Vec<u8>, start: usize, parent: &Arc<Run>, shared: Shared) {
         out.extend_from_slice(b",\"parent\":");
-        self.write_ancestor(out, start, parent, differs);
+        self.write_ancestor(out, start, parent, shared);
         out.extend_from_slice(b",\"ancestors\":[");
-        self.write_ancestor(out, start, parent, differs);
-        let mut child = CredentialsOf::run(parent);
+        self.write_ancestor(out, start, parent, shared);
+        let mut child = parent;
         for ancestor in parent.ancestors() {
             if out.len() - start > CUT_PROCESS_BYTES {
                 break;
             }
             out.push(b',');
-            let own = CredentialsOf::run(ancestor);
-            let differs = std::mem::replace(&mut child, own) != own;
-            self.write_ancestor(out, start, ancestor, differs);
+            self.write_ancestor(out, start, ancestor, Shared::of(ancestor, child));
+            child = ancestor;
         }
         out.push(b']');
     }
 
-    fn write_ancestor(&mut self, out: &mut Vec<u8>, start: usize, run: &Arc<Run>, differs: bool) {
+    fn write_ancestor(&mut self, out: &mut Vec<u8>, start: usize, run: &Arc<Run>, shared: Shared) {
         if out.len() - start > FULL_PROCESS_BYTES {
-            put(out, &Ancestor::new(run, Detail::Cut, differs, self.context()));
+            put(out, &Ancestor::cut(run, shared, self.context()));
             return;
         }
-        let key = (address(Some(run)), differs);
+        let key = (address(Some(run)), shared);
         if let Some(object) = self.ancestors.get(&key) {
             out.extend_from_slice(object);
             return;
         }
         let at = out.len();
-        put(out, &Ancestor::new(run, Detail::of_ancestor(run), differs, self.context()));
+        put(out, &Ancestor::new(run, shared, self.context()));
         self.ancestors.insert(key, out.get(at..).unwrap_or_default(), Holds::new(None, Some(run)));
     }
 }

@@ -12,6 +12,11 @@ use serde::{Deserialize, Deserializer};
 
 use crate::context::scrub::{RefusedWord, Scrubber};
 
+/// Entries of a queue. What is larger is no bound.
+const MAX_QUEUE: usize = 1 << 20;
+/// The reporter takes no larger groups.
+const MAX_GROUP_BYTES: usize = 16 << 20;
+
 /// The whole configuration; every part may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -52,6 +57,7 @@ pub struct SocketsConfig {
     #[serde(deserialize_with = "bootstrap::config::absolute")]
     pub api: PathBuf,
     /// User ids that may use `api`, besides root and the analyzer's own. Default none.
+    #[serde(deserialize_with = "bootstrap::config::uids")]
     pub api_uids: Vec<u32>,
 }
 
@@ -76,6 +82,7 @@ pub struct TreeConfig {
     /// Memory of all runs with their strings. Default 128 MiB.
     pub max_bytes: NonZeroUsize,
     /// Ancestors kept per run; a longer lineage is cut to its nearest half and says so. Default 128.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<65_536, _>")]
     pub max_depth: NonZeroUsize,
     /// How long an ended process is kept for events that arrive late. Default 2s.
     #[serde(deserialize_with = "bootstrap::config::time")]
@@ -113,10 +120,12 @@ pub struct MonitoringConfig {
 pub struct TagsConfig {
     /// Docker-compatible API sockets, asked in this order; one that does not exist is skipped. Default those of
     /// docker and podman.
+    #[serde(deserialize_with = "bootstrap::config::all_absolute")]
     pub docker_sockets: Vec<PathBuf>,
     /// Sockets of containerd and CRI-O, asked after those; one that does not exist is skipped. Default those of both.
     pub runtime_sockets: Vec<PathBuf>,
     /// API version put into the request path, `1.41`. Default none: the daemon's own.
+    #[serde(deserialize_with = "api_version")]
     pub docker_api_version: Option<String>,
     /// A TOML or JSON file with tags for containers, asked before the sockets and read again when it changes.
     #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
@@ -134,6 +143,7 @@ pub struct TagsConfig {
     #[serde(deserialize_with = "bootstrap::config::time")]
     pub retry: Duration,
     /// Questions that may be under way at once. Default 8.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_QUEUE, _>")]
     pub max_in_flight: NonZeroUsize,
 }
 
@@ -165,11 +175,13 @@ pub struct OutboxConfig {
     pub max_waiting_bytes: NonZeroUsize,
     /// Bytes of documents, written out, from which on a group is complete; a document can exceed it. The reporter
     /// takes groups of up to 16 MiB. Default 512 KiB.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_GROUP_BYTES, _>")]
     pub group_bytes: NonZeroUsize,
     /// Tags added to every payload, `key:value`. Default none.
     #[serde(deserialize_with = "bootstrap::config::tags")]
     pub tags: Vec<String>,
     /// `service` of every payload. Default: the short image name of the container.
+    #[serde(deserialize_with = "bootstrap::config::maybe_name")]
     pub service: Option<String>,
     /// How long the end of the service may wait for the reporter to settle what is left. What is not settled then
     /// is sent again by the probe. Default 5s.
@@ -211,6 +223,15 @@ pub struct KindsConfig {
     pub always: BTreeSet<Kind>,
 }
 
+fn api_version<'de, D: Deserializer<'de>>(version: D) -> Result<Option<String>, D::Error> {
+    let version = String::deserialize(version)?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor)) {
+        return Ok(Some(version));
+    }
+    Err(D::Error::custom(format!("{version:?} is not a version of the API like 1.41")))
+}
+
 fn kinds<'de, D: Deserializer<'de>>(names: D) -> Result<BTreeSet<Kind>, D::Error> {
     let kind = |name: String| {
         let unknown =
@@ -238,6 +259,7 @@ pub struct ScrubConfig {
     /// Words, besides the built-in ones, whose argument value is replaced; `*` matches any characters.
     pub words: Vec<String>,
     /// Environment variables whose values are kept. Default: the built-in list.
+    #[serde(deserialize_with = "bootstrap::config::maybe_variables")]
     pub allowed_envs: Option<Vec<String>>,
 }
 
@@ -266,8 +288,10 @@ pub struct ScrubError(RefusedWord);
 #[serde(deny_unknown_fields, default)]
 pub struct NamesConfig {
     /// Default `/etc/passwd`.
+    #[serde(deserialize_with = "bootstrap::config::absolute_or_empty")]
     pub passwd: PathBuf,
     /// Default `/etc/group`.
+    #[serde(deserialize_with = "bootstrap::config::absolute_or_empty")]
     pub group: PathBuf,
 }
 
@@ -282,16 +306,22 @@ impl Default for NamesConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct QueuesConfig {
     /// Batches between the probe link and the pipeline. More only hides a slow pipeline. Default 4.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_QUEUE, _>")]
     pub pipeline: NonZeroUsize,
     /// Groups between the pipeline and the outbox. Default 64.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_QUEUE, _>")]
     pub outbox: NonZeroUsize,
     /// Batches between the pipeline and the subscriptions; a full queue is a counted drop. Default 64.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_QUEUE, _>")]
     pub subscriptions: NonZeroUsize,
     /// Questions for container tags. Default 1024.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_QUEUE, _>")]
     pub tags: NonZeroUsize,
     /// Events waiting in one subscriber's stream. Default 8192.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_QUEUE, _>")]
     pub per_subscriber: NonZeroUsize,
     /// Batches waiting in one recorder's stream. Default 256.
+    #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_QUEUE, _>")]
     pub per_recorder: NonZeroUsize,
 }
 
@@ -327,6 +357,37 @@ mod tests {
         assert!(zero.contains("nonzero") || zero.contains("non-zero"), "{zero}");
         let kind = toml::from_str::<Config>("[kinds]\nalways = ['opne']\n").unwrap_err().to_string();
         assert!(kind.contains("opne") && kind.contains(&Kind::names()), "{kind}");
+    }
+
+    #[test]
+    fn a_value_that_cannot_mean_anything_stops_the_start_with_its_key() {
+        for (section, line) in [
+            ("sockets", "probe = 'run/probe.sock'"),
+            ("sockets", "api = ''"),
+            ("sockets", "api_uids = [4294967295]"),
+            ("tree", "max_depth = 9223372036854775807"),
+            ("tree", "keep_ended = '100000000000000s'"),
+            ("tags", "docker_sockets = ['docker.sock']"),
+            ("tags", "docker_sockets = ['']"),
+            ("tags", "docker_api_version = 'v1.41'"),
+            ("tags", "docker_api_version = '1'"),
+            ("tags", "static_file = ''"),
+            ("tags", "wait = '100000000000000s'"),
+            ("tags", "max_in_flight = 9223372036854775807"),
+            ("outbox", "group_bytes = 16777217"),
+            ("outbox", "tags = ['a:b,c:d']"),
+            ("outbox", "service = ''"),
+            ("scrub", "allowed_envs = ['LANG=C']"),
+            ("names", "passwd = 'etc/passwd'"),
+            ("queues", "pipeline = 9223372036854775807"),
+            ("queues", "per_subscriber = 1048577"),
+        ] {
+            let error = toml::from_str::<Config>(&format!("[{section}]\n{line}\n")).unwrap_err().to_string();
+            let key = line.split_whitespace().next().unwrap();
+            assert!(error.contains("line 2") && error.contains(key), "{section}.{line}: {error}");
+        }
+        let none: Config = toml::from_str("[names]\npasswd = ''\ngroup = ''\n").unwrap();
+        assert_eq!(none.names.passwd, PathBuf::new());
     }
 
     #[test]

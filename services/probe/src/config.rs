@@ -24,6 +24,7 @@ pub struct Config {
     #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
     pub state_file: Option<PathBuf>,
     /// The only uid that may connect: that of the analyzer. Default: the uid of the probe itself.
+    #[serde(deserialize_with = "allow_uid")]
     pub allow_uid: Option<u32>,
     /// Which processes are watched: `containers` (default), `services` (containers and systemd services),
     /// `cgroup=/path`, or `host` (everything; costs what the machine does).
@@ -220,6 +221,13 @@ impl TryFrom<Vec<String>> for Kinds {
     }
 }
 
+fn allow_uid<'de, D: Deserializer<'de>>(uid: D) -> Result<Option<u32>, D::Error> {
+    match u32::deserialize(uid)? {
+        u32::MAX => Err(D::Error::custom(format!("{} is nobody's user id", u32::MAX))),
+        uid => Ok(Some(uid)),
+    }
+}
+
 /// A value that is written as text, read by its own parser.
 fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(text: D) -> Result<T, D::Error> {
     String::deserialize(text)?.parse().map_err(D::Error::custom)
@@ -274,6 +282,10 @@ mod tests {
             ("[rings]\nbulk_bytes = 4096", "like 65536"),
             ("[buffer]\nbytes = 0", "nonzero"),
             ("[batch]\nage = 'soon'", "age"),
+            ("[batch]\nage = '100000000000000s'", "age"),
+            ("allow_uid = 4294967295", "allow_uid"),
+            ("socket = ''", "socket"),
+            ("state_file = 'probe.state'", "state_file"),
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(expect), "{text}: {error}");

@@ -21,6 +21,7 @@ pub struct Config {
     #[serde(deserialize_with = "bootstrap::config::absolute")]
     pub socket: PathBuf,
     /// The uids that may submit payloads: the analyzer's. Default: only the uid the reporter itself runs as.
+    #[serde(deserialize_with = "bootstrap::config::uids")]
     pub allowed_uids: Vec<u32>,
     /// Never used: recognised only to say what took its place.
     pub queue_max_bytes: Option<serde::de::IgnoredAny>,
@@ -34,6 +35,7 @@ pub struct Config {
     #[serde(deserialize_with = "bootstrap::config::time")]
     pub drain_timeout: Duration,
     /// The host name in every payload. Default: that of the machine.
+    #[serde(deserialize_with = "bootstrap::config::maybe_name")]
     pub hostname: Option<String>,
     /// Send to a logs intake.
     pub intake: Option<IntakeConfig>,

@@ -86,6 +86,25 @@ impl<'a> File<'a> {
         }
     }
 
+    /// A file that is part of an ancestor: which it was, and not all that its inode says.
+    pub(crate) fn of_ancestor(file: &'a event::File, ids: Ids<'a>) -> Self {
+        Self {
+            mode: 0,
+            mount_id: 0,
+            filesystem: Lossy(&[]),
+            user: None,
+            group: None,
+            access_time: None,
+            modification_time: None,
+            change_time: None,
+            ..Self::of_process(file, ids)
+        }
+    }
+
+    pub(super) fn without_name(self) -> Self {
+        Self { name: Lossy(&[]), ..self }
+    }
+
     /// The file an event is about.
     pub(super) fn of_event(file: &'a event::File, ids: Ids<'a>) -> Self {
         Self { device: file.device, ..Self::of_process(file, ids) }

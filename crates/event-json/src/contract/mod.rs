@@ -5,6 +5,7 @@
 //! [`Lead`], its process, [`Trail`]; a process is [`Who`] acts and what it [`Runs`].
 
 mod file;
+mod lineage;
 mod process;
 mod sections;
 
@@ -15,9 +16,8 @@ use crate::Names;
 use crate::text::Time;
 
 pub(crate) use file::File;
-pub(crate) use process::{
-    Ancestor, Container, Credentials, CredentialsOf, Detail, Process, Runs, RunsTraits, Who,
-};
+pub(crate) use lineage::{Ancestor, Detail, Shared};
+pub(crate) use process::{Container, Credentials, CredentialsOf, Process, Runs, RunsTraits, Who};
 pub(crate) use sections::Lead;
 
 /// What the domain leaves to its edges: names of ids, and the wall clock.

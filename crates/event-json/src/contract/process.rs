@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use event::{Event, Exec, Run, Source, Task, What};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::file::path_error;
+use super::lineage::{Ancestor, Ancestors, Detail, Shared};
 use super::{Context, File, Ids, is_default};
 use crate::constants::Capabilities;
 use crate::text::{Item, Items, Lossy, MAX_ITEMS, Time, arguments};
@@ -61,9 +62,19 @@ impl<'a> Who<'a> {
         Self::new(&event.task, run, exit_ns, context)
     }
 
-    /// A process of the lineage.
-    pub(crate) fn of_run(run: &'a Run, context: Context<'a>) -> Self {
-        Self::new(&run.task, run, run.exit_ns, context)
+    /// A process of the lineage. What it shares with the one before it is left out, the names of ids with its
+    /// credentials, and the thread unless it was not the first.
+    pub(super) fn of_ancestor(run: &'a Run, shared: Shared, context: Context<'a>) -> Self {
+        let all = Self::new(&run.task, run, run.exit_ns, context);
+        let named = |name: Option<&'a str>| name.filter(|_| !shared.credentials);
+        Self {
+            ppid: if shared.process { 0 } else { all.ppid },
+            tid: if all.tid == all.pid { 0 } else { all.tid },
+            user: named(all.user),
+            group: named(all.group),
+            fork_time: all.fork_time.filter(|_| !shared.process),
+            ..all
+        }
     }
 
     fn new(task: &'a Task, run: &'a Run, exit_ns: u64, context: Context<'a>) -> Self {
@@ -199,31 +210,6 @@ impl<'a> Container<'a> {
     }
 }
 
-/// How much of a run is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Detail {
-    /// Everything: the acting process.
-    Full,
-    /// Without environment: an ancestor.
-    Ancestor,
-    /// Without arguments too: those of the run it was forked from follow later in the lineage.
-    Inherited,
-    /// Without arguments, and saying that they are missing.
-    Cut,
-}
-
-impl Detail {
-    /// How much of an ancestor is written: of several in a row that share one program start, only the oldest has
-    /// its arguments.
-    pub(crate) fn of_ancestor(run: &Run) -> Self {
-        let older = run.ancestor.as_ref().and_then(|ancestor| ancestor.exec.as_ref());
-        match (&run.exec, older) {
-            (Some(own), Some(older)) if Arc::ptr_eq(own, older) => Self::Inherited,
-            _ => Self::Ancestor,
-        }
-    }
-}
-
 /// The part of a process that its run decides.
 #[derive(Serialize)]
 pub(crate) struct Runs<'a> {
@@ -249,7 +235,8 @@ pub(crate) struct Runs<'a> {
     is_thread: bool,
     #[serde(skip_serializing_if = "is_default")]
     is_exec_child: bool,
-    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
 }
 
 /// What of a run decides its [`Runs`], besides the program itself.
@@ -276,11 +263,25 @@ impl RunsTraits {
 }
 
 impl<'a> Runs<'a> {
+    /// For an ancestor beyond the parent: the names of its files are the ends of their paths.
+    pub(super) fn without_names(self) -> Self {
+        Self {
+            executable: self.executable.map(File::without_name),
+            interpreter: self.interpreter.map(File::without_name),
+            ..self
+        }
+    }
+
+    /// For an ancestor with the terminal of the process before it.
+    pub(super) fn without_tty(self) -> Self {
+        Self { tty: Lossy(&[]), ..self }
+    }
+
     pub(crate) fn new(exec: Option<&'a Arc<Exec>>, traits: RunsTraits, detail: Detail, ids: Ids<'a>) -> Self {
         let source = match traits.source {
-            Source::Unknown => "unknown",
-            Source::Event => "event",
-            Source::Snapshot => "procfs snapshot",
+            Source::Unknown => Some("unknown"),
+            Source::Event => (detail == Detail::Full).then_some("event"),
+            Source::Snapshot => Some("procfs snapshot"),
         };
         let bare = Self {
             path_resolution_error: None,
@@ -297,14 +298,16 @@ impl<'a> Runs<'a> {
             source,
         };
         let Some(exec) = exec else { return bare };
+        let file = if detail == Detail::Full { File::of_process } else { File::of_ancestor };
         let named = Self {
             path_resolution_error: path_error(program(exec).path_state),
             tty: Lossy(exec.tty.as_bytes()),
-            executable: Some(File::of_process(program(exec), ids)),
-            interpreter: exec.script.as_ref().map(|_| File::of_process(&exec.executable, ids)),
+            executable: Some(file(program(exec), ids)),
+            interpreter: exec.script.as_ref().map(|_| file(&exec.executable, ids)),
             ..bare
         };
         match detail {
+            Detail::Copy => bare,
             Detail::Inherited => named,
             Detail::Cut => {
                 Self { args_truncated: exec.args.truncated || !exec.args.items.is_empty(), ..named }
@@ -319,30 +322,6 @@ impl<'a> Runs<'a> {
                 let envs_truncated = exec.envs.truncated || envs_cut;
                 Self { argv0, args, args_truncated, envs, envs_truncated, ..named }
             }
-        }
-    }
-}
-
-/// A process of the lineage.
-#[derive(Serialize)]
-pub(crate) struct Ancestor<'a> {
-    #[serde(flatten)]
-    who: Who<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credentials: Option<Credentials<'a>>,
-    #[serde(flatten)]
-    runs: Runs<'a>,
-}
-
-impl<'a> Ancestor<'a> {
-    /// An ancestor; its credentials are written if `differs`: if they are not those of the process before it.
-    pub(crate) fn new(run: &'a Run, detail: Detail, differs: bool, context: Context<'a>) -> Self {
-        let ids = Ids::of(&run.task, context);
-        let traits = RunsTraits::of(run, &run.task);
-        Self {
-            who: Who::of_run(run, context),
-            credentials: differs.then(|| Credentials::new(CredentialsOf::run(run), context)),
-            runs: Runs::new(run.exec.as_ref(), traits, detail, ids),
         }
     }
 }
@@ -366,34 +345,15 @@ impl<'a> Process<'a> {
         let ids = Ids::of(&event.task, context);
         let traits = RunsTraits::of(run, &event.task);
         let credentials = CredentialsOf::task(&event.task, run.exec.as_ref());
-        let ancestor = |run: &'a Run, child| {
-            Ancestor::new(run, Detail::of_ancestor(run), CredentialsOf::run(run) != child, context)
-        };
         Self {
             who: Who::acting(event, run, context),
             credentials: Credentials::new(credentials, context),
             runs: Runs::new(run.exec.as_ref(), traits, Detail::Full, ids),
-            parent: run.ancestor.as_deref().map(|parent| ancestor(parent, credentials)),
+            parent: run
+                .ancestor
+                .as_deref()
+                .map(|parent| Ancestor::new(parent, Shared::of_parent(parent, credentials), context)),
             ancestors: run.ancestor.is_some().then_some(Ancestors { run, credentials, context }),
         }
-    }
-}
-
-/// The lineage of a run, nearest first.
-struct Ancestors<'a> {
-    run: &'a Run,
-    /// Of the acting process.
-    credentials: CredentialsOf,
-    context: Context<'a>,
-}
-
-impl Serialize for Ancestors<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut child = self.credentials;
-        serializer.collect_seq(self.run.ancestors().map(|run| {
-            let own = CredentialsOf::run(run);
-            let differs = std::mem::replace(&mut child, own) != own;
-            Ancestor::new(run, Detail::of_ancestor(run), differs, self.context)
-        }))
     }
 }

@@ -73,6 +73,91 @@ fn a_large_lineage_loses_arguments_first_and_says_so() {
     }
 }
 
+/// A login over SSH, `sudo`, and shells and scripts in shells: 17 runs above the last.
+fn root_shell() -> Arc<Run> {
+    const ALL: u64 = (1 << 41) - 1;
+    let root = |tgid: u32, comm: &str| {
+        let mut task = task(tgid, tgid - 1, comm, 0);
+        (task.credentials.cap_effective, task.credentials.cap_permitted) = (ALL, ALL);
+        task
+    };
+    let envs = "SHELL PWD LOGNAME HOME LANG LS_COLORS SSH_CONNECTION LESSCLOSE TERM LESSOPEN USER DISPLAY SHLVL \
+                SSH_CLIENT XDG_SESSION_ID XDG_RUNTIME_DIR XDG_SESSION_TYPE XDG_SESSION_CLASS SSH_TTY OLDPWD MAIL _";
+    let program = |path: &str, args: &[&str]| {
+        let mut envs: Vec<&str> = envs.split_whitespace().collect();
+        envs.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        Exec { envs: strings(&envs), ..exec(path, args) }
+    };
+    let mut last = run(root(1, "systemd"), program("/usr/lib/systemd/systemd", &["/sbin/init"]), None);
+    let started: [(&str, &[&str]); 8] = [
+        ("/usr/sbin/sshd", &["/usr/sbin/sshd", "-D"]),
+        ("/usr/sbin/sshd", &["sshd: root@pts/0"]),
+        ("/usr/bin/bash", &["-bash"]),
+        ("/usr/bin/sudo", &["sudo", "-i"]),
+        ("/usr/bin/bash", &["-bash"]),
+        ("/usr/bin/make", &["make", "-C", "/srv/app", "deploy"]),
+        ("/usr/bin/dash", &["/bin/sh", "-c", "./deploy.sh --all"]),
+        ("/usr/bin/bash", &["/usr/bin/bash", "./deploy.sh", "--all"]),
+    ];
+    for (number, (path, args)) in (0..).zip(started) {
+        let comm = path.rsplit('/').next().unwrap();
+        if number > 0 {
+            last = fork(root(2000 + number, &last.task.comm.to_string()), &last);
+        }
+        last = run(root(2000 + number, comm), program(path, args), Some(&last));
+    }
+    let copy = fork(root(3000, "bash"), &last);
+    run(
+        root(3000, "cp"),
+        program("/usr/bin/cp", &["cp", "-a", "/srv/app/new", "/srv/app/current"]),
+        Some(&copy),
+    )
+}
+
+#[test]
+fn a_document_of_a_root_shell_with_17_ancestors_is_at_most_6_kb() {
+    let shell = root_shell();
+    let file = Arc::new(file("/srv/app/current/config.json"));
+    let open = What::Open(event::Open { file, flags: 0, mode: 0, retval: 3 });
+    for event in [exec_event(&shell), event(&shell, open)] {
+        let mut out = Vec::new();
+        writer().write(&mut out, &event, &shell);
+        let document = parse(&out);
+        println!(
+            "{}: {} bytes with {} ancestors",
+            document["evt"]["name"],
+            out.len(),
+            ancestors(&document).len()
+        );
+        assert!(ancestors(&document).len() == 17);
+        assert!(out.len() <= 6 * 1024, "{} bytes: {}", out.len(), String::from_utf8_lossy(&out));
+    }
+}
+
+#[test]
+fn an_ancestor_says_what_differs_from_the_process_before_it_and_the_parent_has_its_program() {
+    let document = document(&mut writer(), &exec_event(&root_shell()), &root_shell());
+    let lineage = ancestors(&document);
+    let has = |key: &str| lineage.iter().map(|ancestor| ancestor.get(key).is_some()).collect::<Vec<_>>();
+    let programs: Vec<bool> =
+        (0..17).map(|position| [0, 16].contains(&position) || position % 2 == 1).collect();
+    assert_eq!(has("executable"), programs, "the nearest, and the oldest of each program start");
+    assert_eq!(has("argv0"), (0..17).map(|position| position == 16 || position % 2 == 1).collect::<Vec<_>>());
+    for key in ["credentials", "envs", "user", "group", "tid"] {
+        assert_eq!(has(key), [false; 17], "{key}: as of the acting process");
+    }
+    assert_eq!(document["process"]["parent"], lineage[0]);
+    // The copy of a shell that called exec is the process before it in the lineage.
+    let other = (0..17).map(|position| [0, 16].contains(&position) || position % 2 == 1).collect::<Vec<_>>();
+    assert_eq!(
+        (has("ppid"), has("fork_time")),
+        (other[..16].iter().copied().chain([false]).collect(), other)
+    );
+    let program = &lineage[1]["executable"];
+    assert_eq!(program["path"], "/usr/bin/bash");
+    assert!(program["inode"].is_u64() && program.get("change_time").is_none());
+}
+
 #[test]
 fn an_endless_lineage_ends() {
     let leaf = lineage(5_000, |_| exec("/bin/sh", &["sh"]));

@@ -7,6 +7,7 @@ use bootstrap::counters::Registry;
 use tokio::time::Instant;
 use wire::v1;
 
+use crate::link::connection::LinkError;
 use crate::output::outbox::SubmitError;
 
 /// A reporter that is slower than the events says "full" many times a second; one line in this time is enough.
@@ -16,6 +17,8 @@ const REPORT_DUE: Duration = Duration::from_secs(2);
 /// A report that is older is shown with its age, because what it says of events, losses and the backlog no longer holds. A
 /// probe in which nothing happens makes one every five seconds.
 const OLD_REPORT: Duration = Duration::from_secs(8);
+/// A probe that ended in order and is not back after this is missed. When everything is stopped, the probe is first.
+const MISSED_AFTER: Duration = Duration::from_secs(3);
 
 /// The neighbours, shared between who hears from them and who answers for them.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +29,10 @@ struct Board {
     host: Option<v1::Host>,
     is_probe_connected: bool,
     probe_error: String,
+    /// The last failure that a warning told.
+    probe_warned: String,
+    /// When it ended its stream in order.
+    probe_ended: Option<Instant>,
     probe: Option<v1::ProbeStatus>,
     probe_reported: Option<Instant>,
     /// What the newest report says of the time since the probe started; `None` = there is none of this stream.
@@ -36,6 +43,14 @@ struct Board {
     reporter: Option<v1::ServiceStatus>,
 }
 
+/// What the log says of a failure.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Ended,
+    Failed(String),
+}
+
 impl StatusBoard {
     /// A stream of the probe began.
     pub fn probe_connected(&self, host: Option<v1::Host>) {
@@ -43,22 +58,41 @@ impl StatusBoard {
             board.host = host;
             board.is_probe_connected = true;
             board.probe_error.clear();
+            board.probe_warned.clear();
+            board.probe_ended = None;
             board.probe_uptime = None;
         });
     }
 
     /// There is no stream, because of this.
-    pub fn probe_failed(&self, error: &dyn std::error::Error) {
-        let text = chain(error);
-        let is_new = self.with(|board| {
-            board.is_probe_connected = false;
-            let is_new = board.probe_error != text;
-            board.probe_error.clone_from(&text);
-            is_new
-        });
-        if is_new {
-            tracing::warn!(error = %text, "no events from the probe, trying again");
+    pub fn probe_failed(&self, error: &LinkError) {
+        match self.note_failure(error) {
+            Told::Nothing => {}
+            Told::Ended => tracing::info!("the probe ended the stream, connecting again"),
+            Told::Failed(text) => tracing::warn!(error = %text, "no events from the probe, trying again"),
         }
+    }
+
+    /// What is to be said of a failure. A probe that ended in order, as at every stop and update, is missed only after a
+    /// while.
+    fn note_failure(&self, error: &LinkError) -> Told {
+        let text = chain(error);
+        self.with(|board| {
+            board.is_probe_connected = false;
+            board.probe_error.clone_from(&text);
+            let has_ended = matches!(error, LinkError::Closed);
+            if has_ended && board.probe_ended.is_none() {
+                board.probe_ended = Some(Instant::now());
+                return Told::Ended;
+            }
+            let is_expected = has_ended || matches!(error, LinkError::Connect(_));
+            let is_soon = board.probe_ended.is_some_and(|ended| ended.elapsed() < MISSED_AFTER);
+            if board.probe_warned == text || (is_expected && is_soon) {
+                return Told::Nothing;
+            }
+            board.probe_warned.clone_from(&text);
+            Told::Failed(text)
+        })
     }
 
     /// The probe said this of itself. What comes later than it was said changes nothing, and what it says again is as old
@@ -203,6 +237,30 @@ mod tests {
         assert!(error().contains("is 57 s old"), "the same again is no news: {}", error());
         board.probe_reported(v1::ProbeStatus { uptime_seconds: 1, ..v1::ProbeStatus::default() });
         assert_eq!(error(), "");
+    }
+
+    fn unreachable() -> LinkError {
+        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+        LinkError::Connect(bootstrap::socket::SocketError::Connect { path: "/probe.sock".into(), source })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clean_stop_of_the_probe_logs_no_warning_unless_it_stays_away() {
+        let board = StatusBoard::default();
+        assert!(matches!(board.note_failure(&unreachable()), Told::Failed(_)), "never there");
+        assert_eq!(board.note_failure(&unreachable()), Told::Nothing, "nothing new");
+        board.probe_connected(None);
+        assert_eq!(board.note_failure(&LinkError::Closed), Told::Ended);
+        assert_eq!(board.note_failure(&unreachable()), Told::Nothing);
+        tokio::time::advance(MISSED_AFTER).await;
+        assert!(matches!(board.note_failure(&unreachable()), Told::Failed(_)), "it stays away");
+        assert_eq!(board.note_failure(&unreachable()), Told::Nothing);
+        board.probe_connected(None);
+        assert_eq!(board.note_failure(&LinkError::Closed), Told::Ended);
+        assert!(
+            matches!(board.note_failure(&LinkError::NoHello), Told::Failed(_)),
+            "not what a stop looks like"
+        );
     }
 
     #[tokio::test(start_paused = true)]

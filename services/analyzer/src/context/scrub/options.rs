@@ -90,7 +90,7 @@ impl Command {
     fn then(&self) -> Then {
         match self.program.then {
             Then::Nothing if self.is_text => Then::Anywhere,
-            then => then,
+            then @ (Then::Nothing | Then::Command { .. } | Then::Anywhere) => then,
         }
     }
 

@@ -32,17 +32,19 @@ const DIGESTS: [&[u8]; 3] = [b"sha256:", b"sha384:", b"sha512:"];
 
 /// The secrets of one argument, in order, and what the next one is.
 pub(super) fn secrets(arg: &[u8], mut ahead: Ahead) -> (Vec<Range<usize>>, Ahead) {
-    let is_option = arg.starts_with(b"--");
-    match ahead {
-        Ahead::Credentials if !is_option => return (vec![0..arg.len()], Ahead::Nothing),
-        Ahead::Scheme if !is_option && !is_scheme(arg) && arg != b":" && arg != b"=" => {
-            // A whole header value, `Bearer x`, is an argument with a space.
-            if !arg.iter().any(|byte| is_space(*byte)) {
-                return (vec![0..arg.len()], Ahead::Nothing);
-            }
+    if arg.starts_with(b"--") {
+        ahead = Ahead::Nothing;
+    }
+    let is_whole = match ahead {
+        Ahead::Credentials => true,
+        // With a space in it, it is a whole value of a header, `Bearer x`.
+        Ahead::Scheme => {
+            !is_scheme(arg) && arg != b":" && arg != b"=" && !arg.iter().any(|byte| is_space(*byte))
         }
-        _ if is_option => ahead = Ahead::Nothing,
-        _ => {}
+        Ahead::Nothing | Ahead::Delimiter => false,
+    };
+    if is_whole {
+        return (std::iter::once(0..arg.len()).collect(), Ahead::Nothing);
     }
     let mut found = Vec::new();
     let mut at = 0;

@@ -23,8 +23,10 @@ pub struct IntakeConfig {
     /// Instead of `url`: the site, `datadoghq.com`, `datadoghq.eu`, …
     pub site: Option<String>,
     /// File that holds the API key and nothing else.
+    #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
     pub api_key_file: Option<PathBuf>,
     /// Name of the environment variable that holds the API key.
+    #[serde(deserialize_with = "bootstrap::config::maybe_variable")]
     pub api_key_env: Option<String>,
     /// Never used: recognised only to be refused without printing it.
     pub api_key: Option<Secret>,
