@@ -151,45 +151,82 @@ async fn a_probe_without_any_capability_accounts_for_every_event_until_it_is_sto
     assert!(Kind::ALL.into_iter().all(|kind| counters.in_flight(kind) == 0));
 }
 
-/// The first batch of a probe, and its status. Nothing is acknowledged.
-async fn first_batch(socket: &Path) -> (wire::batch::Decoded, v1::ProbeStatus) {
-    let (_say, mut heard) = connect(socket).await;
-    let mut status = v1::ProbeStatus::default();
-    while let Some(message) = heard.message().await.unwrap() {
-        match message.message.unwrap() {
+/// What one connection heard.
+#[derive(Default)]
+struct Heard {
+    batches: Vec<wire::batch::Decoded>,
+    status: v1::ProbeStatus,
+    /// Status messages since the last batch, the first of a connection apart, which may be an old one.
+    ticks: usize,
+}
+
+impl Heard {
+    fn events(&self) -> impl Iterator<Item = &event::Event> {
+        self.batches.iter().flat_map(|batch| &batch.events)
+    }
+}
+
+/// Listens until there is enough; everything is acknowledged, or nothing.
+async fn listen(socket: &Path, acknowledges: bool, is_enough: impl Fn(&Heard) -> bool) -> Heard {
+    let (say, mut saying) = connect(socket).await;
+    let mut heard = Heard::default();
+    let mut is_first = true;
+    while !is_enough(&heard) {
+        match saying.message().await.unwrap().expect("the probe ended the stream").message.unwrap() {
             Saying::Batch(bytes) => {
                 let batch = wire::batch::parse(bytes).unwrap();
                 if batch.seq == 0 {
                     continue;
                 }
-                return (wire::batch::decode(&batch).unwrap(), status);
+                heard.ticks = 0;
+                heard.batches.push(wire::batch::decode(&batch).unwrap());
+                if acknowledges {
+                    let delivered = Ledger { delivered: wire::batch::kinds(&batch), ..Ledger::default() };
+                    let ack = v1::Ack { seq: batch.seq, ledger: Some((&delivered).into()) };
+                    say.send(v1::FromAnalyzer { message: Some(Said::Ack(ack)) }).await.unwrap();
+                }
             }
-            Saying::Status(newer) => status = newer,
+            Saying::Status(status) => {
+                heard.status = status;
+                heard.ticks += usize::from(!std::mem::take(&mut is_first));
+            }
             Saying::Hello(_) => {}
         }
     }
-    panic!("the probe ended the stream");
+    heard
 }
 
-/// Three probes in turn, each killed before anything of it is acknowledged.
+/// Three probes in turn, each killed while something of it is not acknowledged.
 async fn killed_twice(cgroup: &OwnCgroup) {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("probe.sock");
     let mut first = start(cgroup, &socket);
     drop(connect(&socket).await);
     work(cgroup);
-    let oldest = first_batch(&socket).await.0.events.first().unwrap().boot_ns;
+    let is_settled = |status: &v1::ProbeStatus| status.backlog.is_some_and(|backlog| backlog.events == 0);
+    let settled = listen(&socket, true, |heard| {
+        heard.ticks > 0 && is_settled(&heard.status) && !heard.batches.is_empty()
+    });
+    let settled = settled.await;
+    let acknowledged = settled.events().map(|event| event.boot_ns).max().unwrap();
+    work(cgroup);
+    // The record is written after each status, so it is there when the next one comes.
+    let waiting = listen(&socket, false, |heard| heard.ticks > 1 && !heard.batches.is_empty()).await;
+    let oldest = waiting.events().map(|event| event.boot_ns).min().unwrap();
+    assert!(oldest > acknowledged);
     first.0.kill().unwrap();
     first.0.wait().unwrap();
     let killed = probe::context::host::boot_ns();
     let mut from = None;
     for restarts in 1..=2 {
         let mut probe = start(cgroup, &socket);
-        let (batch, status) = first_batch(&socket).await;
+        let heard = listen(&socket, false, |heard| !heard.batches.is_empty()).await;
+        let batch = heard.batches.first().unwrap();
         let [gap] = &batch.news.not_observed[..] else { panic!("one gap, not {batch:?}") };
         assert!(gap.from_ns <= oldest && gap.to_ns > killed, "{gap:?} {oldest} {killed}");
-        assert_eq!((&*gap.reason, status.restarts), ("the probe was killed", restarts));
-        assert_eq!(status.not_observed.len(), 1);
+        assert!(gap.from_ns > acknowledged, "{gap:?} begins before {acknowledged}, which was acknowledged");
+        assert_eq!((&*gap.reason, heard.status.restarts), ("the probe was killed", restarts));
+        assert_eq!(heard.status.not_observed.len(), 1);
         let first_from = *from.get_or_insert(gap.from_ns);
         assert_eq!(gap.from_ns, first_from, "the hole reaches back until somebody knows of it");
         probe.0.kill().unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Lines are searched as bytes: a load of hundreds of thousands of documents is not parsed.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -25,6 +26,32 @@ pub fn id_and_number(line: &[u8], prefix: &[u8]) -> Option<(String, u64)> {
     };
     let number = text(memmem::find(line, prefix)? + prefix.len(), |byte| !byte.is_ascii_digit())?;
     Some((event_id(line)?, number.parse().ok()?))
+}
+
+/// Numbered events that were found in documents.
+#[derive(Debug, Default)]
+pub struct Numbered {
+    /// The number and the id of each.
+    pub ids: HashMap<u64, String>,
+    /// Documents that had a number, duplicates too.
+    pub lines: u64,
+    /// What should not be: an event with two ids, or an id with two events.
+    pub conflicts: Vec<String>,
+    numbers: HashMap<String, u64>,
+}
+
+impl Numbered {
+    /// Looks at a document.
+    pub fn see(&mut self, line: &[u8], prefix: &[u8]) {
+        let Some((id, number)) = id_and_number(line, prefix) else { return };
+        self.lines += 1;
+        let first_id = self.ids.entry(number).or_insert_with(|| id.clone());
+        let first_number = self.numbers.entry(id.clone()).or_insert(number);
+        if *first_id != id || *first_number != number {
+            self.conflicts
+                .push(format!("{number} is {id}; {number} was {first_id}, {id} was {first_number}"));
+        }
+    }
 }
 
 /// The id of a document.

@@ -4,6 +4,7 @@ mod accounting;
 mod attack;
 mod containers;
 mod faults;
+mod killed;
 mod kinds;
 mod paths;
 mod privileges;
@@ -80,6 +81,23 @@ fn main() {
     add("a_subscriber_in_python_gets_what_happens", &no_python, subscribers::in_python);
     add("a_flood_of_one_workload_hides_nothing_of_another", &missing, storm::flood);
     add("every_event_of_a_chaos_is_at_an_output_or_accounted_for", &missing, storm::chaos);
+    add("nothing_is_lost_when_the_analyzer_stands_for_twelve_seconds", &missing, killed::analyzer_stopped);
+    add(
+        "nothing_is_lost_when_the_analyzer_is_killed_at_its_first_batch_and_with_an_empty_table",
+        &missing,
+        killed::analyzer_killed_at_the_first_batch,
+    );
+    add(
+        "nothing_is_lost_when_the_analyzer_is_killed_while_tags_are_pending",
+        &missing,
+        killed::analyzer_killed_while_tags_are_pending,
+    );
+    add(
+        "what_a_probe_that_is_killed_twice_in_a_row_missed_is_inside_a_reported_gap",
+        &missing,
+        killed::probe_killed_twice,
+    );
+    add("nothing_is_lost_when_the_disk_is_full_for_a_while", &missing, killed::disk_full);
     add("the_demo_prints_the_json_of_every_event_and_nothing_else", &missing, recording::demo_json);
     libtest_mimic::run(&arguments, trials).exit();
 }
