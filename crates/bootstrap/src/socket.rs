@@ -99,8 +99,12 @@ pub fn bind(path: &Path, allowed: &PeerUids) -> Result<UnixListener, SocketError
         std::fs::remove_file(path).map_err(failed)?;
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
-    let mode = if belongs_to_the_only_peer(path, allowed) { 0o600 } else { 0o666 };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
+    let chmod = |mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed);
+    // Before it is given away: the mode of what belongs to another needs a capability of its own (FOWNER).
+    chmod(0o600)?;
+    if !belongs_to_the_only_peer(path, allowed) {
+        chmod(0o666)?;
+    }
     Ok(listener)
 }
 
