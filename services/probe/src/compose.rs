@@ -138,7 +138,7 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
     };
     let _socket = RemoveSocket(&config.socket);
     let keep = privileges::needed(&machine.kernel);
-    let left = privileges::drop_all_but(keep)?;
+    let left = privileges::drop_all_but(keep, config.run_as)?;
     tracing::info!(?keep, ?left, "privileges given up");
     confine::enter_and_tell(&privileges::confines(config, mounts))
         .map_err(privileges::PrivilegeError::from)?;

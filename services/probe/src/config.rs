@@ -24,8 +24,12 @@ pub struct Config {
     #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
     pub state_file: Option<PathBuf>,
     /// The only uid that may connect: that of the analyzer. Default: the uid of the probe itself.
-    #[serde(deserialize_with = "allow_uid")]
+    #[serde(deserialize_with = "uid")]
     pub allow_uid: Option<u32>,
+    /// The uid, and gid, that the probe becomes once its programs are attached and its socket is there; for that it starts as
+    /// root. Default: it stays who it is.
+    #[serde(deserialize_with = "uid")]
+    pub run_as: Option<u32>,
     /// Which processes are watched: `containers` (default), `services` (containers and systemd services),
     /// `cgroup=/path`, or `host` (everything; costs what the machine does).
     #[serde(deserialize_with = "parsed")]
@@ -48,6 +52,7 @@ impl Default for Config {
             socket: PathBuf::from("/run/shrike/probe.sock"),
             state_file: None,
             allow_uid: None,
+            run_as: None,
             scope: ScopeRule::default(),
             kinds: Kinds::default(),
             rings: RingConfig::default(),
@@ -221,7 +226,7 @@ impl TryFrom<Vec<String>> for Kinds {
     }
 }
 
-fn allow_uid<'de, D: Deserializer<'de>>(uid: D) -> Result<Option<u32>, D::Error> {
+fn uid<'de, D: Deserializer<'de>>(uid: D) -> Result<Option<u32>, D::Error> {
     match u32::deserialize(uid)? {
         u32::MAX => Err(D::Error::custom(format!("{} is nobody's user id", u32::MAX))),
         uid => Ok(Some(uid)),

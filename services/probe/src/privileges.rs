@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use bootstrap::confine::{self, Calls, Needs};
 use caps::{CapSet, Capability, CapsHashSet};
+use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
 
 use crate::config::Config;
 
@@ -20,6 +21,16 @@ pub enum PrivilegeError {
         what: &'static str,
         /// The cause.
         source: caps::errors::CapsError,
+    },
+    /// The kernel refused to make us another user.
+    #[error(
+        "cannot become uid {uid}: {source}; start as root with CAP_SETUID and CAP_SETGID, or as that user, or leave `run_as` out"
+    )]
+    User {
+        /// Who.
+        uid: u32,
+        /// The cause.
+        source: nix::Error,
     },
     /// The kernel refused to keep our memory private.
     #[error("cannot forbid dumps and debuggers: {0}")]
@@ -67,11 +78,12 @@ pub fn needed(release: &str) -> &'static [Capability] {
     if version >= (5, 19) { &[] } else { &[Capability::CAP_BPF] }
 }
 
-/// Gives up every capability except `keep`, in every set, and bars the process from getting new ones.
+/// Gives up every capability except `keep`, in every set, bars the process from getting new ones, and becomes the user
+/// `run_as` (and its group, with no other), if there is one.
 ///
 /// # Errors
 /// When the kernel refuses, or shows afterwards that something else is left.
-pub fn drop_all_but(keep: &[Capability]) -> Result<Left, PrivilegeError> {
+pub fn drop_all_but(keep: &[Capability], run_as: Option<u32>) -> Result<Left, PrivilegeError> {
     let refused = |what| move |source| PrivilegeError::Refused { what, source };
     bootstrap::privacy::forbid_dumps().map_err(PrivilegeError::Dumpable)?;
     nix::sys::prctl::set_no_new_privs().map_err(PrivilegeError::NoNewPrivs)?;
@@ -83,6 +95,11 @@ pub fn drop_all_but(keep: &[Capability]) -> Result<Left, PrivilegeError> {
         {
             caps::drop(None, CapSet::Bounding, capability).map_err(refused("the bounding set"))?;
         }
+    }
+    if let Some(uid) = run_as {
+        become_user(uid).map_err(|source| PrivilegeError::User { uid, source })?;
+        // A change of user makes the process dumpable or not as the administrator has set it.
+        bootstrap::privacy::forbid_dumps().map_err(PrivilegeError::Dumpable)?;
     }
     let held = caps::read(None, CapSet::Permitted).map_err(refused("the permitted set"))?;
     let kept: CapsHashSet = keep.iter().copied().filter(|cap| held.contains(cap)).collect();
@@ -118,6 +135,20 @@ pub fn confines(config: &Config, hierarchies: impl IntoIterator<Item = PathBuf>)
         sockets: vec![confine::directory_of(&config.socket)],
         calls: vec![Calls::BpfInUse],
     }
+}
+
+/// Changes the user of this thread, the only one, and keeps what capabilities it has.
+fn become_user(uid: u32) -> nix::Result<()> {
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    if geteuid() == user {
+        return Ok(());
+    }
+    nix::sys::prctl::set_keepcaps(true)?;
+    setgroups(&[])?;
+    setresgid(group, group, group)?;
+    setresuid(user, user, user)?;
+    // For the next program, which there is none of.
+    nix::sys::prctl::set_keepcaps(false)
 }
 
 fn parse(status: &str) -> Left {
@@ -167,7 +198,7 @@ mod tests {
     /// What `deploy/kubernetes/daemonset.yaml` gives, of which this one alone is for the socket.
     #[tokio::test]
     async fn a_socket_is_given_to_the_analyzer_with_the_right_to_do_that_alone() {
-        if !nix::unistd::geteuid().is_root() {
+        if !geteuid().is_root() {
             // Past the capture of libtest, which calls this passed.
             let line = b"test-skipped: a_socket_is_given_to_the_analyzer_with_the_right_to_do_that_alone: not root\n";
             return std::io::stderr().write_all(line).unwrap();
@@ -177,7 +208,7 @@ mod tests {
         let runtime = tokio::runtime::Handle::current();
         let (socket, left) = (path.clone(), [Capability::CAP_CHOWN]);
         let bound = std::thread::spawn(move || {
-            drop_all_but(&left).unwrap();
+            drop_all_but(&left, None).unwrap();
             let _entered = runtime.enter();
             bootstrap::socket::bind(&socket, &bootstrap::socket::PeerUids::new([60_961])).map(drop)
         });
@@ -187,16 +218,26 @@ mod tests {
     }
 
     #[test]
+    fn a_user_that_we_may_not_become_is_named() {
+        let refused = std::thread::spawn(|| {
+            drop_all_but(&[], None).unwrap();
+            drop_all_but(&[], Some(60_963))
+        });
+        let error = refused.join().unwrap().unwrap_err().to_string();
+        assert!(error.starts_with("cannot become uid 60963: EPERM"), "{error}");
+    }
+
+    #[test]
     fn afterwards_the_thread_has_nothing_and_its_children_cannot_get_any() {
         // A thread of its own: the other tests keep what they have.
-        let left = std::thread::spawn(|| drop_all_but(&[])).join().unwrap().unwrap();
+        let left = std::thread::spawn(|| drop_all_but(&[], None)).join().unwrap().unwrap();
         let nothing = Left { bounding: left.bounding, no_new_privs: true, ..Left::default() };
         assert_eq!(left, nothing);
-        if nix::unistd::geteuid().is_root() {
+        if geteuid().is_root() {
             assert_eq!(left.bounding, 0);
             let may_bind = std::thread::spawn(|| {
-                drop_all_but(&[]).unwrap();
-                nix::unistd::chown("/proc/self", Some(nix::unistd::Uid::from_raw(1)), None)
+                drop_all_but(&[], None).unwrap();
+                nix::unistd::chown("/proc/self", Some(Uid::from_raw(1)), None)
             });
             assert!(may_bind.join().unwrap().is_err());
         }

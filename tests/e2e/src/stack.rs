@@ -16,6 +16,8 @@ use crate::counts::Accounting;
 
 /// The uid of the analyzer in a stack: the one that `shrike run` takes first, and that `deploy/` names.
 pub const ANALYZER_UID: u32 = 60_961;
+/// What the probe becomes; the one in between is the reporter's.
+const PROBE_UID: u32 = 60_963;
 
 /// How long anything may take before a test gives up. Generous: machines are shared.
 pub const DEADLINE: Duration = Duration::from_secs(120);
@@ -261,7 +263,9 @@ fn write_configs(
     };
     write(
         "probe.toml",
-        format!("socket = \"{run}/probe.sock\"\nallow_uid = {ANALYZER_UID}\nscope = \"{scope}\"\n"),
+        format!(
+            "socket = \"{run}/probe.sock\"\nallow_uid = {ANALYZER_UID}\nrun_as = {PROBE_UID}\nscope = \"{scope}\"\n"
+        ),
     )?;
     write(
         "analyzer.toml",

@@ -12,9 +12,10 @@ use crate::failure::Failure;
 /// The users that are taken when they exist and none was named, as `deploy/systemd` makes them.
 pub(crate) const ANALYZER_USER: &str = "shrike-analyzer";
 const REPORTER_USER: &str = "shrike-reporter";
+const PROBE_USER: &str = "shrike-probe";
 
 /// Otherwise ids from here on that nobody has. Neither distributions, container runtimes nor systemd give away any of
-/// 60706 to 61183. The first two are those in `deploy/`.
+/// 60706 to 61183. The first three are those in `deploy/`.
 pub(crate) const FIRST_ID: u32 = 60_961;
 const LAST_ID: u32 = 61_183;
 
@@ -34,6 +35,8 @@ pub(crate) struct Identities {
     pub(crate) analyzer: Identity,
     /// Of the reporter, which alone reads the key of the intake.
     pub(crate) reporter: Identity,
+    /// Of the probe, once it needs root no more.
+    pub(crate) probe: Identity,
     /// Of the intake of the demo.
     pub(crate) intake: Identity,
     /// Of the workload of the demo.
@@ -56,6 +59,10 @@ impl Identities {
                 Some(user) => user,
                 None => next()?,
             },
+            probe: match Identity::of(PROBE_USER)? {
+                Some(user) => user,
+                None => next()?,
+            },
             intake: next()?,
             workload: next()?,
         })
@@ -70,9 +77,10 @@ impl Identities {
         self.analyzer = Identity { uid, gid: found.map_or(uid, |user| user.gid.as_raw()) }.checked()?;
         // The reporter may have got that id.
         let taken = self.analyzer.uid;
-        let others = [self.analyzer, self.reporter, self.intake, self.workload].map(|other| other.uid);
+        let others =
+            [self.analyzer, self.reporter, self.probe, self.intake, self.workload].map(|other| other.uid);
         let mut free = (FIRST_ID..=LAST_ID).filter(|id| !others.contains(id) && is_unknown(*id));
-        for other in [&mut self.reporter, &mut self.intake, &mut self.workload] {
+        for other in [&mut self.reporter, &mut self.probe, &mut self.intake, &mut self.workload] {
             if other.uid == taken {
                 let id = free.next().ok_or(Failure::NoFreeUser)?;
                 *other = Identity { uid: id, gid: id };
@@ -151,7 +159,7 @@ impl Identities {
     /// Everybody is who runs the test.
     pub(crate) fn own() -> Self {
         let own = Identity { uid: geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() };
-        Self { analyzer: own, reporter: own, intake: own, workload: own }
+        Self { analyzer: own, reporter: own, probe: own, intake: own, workload: own }
     }
 }
 
@@ -159,8 +167,8 @@ impl Identities {
 mod tests {
     use super::*;
 
-    fn uids(who: Identities) -> [u32; 4] {
-        [who.analyzer, who.reporter, who.intake, who.workload].map(|identity| identity.uid)
+    fn uids(who: Identities) -> [u32; 5] {
+        [who.analyzer, who.reporter, who.probe, who.intake, who.workload].map(|identity| identity.uid)
     }
 
     #[test]
@@ -191,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_of_every_deployment_are_the_same_two() {
+    fn the_users_of_every_deployment_are_the_same() {
         let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
         let has = |file: &str, text: &str| {
             let content = std::fs::read_to_string(deploy.join(file)).unwrap();
@@ -200,6 +208,7 @@ mod tests {
         let (analyzer, reporter) = (FIRST_ID, FIRST_ID + 1);
         has("systemd/shrike.sysusers", &format!("{ANALYZER_USER}  {analyzer}"));
         has("systemd/shrike.sysusers", &format!("{REPORTER_USER}  {reporter}"));
+        has("systemd/shrike.sysusers", &format!("{PROBE_USER}     {}", FIRST_ID + 2));
         has("kubernetes/daemonset.yaml", &format!("runAsUser: {analyzer}"));
         has("kubernetes/daemonset.yaml", &format!("runAsUser: {reporter}"));
         has("docker/Dockerfile", &format!("USER {analyzer}:{analyzer}"));

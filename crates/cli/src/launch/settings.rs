@@ -184,6 +184,7 @@ fn probe(settings: &Settings, dir: &RunDir, users: &Identities) -> Value {
     json!({
         "socket": dir.probe_socket(),
         "allow_uid": users.analyzer.uid,
+        "run_as": users.probe.uid,
         "scope": settings.scope.to_string(),
     })
 }

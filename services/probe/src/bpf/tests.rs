@@ -429,7 +429,7 @@ fn the_living_processes_of_the_scope_are_listed_without_any_capability() {
     let mut living = || {
         std::thread::scope(|scope| {
             let list = || {
-                let left = crate::privileges::drop_all_but(&[]).unwrap();
+                let left = crate::privileges::drop_all_but(&[], None).unwrap();
                 assert_eq!(left.effective, 0);
                 sensor.living().unwrap()
             };

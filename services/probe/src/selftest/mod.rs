@@ -154,7 +154,7 @@ pub fn run() -> Result<Report, SelftestError> {
     let (events, turns) = std::thread::scope(|scope| {
         let collect = || {
             // Capabilities belong to a thread, and this one ends. Should they stay, the check of the living says so.
-            privileges::drop_all_but(&[]).ok();
+            privileges::drop_all_but(&[], None).ok();
             collect(&mut sensor, &mut decoder, id)
         };
         scope.spawn(collect).join().unwrap_or(Err(SelftestError::Deadline { seen: 0 }))
@@ -179,7 +179,7 @@ pub fn run() -> Result<Report, SelftestError> {
 fn without_capabilities(sensor: &mut Sensor) -> Option<Vec<ProcessKey>> {
     std::thread::scope(|scope| {
         let list = || {
-            privileges::drop_all_but(&[]).ok()?;
+            privileges::drop_all_but(&[], None).ok()?;
             sensor.living().ok()
         };
         scope.spawn(list).join().unwrap_or_default()

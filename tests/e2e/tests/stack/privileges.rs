@@ -49,7 +49,7 @@ pub(crate) fn users_of_their_own() -> anyhow::Result<()> {
         let [analyzer, reporter, probe] = SERVICES.map(|service| stack.uid_of(service));
         let uids = BTreeSet::from([analyzer?, reporter?, probe?, NOBODY]);
         ensure!(
-            uids.len() == 4 && uids.contains(&0) && uids.contains(&ANALYZER_UID),
+            uids.len() == 4 && !uids.contains(&0) && uids.contains(&ANALYZER_UID),
             "the uids are {uids:?}"
         );
         for service in SERVICES {

@@ -9,7 +9,7 @@ fn run_while_toggling(watch: &mut Watch, what: &str) -> (ExitStatus, usize) {
     // Capabilities belong to a thread, and this one ends.
     let status = std::thread::scope(|scope| {
         let toggle = || {
-            assert_eq!(crate::privileges::drop_all_but(&[]).unwrap().effective, 0);
+            assert_eq!(crate::privileges::drop_all_but(&[], None).unwrap().effective, 0);
             loop {
                 watch.sensor.detach_kind(Kind::Open).unwrap();
                 watch.drain();
