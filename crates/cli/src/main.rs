@@ -17,6 +17,10 @@ mod rule;
 mod status;
 mod view;
 
+#[cfg(test)]
+#[path = "../tests/skipped/mod.rs"]
+mod skipped;
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -1,6 +1,9 @@
 //! The commands against an analyzer that says what a test wants.
 
 #[cfg(test)]
+mod skipped;
+
+#[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
     use std::pin::Pin;
@@ -17,6 +20,8 @@ mod tests {
     use tonic::{Request, Response, Status};
     use wire::v1;
     use wire::v1::analyzer_server::{Analyzer, AnalyzerServer};
+
+    use super::skipped::skipped;
 
     type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -146,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn a_config_dir_that_is_not_there_is_wrong_usage_and_the_path_is_named() {
         if !nix::unistd::geteuid().is_root() {
-            return;
+            return skipped("not root");
         }
         let dir = tempfile::tempdir().unwrap();
         let absent = dir.path().join("absent");
@@ -404,7 +409,7 @@ mod tests {
         let (code, err) = run_in(dir.path()).await;
         if !nix::unistd::geteuid().is_root() {
             assert!(code == 4 && err.contains("needs root"), "{err}");
-            return;
+            return skipped("not root");
         }
         assert_eq!(code, 5, "{err}");
         assert!(err.contains("reporter could not start: it ended with exit status: 7"), "{err}");
