@@ -34,6 +34,9 @@ enum Command {
         /// Print the event JSON, one line each
         #[arg(long)]
         json: bool,
+        /// Print what a subscriber would get, for `shrike replay`; with --json each message has its document
+        #[arg(long, hide = true)]
+        messages: bool,
     },
     /// Print the version
     Version,
@@ -57,8 +60,12 @@ fn start(args: Args) -> anyhow::Result<()> {
             privilege::drop_all(args.allow_root)?;
             run(config)
         }
-        Command::Replay { file, json } => {
-            let format = if json { Format::Json } else { Format::Line };
+        Command::Replay { file, json, messages } => {
+            let format = match (messages, json) {
+                (true, with_json) => Format::Messages { with_json },
+                (false, true) => Format::Json,
+                (false, false) => Format::Line,
+            };
             match replay::replay(&file, &config, format, std::io::stdout().lock()) {
                 Err(error) if error.is_closed_pipe() => Ok(()),
                 replayed => {
