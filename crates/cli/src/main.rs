@@ -68,7 +68,7 @@ fn run(command: Command, global: Global) -> Result<(), Failure> {
             Command::Demo(args) => demo::run(args, global).await,
             Command::Events(args) => events::run(args, global).await,
             Command::Record(args) => record::run(args, global).await,
-            Command::Replay(args) => replay::run(args),
+            Command::Replay(args) => replay::run(&args, &global),
             Command::Capture(CaptureCommand::Convert { input, output, force }) => {
                 captures::convert(&input, &output, force)
             }

@@ -176,6 +176,7 @@ mod tests {
         assert!(lines[1].contains("/a\\x1b[2J") && lines[1].ends_with("ENOENT"), "{out}");
         assert_eq!(lines[0].find("result"), lines[2].find("ENOENT"), "{out}");
         assert!(err.contains("12 events are missing"), "{err}");
+        assert!(err.ends_with("-- 2 events, 12 lost\n"), "{err}");
         let asked = fake.asked.lock().unwrap();
         assert_eq!(asked[0].kinds, ["open", "exec"]);
         assert_eq!((asked[0].containers[0].as_str(), asked[0].comms[0].as_str()), ("web", "cat"));
