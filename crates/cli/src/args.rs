@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Check what this machine allows, before installing anything
     Doctor(DoctorArgs),
+    /// Print what makes a shell complete commands and options
+    Completions(CompletionsArgs),
     /// Become a service: drop rights, then start the program (used by `run` and `demo`)
     #[command(hide = true)]
     Become(BecomeArgs),
@@ -219,6 +221,17 @@ pub(crate) struct ReplayArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+}
+
+/// `shrike completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shrike completions bash > /usr/local/share/bash-completion/completions/shrike
+  source <(shrike completions bash)")]
+pub(crate) struct CompletionsArgs {
+    /// For this shell
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// `shrike capture`.
