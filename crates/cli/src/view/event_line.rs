@@ -5,6 +5,8 @@
 //! 12:00:00.123  open  demo          cat[4711]              /etc/shadow O_RDONLY                   EACCES
 //! ```
 
+use std::borrow::Cow;
+
 use event::{Kind, Leaf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -51,7 +53,9 @@ pub(crate) fn line(
         parts.push(column(&container(event), layout.container));
     }
     parts.push(column(&process(event, layout.process, depth.unwrap_or(0)), layout.process));
-    parts.push(what(event, layout.what, terminal));
+    // A long result takes from what happened: the line must not wrap.
+    let over = width(&result).saturating_sub(layout.result);
+    parts.push(what(event, layout.what.saturating_sub(over), layout.is_narrow(), terminal));
     if !result.is_empty() {
         parts.push(paint.apply(tone, &result));
     }
@@ -66,13 +70,17 @@ fn process(event: &EventMessage, columns: usize, depth: usize) -> String {
     format!("{branch}{}{pid}", fit(&printable(&event.comm), left))
 }
 
-/// Path and detail: the path in full brightness, the detail dimmed; cut only on a terminal.
-fn what(event: &EventMessage, columns: usize, terminal: Terminal) -> String {
-    let path = printable(&event.path);
+/// Path and detail: the path in full brightness, the detail dimmed; cut only on a terminal. Where there is little room, an
+/// address comes without the program, which the name of the process says well enough.
+fn what(event: &EventMessage, columns: usize, is_narrow: bool, terminal: Terminal) -> String {
+    let fields = Kind::from_name(&event.kind).map_or(&[][..], Kind::fields);
+    let is_address = fields.iter().any(|field| matches!(field.leaf, Leaf::Address));
+    let path = if is_narrow && is_address { Cow::Borrowed("") } else { printable(&event.path) };
     let detail = detail(event);
     let (path, detail) = if terminal.columns.is_some() {
         let path = fit_end(&path, columns);
-        let left = columns.saturating_sub(width(&path) + 1);
+        let gap = usize::from(!path.is_empty());
+        let left = columns.saturating_sub(width(&path) + gap);
         let detail = if left > 1 { fit(&detail, left).into_owned() } else { String::new() };
         (path.into_owned(), detail)
     } else {
@@ -261,6 +269,21 @@ mod tests {
         let text = line(&open("/usr/share/app/settings.json", -13), &TimeZone::UTC, window, None);
         assert_eq!(text, "22:13:20 open    cat[4711]        /usr/share/app/settings.json O_RDONLY EACCES");
         assert_eq!(head, "time     kind    process          what                                  result");
+    }
+
+    #[test]
+    fn at_80_columns_a_refused_connection_fits_with_its_address() {
+        let event = EventMessage {
+            kind: "connect".into(),
+            path: "/usr/lib/app/bin/a-long-name".into(),
+            detail: "127.0.0.1:5432 IP_PROTO_TCP = ECONNREFUSED".into(),
+            retval: -111,
+            ..open("", -111)
+        };
+        let text = line(&event, &TimeZone::UTC, on(Some(80), false), None);
+        assert_eq!(text, "22:13:20 connect cat[4711]        127.0.0.1:5432 IP_PROTO_TCP       ECONNREFUSED");
+        let wide = line(&event, &TimeZone::UTC, on(Some(160), false), None);
+        assert!(wide.contains("/usr/lib/app/bin/a-long-name 127.0.0.1:5432"), "{wide}");
     }
 
     #[test]

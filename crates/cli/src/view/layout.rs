@@ -40,10 +40,17 @@ pub(super) struct Layout {
     pub(super) container: usize,
     pub(super) process: usize,
     pub(super) what: usize,
+    /// The last column, which long results exceed.
+    pub(super) result: usize,
     pub(super) gap: &'static str,
 }
 
 impl Layout {
+    /// Whether columns were left out.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.container == 0
+    }
+
     pub(super) fn of(terminal: Terminal, is_tree: bool) -> Self {
         let (time, container, process, gap) = match terminal.columns {
             Some(..COMFORTABLE) => (8, 0, 16, " "),
@@ -55,7 +62,7 @@ impl Layout {
         let others = time + KIND + container + process + RESULT + gaps * gap.len();
         let free = terminal.columns.map(|columns| columns.saturating_sub(others));
         let what = free.map_or(WIDE_WHAT, |free| free.max(MIN_WHAT));
-        Self { time, kind: KIND, container, process, what, gap }
+        Self { time, kind: KIND, container, process, what, result: RESULT, gap }
     }
 }
 
