@@ -3,11 +3,13 @@
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-export CARGO FUZZ_SECONDS
+export CARGO FUZZ_SECONDS PREFIX DESTDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test lint bench fuzz clean rust
+.PHONY: help deps build install run test lint bench fuzz clean rust
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +19,9 @@ deps: ## install what building and running needs (DRY_RUN=1: only say what)
 
 build: deps rust ## build the services, the command line and the local intake into target/release
 	@build/release.sh
+
+install: build ## install the programs and shell completions below PREFIX (/usr/local), or DESTDIR/PREFIX
+	@build/install.sh
 
 run: build ## watch a demo workload from the kernel to a local intake (needs root or sudo)
 	@build/as-root.sh target/release/shrike demo --stay-if-terminal

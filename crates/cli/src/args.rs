@@ -1,11 +1,14 @@
 //! The commands and their options.
 
+mod rule;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use event::{Kind, ScopeRule};
 
+pub(crate) use self::rule::{RuleCheckArgs, RuleCommand, RuleEvalArgs, RuleFieldsArgs, RuleOs};
 use crate::launch::output::Output;
 use crate::view::terminal::ColorMode;
 
@@ -72,6 +75,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Check what this machine allows, before installing anything
     Doctor(DoctorArgs),
+    /// Print what makes a shell complete commands and options
+    Completions(CompletionsArgs),
     /// Become a service: drop rights, then start the program (used by `run` and `demo`)
     #[command(hide = true)]
     Become(BecomeArgs),
@@ -133,13 +138,9 @@ pub(crate) struct DemoArgs {
     pub(crate) stay_if_terminal: bool,
 }
 
-/// `shrike events`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  shrike events --type exec,open --container web
-  shrike events --comm sh --count 10 --json")]
-pub(crate) struct EventsArgs {
+/// Which events are shown, and how.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SelectArgs {
     /// Only these kinds
     #[arg(long = "type", value_name = "KIND", value_delimiter = ',', value_parser = Kind::ALL.map(Kind::name))]
     pub(crate) kinds: Vec<String>,
@@ -149,12 +150,43 @@ pub(crate) struct EventsArgs {
     /// Only processes with this name
     #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
     pub(crate) comms: Vec<String>,
+    /// Only these paths, and what is below them; `*` is anything, `?` one character
+    #[arg(long = "path", value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+    /// Only programs that were started with this text in their command line
+    #[arg(long = "arg", value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
+    /// Only calls that failed, and processes that did not end well
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Not these: a kind, the name of a process, or paths as for --path
+    #[arg(long = "exclude", value_name = "PATTERN", value_delimiter = ',')]
+    pub(crate) excluded: Vec<String>,
+    /// Also the libraries that the loader opens at the start of each program
+    #[arg(long)]
+    pub(crate) loader: bool,
+    /// Indent processes below their parents
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) tree: bool,
     /// End after this many events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
     /// One event JSON a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `shrike events`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shrike events --type exec,open --container web
+  shrike events --path /etc --failed --exclude cron
+  shrike events --tree --type exec,exit
+  shrike events --comm sh --count 10 --json")]
+pub(crate) struct EventsArgs {
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
 }
 
 /// `shrike record`.
@@ -179,12 +211,27 @@ pub(crate) struct RecordArgs {
 
 /// `shrike replay`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shrike replay build.cap            as `shrike events` showed it
+  shrike replay build.cap --type exec --arg --password
+  shrike replay build.cap --json     the event JSON, byte for byte as at the intake")]
 pub(crate) struct ReplayArgs {
     /// The capture file
     pub(crate) file: PathBuf,
-    /// Print the event JSON lines
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// `shrike completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shrike completions bash > /usr/local/share/bash-completion/completions/shrike
+  source <(shrike completions bash)")]
+pub(crate) struct CompletionsArgs {
+    /// For this shell
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// `shrike capture`.
@@ -205,74 +252,6 @@ pub(crate) enum CaptureCommand {
         /// The capture file
         file: PathBuf,
     },
-}
-
-/// `shrike rule`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum RuleCommand {
-    /// Say what is wrong with rules, where, and what to write instead
-    Check(RuleCheckArgs),
-    /// Show which events of a capture a rule matches, and why
-    Eval(RuleEvalArgs),
-    /// List the fields that rules may use
-    Fields(RuleFieldsArgs),
-}
-
-/// `shrike rule check`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  shrike rule check 'open.file.path == \"/etc/shadow\"'
-  shrike rule check rules.secl       a file: rules with an empty line between them
-  cat rules.secl | shrike rule check -")]
-pub(crate) struct RuleCheckArgs {
-    /// A file of rules, `-` for standard input, or one rule
-    #[arg(value_name = "FILE|RULE")]
-    pub(crate) rules: String,
-    /// Whose events the rules are about
-    #[arg(long, value_enum, default_value_t = RuleOs::Linux)]
-    pub(crate) os: RuleOs,
-}
-
-/// `shrike rule eval`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  shrike record demo.cap --duration 30s
-  shrike rule eval 'exec.file.path == \"/usr/bin/env\"' --capture demo.cap
-  shrike rule eval 'open.retval == EACCES' --capture docs/example.capture.jsonl")]
-pub(crate) struct RuleEvalArgs {
-    /// The rule
-    pub(crate) rule: String,
-    /// The capture, .cap or .jsonl
-    #[arg(long, value_name = "FILE")]
-    pub(crate) capture: PathBuf,
-    /// End after this many matches
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-}
-
-/// `shrike rule fields`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  shrike rule fields open.file       what is known of an opened file
-  shrike rule fields                 everything; docs/fields.md has it by event")]
-pub(crate) struct RuleFieldsArgs {
-    /// Only fields that start with this
-    pub(crate) prefix: Option<String>,
-    /// Whose fields
-    #[arg(long, value_enum, default_value_t = RuleOs::Linux)]
-    pub(crate) os: RuleOs,
-}
-
-/// Whose events a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum RuleOs {
-    /// Linux.
-    Linux,
-    /// Windows.
-    Windows,
 }
 
 /// `shrike status`.

@@ -17,14 +17,18 @@ mod rule;
 mod status;
 mod view;
 
+#[cfg(test)]
+#[path = "../tests/skipped/mod.rs"]
+mod skipped;
+
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use args::{CaptureCommand, Cli, Command, Global};
+use args::{CaptureCommand, Cli, Command, CompletionsArgs, Global};
 use failure::Failure;
 use view::paint::Tone;
-use view::terminal::{Terminal, note};
+use view::terminal::{Terminal, note, print};
 use view::text::printable;
 
 fn main() -> ExitCode {
@@ -64,7 +68,7 @@ fn run(command: Command, global: Global) -> Result<(), Failure> {
             Command::Demo(args) => demo::run(args, global).await,
             Command::Events(args) => events::run(args, global).await,
             Command::Record(args) => record::run(args, global).await,
-            Command::Replay(args) => replay::run(args),
+            Command::Replay(args) => replay::run(&args, &global),
             Command::Capture(CaptureCommand::Convert { input, output, force }) => {
                 captures::convert(&input, &output, force)
             }
@@ -72,7 +76,15 @@ fn run(command: Command, global: Global) -> Result<(), Failure> {
             Command::Rule(command) => rule::run(&command, global.color),
             Command::Status(args) => status::run(args, global).await,
             Command::Doctor(args) => doctor::run(args, global),
+            Command::Completions(args) => completions(&args),
             Command::Become(args) => become_service::run(args),
         }
     })
+}
+
+/// Prints what makes a shell complete our command line.
+fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "shrike", &mut script);
+    print(&script)
 }

@@ -25,8 +25,12 @@ pub(crate) async fn run(args: StatusArgs, global: Global) -> Result<(), Failure>
             if args.json {
                 print_line(&as_json(&status).to_string())?;
             } else {
-                let redraw = if args.watch && terminal.columns.is_some() { REDRAW } else { "" };
-                print(format!("{redraw}{}", page(&status, args.all, terminal.paint)).as_bytes())?;
+                let page = page(&status, args.all, terminal.paint);
+                let text = match terminal.columns {
+                    Some(_) if args.watch => format!("{REDRAW}{}", terminal.screenful(&page)),
+                    Some(_) | None => page,
+                };
+                print(text.as_bytes())?;
             }
             if !args.watch {
                 // The page says which, and why.

@@ -1,6 +1,9 @@
 //! The commands against an analyzer that says what a test wants.
 
 #[cfg(test)]
+mod skipped;
+
+#[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
     use std::pin::Pin;
@@ -17,6 +20,8 @@ mod tests {
     use tonic::{Request, Response, Status};
     use wire::v1;
     use wire::v1::analyzer_server::{Analyzer, AnalyzerServer};
+
+    use super::skipped::skipped;
 
     type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -146,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn a_config_dir_that_is_not_there_is_wrong_usage_and_the_path_is_named() {
         if !nix::unistd::geteuid().is_root() {
-            return;
+            return skipped("not root");
         }
         let dir = tempfile::tempdir().unwrap();
         let absent = dir.path().join("absent");
@@ -171,6 +176,7 @@ mod tests {
         assert!(lines[1].contains("/a\\x1b[2J") && lines[1].ends_with("ENOENT"), "{out}");
         assert_eq!(lines[0].find("result"), lines[2].find("ENOENT"), "{out}");
         assert!(err.contains("12 events are missing"), "{err}");
+        assert!(err.ends_with("-- 2 events, 12 lost\n"), "{err}");
         let asked = fake.asked.lock().unwrap();
         assert_eq!(asked[0].kinds, ["open", "exec"]);
         assert_eq!((asked[0].containers[0].as_str(), asked[0].comms[0].as_str()), ("web", "cat"));
@@ -404,7 +410,7 @@ mod tests {
         let (code, err) = run_in(dir.path()).await;
         if !nix::unistd::geteuid().is_root() {
             assert!(code == 4 && err.contains("needs root"), "{err}");
-            return;
+            return skipped("not root");
         }
         assert_eq!(code, 5, "{err}");
         assert!(err.contains("reporter could not start: it ended with exit status: 7"), "{err}");

@@ -36,6 +36,9 @@ enum Command {
         /// Print the event JSON, one line each
         #[arg(long)]
         json: bool,
+        /// Print what a subscriber would get, for `shrike replay`; with --json each message has its document
+        #[arg(long, hide = true)]
+        messages: bool,
     },
     /// Confine itself as a running analyzer is, try what must not be possible then, and show what came of it
     Confinement,
@@ -63,8 +66,12 @@ fn start(args: Args) -> anyhow::Result<()> {
             confine::enter_and_tell(&privilege::confines(&config))?;
             run(config)
         }
-        Command::Replay { file, json } => {
-            let format = if json { Format::Json } else { Format::Line };
+        Command::Replay { file, json, messages } => {
+            let format = match (messages, json) {
+                (true, with_json) => Format::Messages { with_json },
+                (false, true) => Format::Json,
+                (false, false) => Format::Line,
+            };
             match replay::replay(&file, &config, format, std::io::stdout().lock()) {
                 Err(error) if error.is_closed_pipe() => Ok(()),
                 replayed => {

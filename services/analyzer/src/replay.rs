@@ -7,7 +7,9 @@ use std::path::Path;
 
 use capture::{CaptureError, Item, Reader};
 use event::Host;
+use prost::Message as _;
 use wire::WireError;
+use wire::v1::EventMessage;
 
 use crate::config::{Config, ScrubError};
 use crate::metrics::Metrics;
@@ -53,6 +55,12 @@ pub enum Format {
     Line,
     /// The event JSON, one line each.
     Json,
+    /// For `shrike replay`: what a subscriber would get, each message with its length in front. What the system says of
+    /// itself is not among it.
+    Messages {
+        /// With the event JSON in each.
+        with_json: bool,
+    },
 }
 
 /// Replays the capture at `path` into `out` and gives the number of events. What can be read is written before an
@@ -93,18 +101,30 @@ fn replay_items(
                 let ids = BatchIds::new(session, processed.seq);
                 for (index, event) in processed.events.iter().enumerate() {
                     count += 1;
-                    if format == Format::Line {
-                        writeln!(
-                            out,
-                            "{}",
-                            subscribers::line(&subscribers::message(event, pipeline.host(), None))
-                        )?;
-                        continue;
-                    }
                     line.clear();
-                    renderer.event(&mut line, &ids, index, event);
-                    line.push(b'\n');
+                    match format {
+                        Format::Line => {
+                            let text = subscribers::line(&subscribers::message(event, pipeline.host(), None));
+                            line.extend_from_slice(text.as_bytes());
+                            line.push(b'\n');
+                        }
+                        Format::Json => {
+                            renderer.event(&mut line, &ids, index, event);
+                            line.push(b'\n');
+                        }
+                        Format::Messages { with_json } => {
+                            if with_json {
+                                renderer.event(&mut line, &ids, index, event);
+                            }
+                            let message = subscribers::message(event, pipeline.host(), None);
+                            let json = std::mem::take(&mut line);
+                            line = EventMessage { json, ..message }.encode_length_delimited_to_vec();
+                        }
+                    }
                     out.write_all(&line)?;
+                }
+                if matches!(format, Format::Messages { .. }) {
+                    continue;
                 }
                 for (index, custom) in (processed.events.len()..).zip(&processed.custom) {
                     line.clear();

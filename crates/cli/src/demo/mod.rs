@@ -18,7 +18,7 @@ use tonic::Streaming;
 use wire::v1::{EventMessage, SubscribeRequest};
 
 use crate::api;
-use crate::args::{DemoArgs, Global};
+use crate::args::{DemoArgs, Global, SelectArgs};
 use crate::events::Printer;
 use crate::failure::Failure;
 use crate::launch::identity::{Identities, require_root};
@@ -171,7 +171,7 @@ impl Stage {
         let mut client = api::connect(socket).await?;
         let request = SubscribeRequest::default();
         let stream = api::answer(socket, client.subscribe(request)).await?;
-        let mut printer = Printer::new(self.terminal, false, None);
+        let mut printer = Printer::new(self.terminal, &SelectArgs::default());
         printer.header()?;
         let (count, shown) = watch::channel(0);
         tokio::spawn(show(stream, printer, count));

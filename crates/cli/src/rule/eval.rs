@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RuleEvalArgs, color: ColorMode) -> Result<(), Failure> 
             return Ok(true);
         }
         found += 1;
-        print_line(&event_line::line(&message(host, event, run), &zone, terminal))?;
+        print_line(&event_line::line(&message(host, event, run), &zone, terminal, None))?;
         for line in matched::lines(&rule, &facts, &fields, terminal.paint) {
             print_line(&format!("    {line}"))?;
         }

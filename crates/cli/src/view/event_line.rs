@@ -5,6 +5,8 @@
 //! 12:00:00.123  open  demo          cat[4711]              /etc/shadow O_RDONLY                   EACCES
 //! ```
 
+use std::borrow::Cow;
+
 use event::{Kind, Leaf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,96 +14,73 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use wire::v1::EventMessage;
 
+use super::layout::Layout;
 use super::paint::{Paint, Tone};
 use super::terminal::Terminal;
 use super::text::{column, fit, fit_end, printable, width};
 
-const TIME: usize = 12;
-/// As wide as the longest name.
-const KIND: usize = {
-    let (mut widest, mut rest) = (0, Kind::ALL.as_slice());
-    while let [kind, others @ ..] = rest {
-        if kind.name().len() > widest {
-            widest = kind.name().len();
-        }
-        rest = others;
-    }
-    widest
-};
-const RESULT: usize = 8;
-const GAP: &str = "  ";
-/// A path is never squeezed below this, however narrow the window is: then the line wraps.
-const MIN_WHAT: usize = 16;
-/// Without a terminal nothing is cut; the result still starts in one column for most lines.
-const WIDE_WHAT: usize = 64;
-/// Windows below this width give less room to names, so that paths have some.
-const ROOMY: usize = 110;
-
-/// Widths of the columns that depend on the window.
-#[derive(Debug, Clone, Copy)]
-struct Layout {
-    container: usize,
-    process: usize,
-    what: usize,
-}
-
-impl Layout {
-    fn of(terminal: Terminal) -> Self {
-        let (container, process) = match terminal.columns {
-            Some(..ROOMY) => (10, 20),
-            Some(_) | None => (14, 24),
-        };
-        let others = TIME + KIND + container + process + RESULT + 5 * GAP.len();
-        let free = terminal.columns.map(|columns| columns.saturating_sub(others));
-        Self { container, process, what: free.map_or(WIDE_WHAT, |free| free.max(MIN_WHAT)) }
-    }
-}
-
 /// The line above the events.
-pub(crate) fn header(terminal: Terminal) -> String {
-    let layout = Layout::of(terminal);
+pub(crate) fn header(terminal: Terminal, is_tree: bool) -> String {
+    let layout = Layout::of(terminal, is_tree);
     let titles = [
-        column("time", TIME),
-        column("kind", KIND),
-        column("container", layout.container),
-        column("process", layout.process),
-        column("what", layout.what),
-        "result".to_owned(),
+        ("time", layout.time),
+        ("kind", layout.kind),
+        ("container", layout.container),
+        ("process", layout.process),
+        ("what", layout.what),
     ];
-    terminal.paint.apply(Tone::Strong, &titles.join(GAP))
+    let shown = titles.into_iter().filter(|(_, columns)| *columns > 0);
+    let mut titles: Vec<String> = shown.map(|(title, columns)| column(title, columns)).collect();
+    titles.push("result".to_owned());
+    terminal.paint.apply(Tone::Strong, &titles.join(layout.gap))
 }
 
-/// The event as one line, without a line end.
-pub(crate) fn line(event: &EventMessage, zone: &TimeZone, terminal: Terminal) -> String {
+/// The event as one line, without a line end. In a tree it is so many levels below its first known ancestor.
+pub(crate) fn line(
+    event: &EventMessage,
+    zone: &TimeZone,
+    terminal: Terminal,
+    depth: Option<usize>,
+) -> String {
     let paint = terminal.paint;
-    let layout = Layout::of(terminal);
+    let layout = Layout::of(terminal, depth.is_some());
     let (result, tone) = result(event);
     let mut parts = vec![
-        paint.apply(Tone::Dim, &clock(event.time_ns, zone)),
-        paint.apply(Paint::tone_of_kind(&event.kind), &column(&printable(&event.kind), KIND)),
-        column(&container(event), layout.container),
-        column(&process(event, layout.process), layout.process),
-        what(event, layout.what, terminal),
+        paint.apply(Tone::Dim, &clock(event.time_ns, zone, layout.time)),
+        paint.apply(Paint::tone_of_kind(&event.kind), &column(&printable(&event.kind), layout.kind)),
     ];
+    if layout.container > 0 {
+        parts.push(column(&container(event), layout.container));
+    }
+    parts.push(column(&process(event, layout.process, depth.unwrap_or(0)), layout.process));
+    // A long result takes from what happened: the line must not wrap.
+    let over = width(&result).saturating_sub(layout.result);
+    parts.push(what(event, layout.what.saturating_sub(over), layout.is_narrow(), terminal));
     if !result.is_empty() {
         parts.push(paint.apply(tone, &result));
     }
-    parts.join(GAP).trim_end().to_owned()
+    parts.join(layout.gap).trim_end().to_owned()
 }
 
 /// `comm[pid]`; the pid stays whole when the name is too long.
-fn process(event: &EventMessage, columns: usize) -> String {
+fn process(event: &EventMessage, columns: usize, depth: usize) -> String {
+    let branch = if depth == 0 { String::new() } else { format!("{}└", " ".repeat(depth - 1)) };
     let pid = format!("[{}]", event.pid);
-    format!("{}{pid}", fit(&printable(&event.comm), columns.saturating_sub(width(&pid))))
+    let left = columns.saturating_sub(width(&pid) + width(&branch));
+    format!("{branch}{}{pid}", fit(&printable(&event.comm), left))
 }
 
-/// Path and detail: the path in full brightness, the detail dimmed; cut only on a terminal.
-fn what(event: &EventMessage, columns: usize, terminal: Terminal) -> String {
-    let path = printable(&event.path);
+/// Path and detail: the path in full brightness, the detail dimmed; cut only on a terminal. Where there is little room, an
+/// address comes without the program, which the name of the process says well enough.
+fn what(event: &EventMessage, columns: usize, is_narrow: bool, terminal: Terminal) -> String {
+    let fields = Kind::from_name(&event.kind).map_or(&[][..], Kind::fields);
+    let is_address = fields.iter().any(|field| matches!(field.leaf, Leaf::Address));
+    let path = if is_narrow && is_address { Cow::Borrowed("") } else { printable(&event.path) };
     let detail = detail(event);
     let (path, detail) = if terminal.columns.is_some() {
         let path = fit_end(&path, columns);
-        let left = columns.saturating_sub(width(&path) + 1);
+        let gap = usize::from(!path.is_empty());
+        let left = columns.saturating_sub(width(&path) + gap);
         let detail = if left > 1 { fit(&detail, left).into_owned() } else { String::new() };
         (path.into_owned(), detail)
     } else {
@@ -206,11 +185,10 @@ fn signal_name(signal: i32) -> String {
     Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |known| known.as_str().to_owned())
 }
 
-fn clock(time_ns: i64, zone: &TimeZone) -> String {
-    Timestamp::from_nanosecond(i128::from(time_ns)).map_or_else(
-        |_| "?".repeat(TIME),
-        |time| time.to_zoned(zone.clone()).strftime("%H:%M:%S.%3f").to_string(),
-    )
+fn clock(time_ns: i64, zone: &TimeZone, columns: usize) -> String {
+    let format = if columns < "12:34:56.789".len() { "%H:%M:%S" } else { "%H:%M:%S.%3f" };
+    Timestamp::from_nanosecond(i128::from(time_ns))
+        .map_or_else(|_| "?".repeat(columns), |time| time.to_zoned(zone.clone()).strftime(format).to_string())
 }
 
 #[cfg(test)]
@@ -237,12 +215,12 @@ mod tests {
 
     #[test]
     fn a_line_shows_time_kind_container_process_path_and_errno_in_columns() {
-        let text = line(&open("/etc/shadow", -13), &TimeZone::UTC, on(Some(110), false));
+        let text = line(&open("/etc/shadow", -13), &TimeZone::UTC, on(Some(110), false), None);
         assert_eq!(
             text,
             "22:13:20.123  open     0123456789ab    cat[4711]                 /etc/shadow O_RDONLY                 EACCES"
         );
-        let head = header(on(Some(110), false));
+        let head = header(on(Some(110), false), false);
         assert_eq!(head.find("result"), text.find("EACCES"));
         assert_eq!(head.find("what"), text.find("/etc/shadow"));
     }
@@ -266,8 +244,8 @@ mod tests {
         // The name is not known yet.
         events[0].container_name.clear();
         let window = on(Some(110), false);
-        let mut sample = vec![header(window)];
-        sample.extend(events.iter().map(|event| line(event, &TimeZone::UTC, window)));
+        let mut sample = vec![header(window, false)];
+        sample.extend(events.iter().map(|event| line(event, &TimeZone::UTC, window, None)));
         let sample = format!("```\n{}\n```\n", sample.join("\n"));
         let manual = include_str!("../../../../docs/cli.md");
         assert!(manual.contains(&sample), "docs/cli.md lacks:\n{sample}");
@@ -276,8 +254,8 @@ mod tests {
     #[test]
     fn a_line_never_exceeds_the_window_even_with_wide_and_hostile_names() {
         for path in ["/very/long/".repeat(40), "日本語".repeat(50), "\u{1b}]0;x\u{7}".repeat(30)] {
-            for columns in [80, 90, 100, 133, 250] {
-                let text = line(&open(&path, 3), &TimeZone::UTC, on(Some(columns), false));
+            for columns in [64, 80, 90, 100, 133, 250] {
+                let text = line(&open(&path, 3), &TimeZone::UTC, on(Some(columns), false), None);
                 assert!(width(&text) <= columns, "{columns}: {text}");
                 assert!(!text.contains('\u{1b}') && text.contains('…'), "{text}");
             }
@@ -285,15 +263,48 @@ mod tests {
     }
 
     #[test]
+    fn at_80_columns_a_line_says_what_happened_and_how_it_ended() {
+        let window = on(Some(80), false);
+        let head = header(window, false);
+        let text = line(&open("/usr/share/app/settings.json", -13), &TimeZone::UTC, window, None);
+        assert_eq!(text, "22:13:20 open    cat[4711]        /usr/share/app/settings.json O_RDONLY EACCES");
+        assert_eq!(head, "time     kind    process          what                                  result");
+    }
+
+    #[test]
+    fn at_80_columns_a_refused_connection_fits_with_its_address() {
+        let event = EventMessage {
+            kind: "connect".into(),
+            path: "/usr/lib/app/bin/a-long-name".into(),
+            detail: "127.0.0.1:5432 IP_PROTO_TCP = ECONNREFUSED".into(),
+            retval: -111,
+            ..open("", -111)
+        };
+        let text = line(&event, &TimeZone::UTC, on(Some(80), false), None);
+        assert_eq!(text, "22:13:20 connect cat[4711]        127.0.0.1:5432 IP_PROTO_TCP       ECONNREFUSED");
+        let wide = line(&event, &TimeZone::UTC, on(Some(160), false), None);
+        assert!(wide.contains("/usr/lib/app/bin/a-long-name 127.0.0.1:5432"), "{wide}");
+    }
+
+    #[test]
+    fn in_a_tree_a_process_is_below_its_parent() {
+        let at = |depth| line(&open("/x", 3), &TimeZone::UTC, on(Some(80), false), Some(depth));
+        assert!(at(0).contains(" open    cat[4711]                /x O_RDONLY"), "{}", at(0));
+        assert!(at(1).contains(" open    └cat[4711]               /x O_RDONLY"), "{}", at(1));
+        assert!(at(3).contains(" open      └cat[4711]             /x O_RDONLY"), "{}", at(3));
+        assert!(width(&at(8)) <= 80);
+    }
+
+    #[test]
     fn into_a_pipe_nothing_is_cut() {
         let path = "/long".repeat(100);
-        assert!(line(&open(&path, 3), &TimeZone::UTC, on(None, false)).contains(&path));
+        assert!(line(&open(&path, 3), &TimeZone::UTC, on(None, false), None).contains(&path));
     }
 
     #[test]
     fn colours_change_no_character_of_the_line() {
-        let plain = line(&open("/x", -2), &TimeZone::UTC, on(Some(120), false));
-        let colour = line(&open("/x", -2), &TimeZone::UTC, on(Some(120), true));
+        let plain = line(&open("/x", -2), &TimeZone::UTC, on(Some(120), false), None);
+        let colour = line(&open("/x", -2), &TimeZone::UTC, on(Some(120), true), None);
         assert_ne!(plain, colour);
         assert_eq!(console::strip_ansi_codes(&colour), plain);
         assert!(colour.contains("\u{1b}[1m\u{1b}[31mENOENT"), "{colour:?}");
@@ -336,7 +347,7 @@ mod tests {
         let mut event = open("/x", 3);
         event.comm = "a-very-long-name-of-a-process".into();
         event.pid = 4_194_304;
-        let text = line(&event, &TimeZone::UTC, on(Some(120), false));
+        let text = line(&event, &TimeZone::UTC, on(Some(120), false), None);
         assert!(text.contains("…[4194304]"), "{text}");
     }
 
@@ -344,6 +355,6 @@ mod tests {
     fn a_time_out_of_range_does_not_end_the_stream() {
         let mut event = open("/x", 3);
         event.time_ns = i64::MIN;
-        assert!(!line(&event, &TimeZone::UTC, on(None, false)).is_empty());
+        assert!(!line(&event, &TimeZone::UTC, on(None, false), None).is_empty());
     }
 }

@@ -9,9 +9,9 @@
 //! - after `=` or `:`, a quoted text or the run up to white space; in an argument that starts with a dash, the rest,
 //! - after white space or the end of the argument, the next word, or the whole next argument.
 //!
-//! Beside keys, [`shapes`] finds what looks like a secret, and [`options`] what the program takes for one. They run in
-//! the order shapes, keys, options: each passes over what an earlier one masked, and none uncovers a secret for an
-//! earlier one, so scrubbing what was scrubbed changes nothing.
+//! Beside keys, [`shapes`] finds what looks like a secret, and [`options`] what the program takes for one. What one of
+//! them masks can make something a secret for another (`u:x@hpassword=@` is an address once its last `@` is hidden), so they
+//! run until nothing changes: scrubbing what was scrubbed changes nothing.
 
 mod options;
 mod programs;
@@ -34,6 +34,10 @@ pub use words::{RefusedWord, WordProblem};
 
 /// What every secret becomes: the same for all, so that not even its length remains.
 const MASK: &[u8] = b"********";
+
+/// Passes over the arguments of a program, so that their number is bounded whatever they are. The second finds
+/// something in one of a thousand command lines made for that.
+const MAX_PASSES: usize = 4;
 
 /// Words that announce a secret. `*` stands for any part of a word.
 const DEFAULT_WORDS: [&str; 11] = [
@@ -137,6 +141,18 @@ impl Scrubber {
     }
 
     fn args(&self, args: &[Text], executable: &[u8]) -> Option<Vec<Text>> {
+        let mut scrubbed = self.pass(args, executable)?;
+        for _ in 1..MAX_PASSES {
+            match self.pass(&scrubbed, executable) {
+                Some(more) => scrubbed = more,
+                None => break,
+            }
+        }
+        Some(scrubbed)
+    }
+
+    /// What is masked at first sight; `None` when nothing is.
+    fn pass(&self, args: &[Text], executable: &[u8]) -> Option<Vec<Text>> {
         let mut args = Cow::Borrowed(args);
         if args.iter().any(|arg| may_have(self.shapes.as_ref(), arg.as_bytes())) {
             let mut ahead = Ahead::default();

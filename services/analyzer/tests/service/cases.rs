@@ -540,6 +540,15 @@ async fn a_recording_replays_to_the_same_bytes_every_time_and_with_the_lineage_f
     assert_eq!(exec["process"]["ancestors"].as_array().unwrap().len(), 2);
     let text = replay(analyzer::replay::Format::Line);
     assert!(String::from_utf8_lossy(&text).contains("2023-11-14T22:13:20.000000Z exec      20 sh"));
+    let bytes = replay(analyzer::replay::Format::Messages { with_json: true });
+    let mut rest = bytes.as_slice();
+    let mut messages = Vec::new();
+    while !rest.is_empty() {
+        messages.push(<v1::EventMessage as prost::Message>::decode_length_delimited(&mut rest).unwrap());
+    }
+    assert_eq!(messages.len(), 23, "without what the system says of itself");
+    let exec = messages.iter().find(|message| message.kind == "exec").unwrap();
+    assert!(exec.ppid != 0 && lines.contains(&std::str::from_utf8(&exec.json).unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -39,6 +39,7 @@ pub fn message(event: &Dispatched, host: &Host, tags: Option<&Tags>) -> v1::Even
         retval,
         detail,
         json: Vec::new(),
+        ppid: task.ppid,
     }
 }
 
