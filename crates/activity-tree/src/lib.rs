@@ -9,6 +9,7 @@ mod absorb;
 mod activity;
 mod arena;
 mod codec;
+mod draw;
 mod dump;
 mod insert;
 mod lineage;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use activity::{Activity, Verdict, What};
 pub use codec::{DecodeError, WireError, gunzip, gzip};
+pub use draw::SyscallName;
 pub use dump::{Context, Dump, EventTypeState, Metadata, Profile, Selector};
 pub use lineage::lineage;
 pub use model::{

@@ -17,7 +17,20 @@ pub use wire::WireError;
 
 pub(crate) use messages::{imds_bytes, rule_bytes};
 
-use crate::{Dump, Options, Profile};
+use crate::{Dump, Imds, Options, Profile};
+
+/// A request to a metadata service from its message.
+pub(crate) fn imds_of(bytes: &[u8]) -> Imds {
+    let mut imds = Imds::default();
+    // What is in a tree was made by [`imds_bytes`].
+    messages::read_imds(&mut imds, wire::Reader::new(bytes)).unwrap_or_default();
+    imds
+}
+
+/// The id of a rule from its message.
+pub(crate) fn rule_id_of(bytes: &[u8]) -> String {
+    messages::read_rule(wire::Reader::new(bytes)).unwrap_or_default().rule_id
+}
 
 impl Dump {
     /// As `.protobuf`.

@@ -3,13 +3,11 @@
 use Number::{Many, One, Optional};
 use Type::{Bool, Enum, I32, Map, Message as Nested, S64, Text, U32, U64};
 
-/// A message.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) fields: &'static [Field],
 }
 
-/// A field of a message.
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) number: u32,
@@ -27,7 +25,6 @@ pub(super) enum Number {
     Many,
 }
 
-/// What a field holds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Type {
     Bool,
