@@ -211,7 +211,7 @@ impl Running {
         let payloads = self.output.metrics().pending();
         if payloads > 0 {
             let cause = metrics::DropCause::Shutdown;
-            self.output.metrics().drop_payloads(cause, LabelId::OTHER, payloads);
+            self.output.metrics().drop_payloads(cause, &[(LabelId::OTHER, payloads)]);
         }
         Left { destination: self.output.name(), payloads }
     }

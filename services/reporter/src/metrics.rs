@@ -2,7 +2,8 @@
 //!
 //! For each destination `payloads = delivered + dropped + pending` always holds; at the end of a stopped reporter
 //! nothing is pending, because what was left is counted as dropped with the cause `shutdown`. A destination counts by
-//! the label that the sender gave; the number of labels is bounded in `labels.rs`.
+//! the label that the sender gave; the number of labels is bounded in `labels.rs`. What counts a drop also says it in
+//! the log, so none can be forgotten there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,6 +108,21 @@ impl DropCause {
         }
     }
 
+    /// What people can do about it.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Status401 | Self::Status403 => "check the API key and its site",
+            Self::OutputDown | Self::QueueFull => "see why the output is down or slow",
+            Self::Status400
+            | Self::Status413
+            | Self::EntryTooLarge
+            | Self::Encoding
+            | Self::TooLarge
+            | Self::NotUtf8
+            | Self::Shutdown => "nothing to do on this machine",
+        }
+    }
+
     /// Name used in the contract with the sender, for a payload that no reliable output has.
     #[must_use]
     pub fn loss(self) -> &'static str {
@@ -133,6 +149,7 @@ pub struct DestinationMetrics {
     /// Delivered or dropped.
     finished: Counter,
     by_label: Arc<ByLabel>,
+    drops: Arc<LogLimit>,
 }
 
 #[derive(Debug)]
@@ -163,6 +180,7 @@ impl DestinationMetrics {
                 delivered: Mutex::default(),
                 dropped: Mutex::default(),
             }),
+            drops: Arc::default(),
         }
     }
 
@@ -172,10 +190,20 @@ impl DestinationMetrics {
         self.finished.add(n);
     }
 
-    /// Counts `n` payloads with this label that this destination gave up.
-    pub(crate) fn drop_payloads(&self, cause: DropCause, label: LabelId, n: u64) {
-        self.by_label.dropped(cause, label).add(n);
-        self.finished.add(n);
+    /// Counts payloads that this destination gave up, so many of each label, and says so.
+    pub(crate) fn drop_payloads(&self, cause: DropCause, counts: &[(LabelId, u64)]) {
+        for (label, n) in counts {
+            self.by_label.dropped(cause, *label).add(*n);
+            self.finished.add(*n);
+        }
+        let dropped: u64 = counts.iter().map(|(_, n)| n).sum();
+        if dropped > 0
+            && let Some(suppressed) = self.drops.permit()
+        {
+            let (destination, hint) = (&*self.by_label.destination, cause.hint());
+            let cause = cause.name();
+            tracing::warn!(destination, cause, dropped, hint, suppressed, "payloads are lost at an output");
+        }
     }
 
     /// Payloads that are neither delivered nor dropped.

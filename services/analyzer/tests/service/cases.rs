@@ -1,5 +1,7 @@
 //! One case per promise of the service.
 
+mod losses;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;

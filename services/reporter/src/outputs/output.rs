@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bootstrap::log_limit::LogLimit;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -71,7 +70,6 @@ pub(crate) struct Output {
     has_void: AtomicBool,
     metrics: DestinationMetrics,
     shared: Arc<Shared>,
-    drops: LogLimit,
 }
 
 impl Output {
@@ -87,7 +85,6 @@ impl Output {
             has_void: AtomicBool::new(false),
             metrics,
             shared,
-            drops: LogLimit::default(),
         }
     }
 
@@ -152,7 +149,6 @@ impl Output {
         }
         let cause = if self.is_reliable { DropCause::OutputDown } else { DropCause::QueueFull };
         self.drop_from(group, 0..group.len(), cause);
-        self.say_dropped(cause, u64::from(group.n_fit()));
     }
 
     /// Frees the room of groups that were written off.
@@ -167,27 +163,13 @@ impl Output {
 
     /// Counts what the mark does not wait for and nobody else has.
     pub(crate) fn write_off(&self, counts: &[(LabelId, u64)]) {
-        for (label, n) in counts {
-            self.metrics.drop_payloads(DropCause::OutputDown, *label, *n);
-        }
+        self.metrics.drop_payloads(DropCause::OutputDown, counts);
         self.has_void.store(true, Ordering::SeqCst);
-        self.say_dropped(DropCause::OutputDown, counts.iter().map(|(_, n)| n).sum());
-    }
-
-    fn say_dropped(&self, cause: DropCause, dropped: u64) {
-        if dropped > 0
-            && let Some(suppressed) = self.drops.permit()
-        {
-            let (destination, cause) = (self.name, cause.name());
-            tracing::warn!(destination, cause, dropped, suppressed, "payloads are lost at an output");
-        }
     }
 
     fn drop_from(&self, group: &Group, range: Range<u32>, cause: DropCause) -> bool {
         let (resolved, counts) = group.resolve(self.index, range, Err(cause));
-        for (label, n) in counts {
-            self.metrics.drop_payloads(cause, label, n);
-        }
+        self.metrics.drop_payloads(cause, &counts);
         resolved.is_finished
     }
 

@@ -309,6 +309,66 @@ async fn what_one_output_gave_up_is_counted_there_and_told_only_if_nobody_has_it
     assert_eq!(bench.count(DROPPED, &["intake", "status_403", "x"]), 2);
 }
 
+/// The next cause in the order of their list; one that is new does not compile until it has its place here.
+fn after(cause: DropCause) -> Option<DropCause> {
+    match cause {
+        DropCause::Status400 => Some(DropCause::Status401),
+        DropCause::Status401 => Some(DropCause::Status403),
+        DropCause::Status403 => Some(DropCause::Status413),
+        DropCause::Status413 => Some(DropCause::EntryTooLarge),
+        DropCause::EntryTooLarge => Some(DropCause::Encoding),
+        DropCause::Encoding => Some(DropCause::TooLarge),
+        DropCause::TooLarge => Some(DropCause::NotUtf8),
+        DropCause::NotUtf8 => Some(DropCause::OutputDown),
+        DropCause::OutputDown => Some(DropCause::QueueFull),
+        DropCause::QueueFull => Some(DropCause::Shutdown),
+        DropCause::Shutdown => None,
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_an_output_drops_has_a_row_and_a_line_in_the_log_that_is_not_repeated_at_once() {
+    for cause in std::iter::successors(Some(DropCause::Status400), |cause| after(*cause)) {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let _logging = tracing::subscriber::set_default(subscriber);
+        let bench = Bench::new(&[("intake", true, 1 << 20)]);
+        for number in [1, 2] {
+            bench.submit(message(number, &["a", "b"])).await;
+            let group = bench.output(0).next().await.unwrap();
+            bench.output(0).gave_up(&group, 0..group.len(), cause);
+        }
+        assert_eq!(bench.count("reporter_destination_dropped_total", &["intake", cause.name()]), 4);
+        let log = log.text();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("lost at an output")).collect();
+        let [line] = &lines[..] else { panic!("{cause:?}: {log}") };
+        assert!(line.contains(cause.name()) && line.contains("dropped=2"), "{line}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_output_that_is_not_reliable_drops_and_holds_up_nothing() {
     let bench = Bench::new(&[("stdout", false, 4000), ("file", true, 1 << 20)]);

@@ -1,4 +1,4 @@
-use event::{Kind, PerKind};
+use event::{Kind, LossCause, Losses, PerKind};
 use wire::v1::{
     Backlog, Gap, Hook, Host, KindCounts, Loss, LostByWorkload, Metric, ProbeStatus, ServiceStatus,
 };
@@ -165,6 +165,20 @@ fn all_also_shows_causes_without_loss_and_every_counter() {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
     }
     assert!(!text.contains("--all"));
+}
+
+#[test]
+fn whatever_was_lost_for_whatever_cause_has_a_row_and_is_in_the_verdict() {
+    for cause in LossCause::ALL {
+        let mut losses = Losses::default();
+        losses.add(cause, &PerKind::from([(Kind::Open, 7)]));
+        let lost = wire::status::encode_losses(&losses);
+        let probe = ProbeStatus { generated: Some(counts(0, 0, 0, 9)), lost, ..ProbeStatus::default() };
+        let status = AnalyzerStatus { probe: Some(probe), ..AnalyzerStatus::default() };
+        let text = page(&status, false, Paint::new(false));
+        let (row, verdict) = (format!("  lost: {}  ", cause.name()), format!("7 LOST (7 {})", cause.name()));
+        assert!(text.contains(&row) && text.contains(&verdict), "{cause:?}:\n{text}");
+    }
 }
 
 #[test]

@@ -28,7 +28,6 @@ pub(crate) struct Delivery {
     /// Becomes true when the reporter is stopping.
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) retries: LogLimit,
-    pub(crate) refusals: LogLimit,
 }
 
 /// Delivers batches, up to `max_in_flight` at a time, until there are no more.
@@ -78,13 +77,6 @@ impl Delivery {
     fn give_up(&self, cause: DropCause, batch: &Batch) {
         for (group, run) in batch.runs() {
             self.output.gave_up(group, run, cause);
-        }
-        let payloads = batch.len();
-        if let Some(suppressed) = self.refusals.permit() {
-            let is_key = matches!(cause, DropCause::Status401 | DropCause::Status403);
-            let hint =
-                if is_key { "check the API key and its site" } else { "nothing to do on this machine" };
-            tracing::error!(cause = cause.name(), payloads, hint, suppressed, "dropped payloads for good");
         }
     }
 

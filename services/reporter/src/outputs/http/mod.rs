@@ -20,8 +20,8 @@ use bootstrap::counters::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::intake::group::{Group, now_ms};
-use crate::metrics::{DropCause, IntakeMetrics};
+use crate::intake::group::now_ms;
+use crate::metrics::IntakeMetrics;
 use crate::outputs::output::Output;
 use backoff::{Backoff, Policy};
 use batch::{Batch, Batcher, Limits};
@@ -62,7 +62,6 @@ impl Intake {
             intake_metrics: IntakeMetrics::new(registry),
             stopping,
             retries: LogLimit::default(),
-            refusals: LogLimit::default(),
         };
         Ok(Self {
             batcher: Batcher::new(limits),
@@ -85,7 +84,6 @@ impl Intake {
 
 /// Fills batches from groups, and passes each on when it is full or old enough.
 async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches: mpsc::Sender<Batch>) {
-    let too_large = LogLimit::default();
     loop {
         let deadline = batcher.deadline();
         let group = tokio::select! {
@@ -112,21 +110,13 @@ async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches:
                         }
                     }
                 }
-                Err(cause) => give_up(output, &group, place, cause, &too_large),
+                Err(cause) => output.gave_up(&group, place..place + 1, cause),
             }
         }
     }
     if let Some(rest) = batcher.take() {
         // Delivery ends only after this channel.
         drop(batches.send(rest).await);
-    }
-}
-
-fn give_up(output: &Output, group: &Group, place: u32, cause: DropCause, too_large: &LogLimit) {
-    output.gave_up(group, place..place + 1, cause);
-    if let Some(suppressed) = too_large.permit() {
-        let bytes: usize = group.documents().parts(place).iter().map(|part| part.len()).sum();
-        tracing::warn!(cause = cause.name(), bytes, suppressed, "dropped a payload");
     }
 }
 
