@@ -1,3 +1,5 @@
+mod limits;
+
 use std::path::PathBuf;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,7 +105,7 @@ async fn who_does_not_send_the_preface_in_time_is_let_go_however_slowly_it_sends
     let mut inside = door.next().await.unwrap().unwrap();
     let begun = tokio::time::Instant::now();
     let sending = async {
-        for byte in PREFACE.iter().cycle() {
+        for byte in PREFACE.iter().cycle().take(PREFACE.len() * 4) {
             if slow.write_all(&[*byte]).await.is_err() {
                 break;
             }
