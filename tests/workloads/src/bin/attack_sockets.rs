@@ -1,7 +1,7 @@
 //! Does to unix sockets that speak HTTP/2 what a hostile local user would, for a bounded time, and says what it got.
 //!
-//! One thread for each socket goes through the list of [`ATTACKS`] again and again. Everything it holds it lets go at
-//! the end; it takes no more than [`HELD`] descriptors for each socket.
+//! One thread for each socket goes through the list of [`ATTACKS`] again and again. Everything that an attack holds it
+//! lets go at its end, or the next one would not get in; it takes no more than [`HELD`] descriptors for each socket.
 //!
 //! ```text
 //! $ attack-sockets --uid 12345 --seconds 5 /run/shrike/analyzer.sock
@@ -39,6 +39,9 @@ struct Args {
     /// The path of a call
     #[arg(long, default_value = "/shrike.v1.Analyzer/GetStatus")]
     call: String,
+    /// The first message of that call, in hexadecimal
+    #[arg(long, default_value = "")]
+    message: String,
     /// The sockets
     sockets: Vec<PathBuf>,
 }
@@ -54,7 +57,8 @@ struct Tally {
 
 type Attack = fn(&mut Assault<'_>) -> std::io::Result<()>;
 
-const ATTACKS: [Attack; 8] = [
+const ATTACKS: [Attack; 9] = [
+    whole_call,
     idle,
     streams_with_headers_only,
     garbage,
@@ -72,12 +76,13 @@ fn main() -> anyhow::Result<()> {
         nix::unistd::setgid(uid.into())?;
         nix::unistd::setuid(uid.into())?;
     }
+    let message = unhex(&args.message)?;
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let tallies: serde_json::Map<_, _> = std::thread::scope(|scope| {
         let attacks: Vec<_> = args
             .sockets
             .iter()
-            .map(|socket| (socket, scope.spawn(|| Assault::new(socket, &args.call, end).run())))
+            .map(|socket| (socket, scope.spawn(|| Assault::new(socket, (&args.call, &message), end).run())))
             .collect();
         let told = |tally: Tally| {
             let Tally { connected, refused, sent, closed_by_mode } = tally;
@@ -98,14 +103,15 @@ fn main() -> anyhow::Result<()> {
 struct Assault<'a> {
     socket: &'a Path,
     call: &'a str,
+    message: &'a [u8],
     end: Instant,
     held: VecDeque<UnixStream>,
     tally: Tally,
 }
 
 impl<'a> Assault<'a> {
-    fn new(socket: &'a Path, call: &'a str, end: Instant) -> Self {
-        Self { socket, call, end, held: VecDeque::new(), tally: Tally::default() }
+    fn new(socket: &'a Path, (call, message): (&'a str, &'a [u8]), end: Instant) -> Self {
+        Self { socket, call, message, end, held: VecDeque::new(), tally: Tally::default() }
     }
 
     fn run(mut self) -> Tally {
@@ -123,6 +129,7 @@ impl<'a> Assault<'a> {
                 Err(_) => self.tally.refused += 1,
                 Ok(()) => {}
             }
+            self.held.clear();
         }
         self.tally
     }
@@ -172,6 +179,21 @@ impl<'a> Assault<'a> {
         }
         block
     }
+}
+
+/// A call as it should be, from somebody who has no business here.
+fn whole_call(assault: &mut Assault<'_>) -> std::io::Result<()> {
+    let mut stream = assault.begin()?;
+    let headers = assault.headers();
+    assault.send(&mut stream, &frame(1, 4, 1, &headers))?;
+    let mut message = vec![0];
+    message.extend(u32::try_from(assault.message.len()).unwrap_or(u32::MAX).to_be_bytes());
+    message.extend(assault.message);
+    assault.send(&mut stream, &frame(0, 0, 1, &message))?;
+    // Until the service ends it, or has nothing more to say.
+    let mut answer = [0; 1024];
+    while stream.read(&mut answer)? > 0 {}
+    Ok(())
 }
 
 /// Connections that say nothing.
@@ -254,6 +276,17 @@ fn come_and_go(assault: &mut Assault<'_>) -> std::io::Result<()> {
         assault.connect()?;
     }
     Ok(())
+}
+
+/// The bytes that a text of hexadecimal digits means.
+fn unhex(text: &str) -> anyhow::Result<Vec<u8>> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()).context("not hexadecimal"))
+        .collect::<anyhow::Result<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    anyhow::ensure!(rest.is_empty(), "half a byte");
+    Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 /// One HTTP/2 frame.
