@@ -193,11 +193,17 @@ fn dumping_ground(source: &Source) -> Option<Finding> {
 
 /// A record that bypasses `ring.h` is neither zeroed nor counted when it is lost.
 fn raw_ring_access(source: &Source) -> Vec<Finding> {
-    if !source.path.starts_with("ebpf") || source.path.ends_with("ring.h") {
+    const WAYS: [&str; 4] = [
+        "bpf_ringbuf_output(",
+        "bpf_ringbuf_reserve(",
+        "bpf_ringbuf_reserve_dynptr(",
+        "bpf_perf_event_output(",
+    ];
+    if !source.path.starts_with("ebpf") || source.path == Path::new("ebpf/ring.h") {
         return Vec::new();
     }
     numbered(&source.text)
-        .filter(|(_, line)| line.contains("bpf_ringbuf_reserve(") || line.contains("bpf_ringbuf_output("))
+        .filter(|(_, line)| WAYS.iter().any(|way| line.contains(way)))
         .map(|(n, _)| {
             Finding::fatal(source, Some(n), "writes to a ring directly: use ring.h, which counts losses")
         })

@@ -48,12 +48,16 @@ fn a_dumping_ground_fails_as_a_file_and_as_a_folder() {
 
 #[test]
 fn only_ring_h_writes_to_a_ring() {
-    check_one(
-        "ebpf/open.h",
-        "// A.\n  bpf_ringbuf_reserve(&r, 1, 0);\n",
-        "open.h:2: writes to a ring directly",
-    );
-    assert_eq!(found("ebpf/include/probe/ring.h", "// A.\nbpf_ringbuf_output(&r);\n"), [] as [String; 0]);
+    for way in [
+        "bpf_ringbuf_reserve(&r, 1, 0)",
+        "bpf_ringbuf_reserve_dynptr(&r, 1, 0, &p)",
+        "bpf_ringbuf_output(&r)",
+    ] {
+        for path in ["ebpf/open.h", "ebpf/file/ring.h"] {
+            check_one(path, &format!("// A.\n  {way};\n"), ".h:2: writes to a ring directly");
+        }
+    }
+    assert_eq!(found("ebpf/ring.h", "// A.\nbpf_ringbuf_output(&r);\n"), [] as [String; 0]);
 }
 
 #[test]
