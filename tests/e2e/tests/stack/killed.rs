@@ -91,6 +91,18 @@ impl Bench {
         .await?
     }
 
+    /// Waits until something more is in the file: the first of it is there, and what follows is on its way.
+    async fn grown(&self) -> anyhow::Result<()> {
+        let size = || std::fs::metadata(&self.file).map_or(0, |metadata| metadata.len());
+        let before = size();
+        let growing = async {
+            while size() <= before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        Ok(tokio::time::timeout(e2e::stack::DEADLINE, growing).await?)
+    }
+
     /// What is in the files now.
     fn numbered(&self) -> anyhow::Result<Numbered> {
         let mut numbered = Numbered::default();
@@ -147,7 +159,10 @@ pub(crate) fn analyzer_killed_at_the_first_batch() -> anyhow::Result<()> {
     crate::run(async {
         let mut bench = Bench::start(|_| Ok(String::new())).await?;
         let load = bench.load(40_000, 20_000)?;
-        for _ in 0..3 {
+        for has_begun in [true, false, true] {
+            if has_begun {
+                bench.grown().await?;
+            }
             let pid = bench.pid(ANALYZER)?;
             bench.kill(ANALYZER)?;
             bench.restarted(ANALYZER, pid).await?;
