@@ -96,6 +96,36 @@ static __always_inline __u64 take_cgroup(struct task_struct *task)
 	return passed ? *passed : 0;
 }
 
+/*
+ * What every handler begins with: counts the event, and takes scratch memory, in which the record has its task and the
+ * arguments of the call are. NULL if there is none, which is counted, too. `is_typed` is as in task.h.
+ */
+static __always_inline struct scratch *begin_call(struct task_struct *task, struct pt_regs *regs, enum event_kind kind,
+						  __u64 cgroup, bool is_typed)
+{
+	struct event_start *start;
+	struct scratch *scratch;
+
+	count_generated(kind);
+	scratch = take_scratch(kind, cgroup);
+	if (!scratch)
+		return 0;
+	start = (void *)scratch->record;
+	fill_task(&start->task, task, cgroup, is_typed);
+	read_arguments(&scratch->call, regs, task);
+	return scratch;
+}
+
+/* What every handler ends with: sends the record, of which `size` bytes are filled. */
+static __always_inline void end_call(struct scratch *scratch, enum event_kind kind, __u64 cgroup, __u32 size)
+{
+	struct event_start *start = (void *)scratch->record;
+
+	fill_header(&start->header, kind, size);
+	send(bulk, kind, cgroup, start, size & (RECORD_BYTES - 1));
+	give_back(scratch);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
