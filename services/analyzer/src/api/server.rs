@@ -134,7 +134,10 @@ impl Analyzer for Api {
             Filter::from_request(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let subscribe = Subscribe { filter, with_json: request.with_json };
         let receiver = self.parts.subscriptions.send(subscribe).await.map_err(|_ended| ended())?;
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok))))
+        let remark = self.parts.board.missing(&request.kinds);
+        let remark = remark.map(|remark| v1::EventMessage { remark, ..v1::EventMessage::default() });
+        let events = tokio_stream::iter(remark).chain(ReceiverStream::new(receiver));
+        Ok(Response::new(Box::pin(events.map(Ok))))
     }
 
     async fn record(&self, _: Request<v1::RecordRequest>) -> Result<Response<Self::RecordStream>, Status> {

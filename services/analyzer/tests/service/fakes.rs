@@ -322,7 +322,9 @@ impl FakeProbe {
         hello.switchable = vec!["open".into()];
         send(FromProbe::Hello(hello)).await;
         send(wire::batch::message(&wire::batch::encode(0, &self.0.table, &[]))).await;
-        send(FromProbe::Status(v1::ProbeStatus::default())).await;
+        let hook = |kind: &str| v1::Hook { kind: kind.to_owned(), active: true, ..v1::Hook::default() };
+        let hooks = OBSERVED.map(hook).into();
+        send(FromProbe::Status(v1::ProbeStatus { hooks, ..v1::ProbeStatus::default() })).await;
         let mut ended = self.0.connections.subscribe();
         let mut batches = self.0.batches.subscribe();
         loop {
@@ -346,6 +348,9 @@ impl FakeProbe {
         }
     }
 }
+
+/// The kinds that the configuration of the probe names.
+const OBSERVED: [&str; 4] = ["exec", "fork", "exit", "open"];
 
 #[tonic::async_trait]
 impl v1::probe_server::Probe for FakeProbe {
