@@ -98,14 +98,16 @@ static __always_inline long append_name(struct scratch *scratch, __u64 dentry, c
 	}
 	if (name->parent == dentry) {
 		/*
-		 * The root of a tree, and not of this mount: an object that was never in a tree and has a name of its
-		 * own, or a directory that was moved out of the part that is mounted.
+		 * The root of a tree, and not of this mount: a directory that was moved out of the part that is mounted,
+		 * or an object that was never in a tree and has a name of its own. Who made a memfd chose what is in that
+		 * name, so it is never taken for a path.
 		 */
 		walk->flags |= FILE_NO_ROOT;
 		if (len == 1 && scratch->record[position] == '/') {
 			walk->state = PATH_TRUNCATED_PARENTS;
 			return 1;
 		}
+		walk->state = PATH_NO_PLACE;
 	}
 	scratch->record[position + len] = '/';
 	walk->position = position + len + 1;

@@ -182,6 +182,7 @@ pub(crate) enum PathStateName {
     TruncatedParents,
     Argument,
     Unreadable,
+    NoPlace,
 }
 
 /// The address of a socket: one of `ip` (with `port`), `path`, `abstract` and `family`.

@@ -160,6 +160,7 @@ impl<'a> Visitor<'a> for Words {
             PathState::TruncatedParents => " (truncated)",
             PathState::Argument => " (asked for)",
             PathState::Unreadable => " (unreadable)",
+            PathState::NoPlace => " (no place)",
         };
         self.0.push((field.path, format!("{}{state}", file.path)));
     }

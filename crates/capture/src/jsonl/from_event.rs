@@ -259,6 +259,7 @@ impl From<PathState> for PathStateName {
             PathState::TruncatedParents => Self::TruncatedParents,
             PathState::Argument => Self::Argument,
             PathState::Unreadable => Self::Unreadable,
+            PathState::NoPlace => Self::NoPlace,
         }
     }
 }

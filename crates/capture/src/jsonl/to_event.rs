@@ -363,6 +363,7 @@ impl From<PathStateName> for PathState {
             PathStateName::TruncatedParents => Self::TruncatedParents,
             PathStateName::Argument => Self::Argument,
             PathStateName::Unreadable => Self::Unreadable,
+            PathStateName::NoPlace => Self::NoPlace,
         }
     }
 }

@@ -159,12 +159,13 @@ fn paths_have_a_root_only_if_the_kernel_found_one() {
     };
     assert_eq!(path(1, 0, b"b/a/", b""), "/a/b");
     assert_eq!(path(1, 1, b"b/a/", b""), "a/b");
-    assert_eq!(path(3, 0, b"memfd:x/", b""), "memfd:x");
-    assert_eq!(path(3, 0, b"/", b""), "pipe:[7]");
+    assert_eq!(path(3, 4, b"memfd:x/", b""), "memfd:x");
+    assert_eq!(path(3, 4, b"memfd:sh/bin/usr//", b""), "memfd:sh/bin/usr/");
+    assert_eq!(path(3, 4, b"/", b""), "pipe:[7]");
     assert_eq!(path(0, 2, b"b/a/", b"c/d"), "/a/b/c/d");
     assert_eq!(path(0, 3, b"", b""), "");
     let namespace = path_on(b"nsfs\0\0", 3, 1, b"", b"");
-    assert_eq!((namespace.path.to_string().as_str(), namespace.path_state), ("ns:[7]", PathState::Resolved));
+    assert_eq!((namespace.path.to_string().as_str(), namespace.path_state), ("ns:[7]", PathState::NoPlace));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn paths(event: &Event) -> Option<&'static str> {
         error = error.or(match file.path_state {
             PathState::TruncatedParents => Some(TRUNCATED_PARENTS),
             PathState::Unreadable if file.inode != 0 => Some("the path could not be read"),
-            PathState::Unreadable | PathState::Resolved | PathState::Argument => None,
+            PathState::Unreadable | PathState::Resolved | PathState::Argument | PathState::NoPlace => None,
         });
     });
     error

@@ -157,11 +157,36 @@ fn files_without_a_place_in_the_tree_keep_a_name() {
             watch.opens().filter(|open| path_of(open) == gone).map(|open| open.file.nlink).collect();
         assert_eq!(links, [1, 0]);
         assert_eq!(watch.opens().filter(|open| path_of(open) == "memfd:secret").count(), 1);
+        assert!(watch.opens().all(|open| !path_of(open).contains(":[") || is_placeless(&open.file)));
         let is_pipe = |open: &&Open| path_of(open) == format!("pipe:[{}]", open.file.inode);
         assert_eq!(watch.opens().filter(is_pipe).count(), 1);
         let is_namespace = |open: &&Open| path_of(open) == format!("ns:[{}]", open.file.inode);
         assert_eq!(watch.opens().filter(is_namespace).count(), 1);
     }
+}
+
+#[test]
+fn a_memfd_that_is_called_like_a_program_is_not_taken_for_it() {
+    if !can_load() {
+        return;
+    }
+    for table in Table::BOTH {
+        let mut watch = Watch::with_table("forged", table);
+        assert!(watch.run("forged-memfd").success());
+        let name = "memfd:sh/bin/usr/";
+        let opened: Vec<&event::File> = watch.opens().map(|open| &*open.file).collect();
+        let run: Vec<&event::File> = watch.execs().map(|exec| &*exec.executable).collect();
+        for files in [opened, run] {
+            let forged: Vec<_> = files.iter().filter(|file| is_placeless(file)).collect();
+            assert!(forged.iter().any(|file| file.path.to_string() == name), "{forged:?}");
+            assert!(forged.iter().all(|file| file.path.to_string() == name), "{forged:?}");
+            assert!(!files.iter().any(|file| file.path.to_lossy().ends_with("memfd:sh")), "{files:?}");
+        }
+    }
+}
+
+fn is_placeless(file: &event::File) -> bool {
+    file.path_state == PathState::NoPlace
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,6 +61,7 @@ fn run() {
         "scripts" => scripts(&directory),
         "compat" => compat(&directory),
         "deleted" => deleted(&directory),
+        "forged-memfd" => forged_memfd(),
         "cost" => super::cost::measure(&directory),
         other => panic!("{other}"),
     }
@@ -348,6 +349,20 @@ fn deleted(directory: &Path) {
     let (reader, _writer) = nix::unistd::pipe().unwrap();
     File::open(format!("/proc/self/fd/{}", reader.as_raw_fd())).unwrap();
     File::open("/proc/self/ns/net").unwrap();
+}
+
+/// Runs a program from a memfd whose name is that of another one, written as records write paths, and opens it.
+fn forged_memfd() {
+    use std::os::unix::process::CommandExt as _;
+    // SAFETY: the name lives through the call, and the descriptor is nobody else's.
+    let mut memory = unsafe { File::from_raw_fd(libc::memfd_create(c"sh/bin/usr/".as_ptr(), 0)) };
+    std::io::copy(&mut File::open("/bin/true").unwrap(), &mut memory).unwrap();
+    let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
+    // Not for writing, or it could not be run.
+    let program = File::open(&path).unwrap();
+    drop(memory);
+    let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+    assert!(Command::new(path).arg0("true").status().unwrap().success());
 }
 
 /// Opens a file whose times were asked for before and after they changed, as `ls` and backups do all the time.
