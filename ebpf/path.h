@@ -207,6 +207,44 @@ static __always_inline void begin_walks(struct scratch *scratch, struct task_str
 }
 
 /*
+ * Whether the walk ended at the top of a tree of mounts that is in no namespace: one that was taken out of it and still has
+ * users, or one that open_tree() or fsmount() made and that was not put anywhere (yet). The latter are in a namespace
+ * without a number of its own: 0 up to 6.17 (alloc_mnt_ns() in fs/namespace.c of 6.1.192 and 6.12.117), one for all since
+ * (include/uapi/linux/nsfs.h of 6.18). The kernel's own mounts have an error in place of a namespace, which cannot be read.
+ */
+static __always_inline bool is_detached(struct walk *walk)
+{
+	__u64 namespace = 0;
+	__u32 number = 1;
+
+	if (walk->state != PATH_RESOLVED || walk->mount == walk->top ||
+	    bpf_probe_read_kernel(&namespace, sizeof(namespace),
+				  (void *)walk->mount + bpf_core_field_offset(struct mount, mnt_ns)))
+		return false;
+	if (!namespace)
+		return true;
+	bpf_probe_read_kernel(&number, sizeof(number),
+			      (void *)namespace + bpf_core_field_offset(struct mnt_namespace, ns.inum));
+	return !number || number == MNT_NS_ANON_INO;
+}
+
+/*
+ * Goes on from the root of a detached mount to the root of its file system, which is the only place that the file has:
+ * the mount shows whatever part of it somebody chose.
+ */
+static __always_inline void walk_detached(struct scratch *scratch)
+{
+	struct walk *walk = &scratch->walk;
+
+	walk->dentry = walk->at.root;
+	walk->at.root = 0;
+	walk_on(scratch);
+	/* Only at the root; who ran out of room, or could not read, did not come so far. */
+	if (walk->flags & FILE_NO_ROOT)
+		walk->state = PATH_DETACHED;
+}
+
+/*
  * Writes the path at `start` of the record and describes it in `info`; returns where it ends. `is_typed` says that the
  * verifier knows the type of `dentry`.
  */
@@ -214,7 +252,6 @@ static __always_inline __u32 walk_path(struct scratch *scratch, __u32 start, __u
 				       struct file_info *info, bool is_typed)
 {
 	struct walk *walk = &scratch->walk;
-	__u64 namespace = 0;
 	__u32 end;
 
 	walk->position = start;
@@ -231,13 +268,8 @@ static __always_inline __u32 walk_path(struct scratch *scratch, __u32 start, __u
 		walk->dentry = (__u64)dentry;
 		walk_on(scratch);
 	}
-	if (walk->state == PATH_RESOLVED && !(walk->flags & FILE_NO_ROOT) && walk->mount != walk->top) {
-		/* A mount that was taken out of its namespace still has users, but its place is gone. */
-		bpf_probe_read_kernel(&namespace, sizeof(namespace),
-				      (void *)walk->mount + bpf_core_field_offset(struct mount, mnt_ns));
-		if (!namespace)
-			walk->state = PATH_TRUNCATED_PARENTS;
-	}
+	if (is_detached(walk))
+		walk_detached(scratch);
 	end = walk->position;
 	info->path_len = end - start;
 	info->path_state = walk->state;

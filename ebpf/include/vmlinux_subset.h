@@ -68,6 +68,11 @@ struct ns_common {
 	unsigned int inum;
 };
 
+/* Since 6.18: numbers of namespaces that are made differently. */
+enum init_ns_ino {
+	MNT_NS_ANON_INO = 0xEFFFFFF7U,
+};
+
 struct user_namespace {
 	struct ns_common ns;
 };

@@ -183,6 +183,7 @@ pub(crate) enum PathStateName {
     Argument,
     Unreadable,
     NoPlace,
+    Detached,
 }
 
 /// The address of a socket: one of `ip` (with `port`), `path`, `abstract` and `family`.

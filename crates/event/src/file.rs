@@ -83,12 +83,21 @@ pub enum PathState {
     /// No path: what the kernel calls an object that has no place in any tree, such as a memfd or a pipe. Whoever made it may
     /// have chosen a name with slashes.
     NoPlace = 4,
+    /// From the root of its file system, and without a slash in front: it was reached through a tree of mounts that is in no
+    /// namespace, so it has no path there.
+    Detached = 5,
 }
 
 impl PathState {
     /// Every state, in discriminant order.
-    pub const ALL: [Self; 5] =
-        [Self::Resolved, Self::TruncatedParents, Self::Argument, Self::Unreadable, Self::NoPlace];
+    pub const ALL: [Self; 6] = [
+        Self::Resolved,
+        Self::TruncatedParents,
+        Self::Argument,
+        Self::Unreadable,
+        Self::NoPlace,
+        Self::Detached,
+    ];
 
     /// The state with this discriminant.
     #[must_use]

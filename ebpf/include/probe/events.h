@@ -55,6 +55,7 @@ enum path_state {
 	PATH_ARGUMENT = 2,
 	PATH_UNREADABLE = 3,
 	PATH_NO_PLACE = 4,
+	PATH_DETACHED = 5,
 };
 
 /* Bits of file_info.flags. */

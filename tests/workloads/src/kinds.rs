@@ -161,6 +161,7 @@ impl<'a> Visitor<'a> for Words {
             PathState::Argument => " (asked for)",
             PathState::Unreadable => " (unreadable)",
             PathState::NoPlace => " (no place)",
+            PathState::Detached => " (detached)",
         };
         self.0.push((field.path, format!("{}{state}", file.path)));
     }

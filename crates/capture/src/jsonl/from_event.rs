@@ -260,6 +260,7 @@ impl From<PathState> for PathStateName {
             PathState::Argument => Self::Argument,
             PathState::Unreadable => Self::Unreadable,
             PathState::NoPlace => Self::NoPlace,
+            PathState::Detached => Self::Detached,
         }
     }
 }

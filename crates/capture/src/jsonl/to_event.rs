@@ -364,6 +364,7 @@ impl From<PathStateName> for PathState {
             PathStateName::Argument => Self::Argument,
             PathStateName::Unreadable => Self::Unreadable,
             PathStateName::NoPlace => Self::NoPlace,
+            PathStateName::Detached => Self::Detached,
         }
     }
 }

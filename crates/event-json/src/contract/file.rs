@@ -128,6 +128,9 @@ pub(super) fn path_error(state: PathState) -> Option<&'static str> {
         PathState::TruncatedParents => Some("truncated parents: the leading directories are missing"),
         PathState::Argument => Some("argument of the call: no file is left that could tell"),
         PathState::Unreadable => Some("the path could not be read"),
+        PathState::Detached => Some(
+            "detached: from the root of its file system, which is mounted nowhere in the mount namespace",
+        ),
         PathState::NoPlace => {
             Some("no place in any tree: what the kernel calls it, with what its maker chose")
         }

@@ -159,6 +159,7 @@ fn paths_have_a_root_only_if_the_kernel_found_one() {
     };
     assert_eq!(path(1, 0, b"b/a/", b""), "/a/b");
     assert_eq!(path(1, 1, b"b/a/", b""), "a/b");
+    assert_eq!(path(3, 5, b"b/a/", b""), "a/b");
     assert_eq!(path(3, 4, b"memfd:x/", b""), "memfd:x");
     assert_eq!(path(3, 4, b"memfd:sh/bin/usr//", b""), "memfd:sh/bin/usr/");
     assert_eq!(path(3, 4, b"/", b""), "pipe:[7]");

@@ -185,6 +185,33 @@ fn a_memfd_that_is_called_like_a_program_is_not_taken_for_it() {
     }
 }
 
+#[test]
+fn a_file_in_a_detached_tree_is_marked_and_has_the_path_of_its_file_system() {
+    if !can_load() {
+        return;
+    }
+    for table in Table::BOTH {
+        let mut watch = Watch::with_table("detached", table);
+        assert!(watch.run("detached").success());
+        let inode = std::fs::metadata(watch.path("tree/inner/file")).unwrap().ino();
+        let read: Vec<_> = watch.opens().map(|open| &open.file).filter(|file| file.inode == inode).collect();
+        let run: Vec<_> = watch.execs().map(|exec| &exec.executable).collect();
+        assert_eq!((read.len(), run.len()), (1, 1));
+        for file in [read[0], run[0]] {
+            assert_eq!(file.path_state, PathState::Detached, "{file:?}");
+            let path = file.path.to_string();
+            assert!(!path.starts_with('/'), "{path}");
+            // The rest of its path depends on what is mounted where the test runs.
+            let (directory, name) = path.rsplit_once('/').unwrap();
+            assert!(directory.ends_with("tree/inner") && ["file", "program"].contains(&name), "{path}");
+        }
+        let made: Vec<_> = watch.opens().filter(|open| path_of(open) == "made").collect();
+        let states: Vec<_> =
+            made.iter().map(|open| (open.file.path_state, open.file.filesystem.to_string())).collect();
+        assert_eq!(states, [(PathState::Detached, "tmpfs".to_owned())]);
+    }
+}
+
 fn is_placeless(file: &event::File) -> bool {
     file.path_state == PathState::NoPlace
 }

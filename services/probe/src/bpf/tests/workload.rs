@@ -61,6 +61,7 @@ fn run() {
         "scripts" => scripts(&directory),
         "compat" => compat(&directory),
         "deleted" => deleted(&directory),
+        "detached" => detached(&directory),
         "forged-memfd" => forged_memfd(),
         "cost" => super::cost::measure(&directory),
         other => panic!("{other}"),
@@ -349,6 +350,41 @@ fn deleted(directory: &Path) {
     let (reader, _writer) = nix::unistd::pipe().unwrap();
     File::open(format!("/proc/self/fd/{}", reader.as_raw_fd())).unwrap();
     File::open("/proc/self/ns/net").unwrap();
+}
+
+/// Opens a file and runs a program in a tree that is a copy of a part of another one, and makes a file in one that is new;
+/// neither is mounted anywhere.
+fn detached(directory: &Path) {
+    let inner = directory.join("tree/inner");
+    std::fs::create_dir_all(&inner).unwrap();
+    nix::sys::stat::mknod(
+        &inner.join("file"),
+        nix::sys::stat::SFlag::S_IFREG,
+        nix::sys::stat::Mode::S_IRWXU,
+        0,
+    )
+    .unwrap();
+    std::fs::copy("/bin/true", directory.join("copy")).unwrap();
+    std::fs::rename(directory.join("copy"), inner.join("program")).unwrap();
+    let call = |number, arguments: [i64; 5]| {
+        let [first, second, third, fourth, fifth] = arguments;
+        // SAFETY: what the arguments point to lives through the call.
+        let result = unsafe { libc::syscall(number, first, second, third, fourth, fifth) };
+        assert!(result >= 0, "{}", std::io::Error::last_os_error());
+        i32::try_from(result).unwrap()
+    };
+    let at = |text: &std::ffi::CStr| text.as_ptr() as i64;
+    let path = c_path(&inner);
+    const OPEN_TREE_CLONE: i64 = 1;
+    let tree = call(libc::SYS_open_tree, [libc::AT_FDCWD.into(), at(&path), OPEN_TREE_CLONE, 0, 0]);
+    call(libc::SYS_openat, [tree.into(), at(c"file"), libc::O_RDONLY.into(), 0, 0]);
+    assert!(Command::new(format!("/proc/self/fd/{tree}/program")).status().unwrap().success());
+    const FSCONFIG_CMD_CREATE: i64 = 6;
+    let context = call(libc::SYS_fsopen, [at(c"tmpfs"), 0, 0, 0, 0]);
+    call(libc::SYS_fsconfig, [context.into(), FSCONFIG_CMD_CREATE, 0, 0, 0]);
+    let mount = call(libc::SYS_fsmount, [context.into(), 0, 0, 0, 0]);
+    let flags = libc::O_CREAT | libc::O_WRONLY;
+    call(libc::SYS_openat, [mount.into(), at(c"made"), flags.into(), 0o600, 0]);
 }
 
 /// Runs a program from a memfd whose name is that of another one, written as records write paths, and opens it.
