@@ -15,6 +15,7 @@
 #pragma once
 
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
+#define NSFS_MAGIC 0x6e736673
 #define NAME_MAX_BYTES 255
 #define SHORT_NAME_BYTES 16
 
@@ -385,6 +386,27 @@ static __always_inline void fill_inode(struct scratch *scratch, struct file_info
 }
 
 /*
+ * The name of a namespace, whose dentry has none: ns_dname() in fs/nsfs.c makes mnt:[4026531841] of what is read here, and
+ * so does user space. The inode has the namespace as i_private (6.1.192, 6.12.117 and 6.18).
+ */
+__noinline int fill_namespace(struct scratch *scratch, struct file_info *info, __u32 start)
+{
+	struct ns_common *namespace;
+	struct inode *inode;
+	long length;
+
+	if (!scratch || !info)
+		return start;
+	inode = (void *)scratch->inode_at;
+	namespace = BPF_CORE_READ(inode, i_private);
+	length = bpf_probe_read_kernel_str(&scratch->record[start & (RECORD_BYTES - 1)], SHORT_NAME_BYTES,
+					   BPF_CORE_READ(namespace, ops, name));
+	info->path_state = PATH_NO_PLACE;
+	info->path_len = length > 0 ? length - 1 : 0;
+	return start + info->path_len;
+}
+
+/*
  * Describes an open file, with its path at `start`; returns where that ends. `info` is zero before. `is_typed` says
  * that the verifier knows the type of `file`, which makes this twice as fast.
  */
@@ -395,6 +417,7 @@ static __always_inline __u32 fill_file(struct scratch *scratch, __u32 start, str
 	struct vfsmount *vfsmount = 0;
 	struct dentry *dentry = 0;
 	struct inode *inode = 0;
+	__u32 end;
 
 	if (block && bpf_probe_read_kernel(block, sizeof(*block), (void *)file)) {
 		info->path_state = PATH_UNREADABLE;
@@ -406,8 +429,10 @@ static __always_inline __u32 fill_file(struct scratch *scratch, __u32 start, str
 	if (file_flags)
 		READ_PART(*file_flags, block, file, struct file, f_flags);
 	info->flags = FILE_PRESENT;
+	scratch->inode_at = (__u64)inode;
 	fill_inode(scratch, info, inode, is_typed);
-	return walk_path(scratch, start, (__u64)vfsmount, dentry, info, is_typed);
+	end = walk_path(scratch, start, (__u64)vfsmount, dentry, info, is_typed);
+	return info->magic == NSFS_MAGIC ? fill_namespace(scratch, info, start) : end;
 }
 
 /* The same for a bare address, verified once; what the file was opened with goes to `file_flags` of the scratch memory. */

@@ -158,6 +158,7 @@ struct scratch {
 	struct first_bytes super_block;
 	struct first_bytes file;
 	__u64 file_at;    /* a file as a number */
+	__u64 inode_at;   /* and an inode */
 	__u32 file_flags; /* f_flags of the file that was described last, see fill_file_at */
 	__u32 pad;
 	struct filesystem_name filesystems[FILESYSTEM_SLOTS];

@@ -14,6 +14,7 @@
 #pragma once
 
 #define X32_SYSCALL_BIT 0x40000000
+#define ENOSYS 38
 #define TS_COMPAT 2
 
 /* The programs that go on, by kind. User space puts them in and takes them out. */
@@ -139,6 +140,9 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	task = bpf_get_current_task_btf();
 	call = call_of(regs, task);
 	if (!call)
+		return 0;
+	/* Without x32 in this kernel there is no such call, whatever its number is without the bit. */
+	if (result == -ENOSYS && regs->orig_ax & X32_SYSCALL_BIT)
 		return 0;
 	kind = kind_of_call[call & (CALLS - 1)];
 	if (!in_scope(task, kind, &cgroup, true))

@@ -166,7 +166,7 @@ struct file_info {
 	__u8 flags;      /* enum file_flag */
 	__u8 path_state; /* enum path_state */
 	__u16 path_len;     /* bytes of path that follow */
-	__u16 argument_len; /* bytes of an argument, that follow the path; relative to that path, or absolute */
+	__u16 argument_len; /* bytes of an argument, that follow the path and are relative to it; with a '/' in front it is a root */
 	__u8 filesystem[FILESYSTEM_BYTES]; /* s_type->name */
 };
 

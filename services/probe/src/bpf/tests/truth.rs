@@ -100,6 +100,67 @@ fn a_failed_open_is_joined_to_the_directory_of_its_descriptor() {
 }
 
 #[test]
+fn a_failed_open_in_a_chroot_is_told_with_the_directory_that_is_the_root_there() {
+    if !can_load() {
+        return;
+    }
+    for table in Table::BOTH {
+        let mut watch = Watch::with_table("chroot", table);
+        assert!(watch.run("chroot").success());
+        let asked: Vec<(String, i32)> = watch
+            .events
+            .iter()
+            .filter_map(|event| match &event.what {
+                What::Open(open) if open.file.path_state == PathState::Argument => {
+                    Some((path_of(open), open.retval))
+                }
+                What::Unlink(unlink) => Some((unlink.file.path.to_string(), unlink.retval)),
+                _ => None,
+            })
+            .collect();
+        let jail = watch.path("jail");
+        let inside = |path: &str| jail.to_string_lossy().into_owned() + path;
+        assert_eq!(
+            asked,
+            [(inside("/missing/a"), -2), (inside("/missing/b"), -2), (inside("/inner/missing"), -2)]
+        );
+    }
+}
+
+#[test]
+fn the_empty_path_is_not_the_working_directory() {
+    if !can_load() {
+        return;
+    }
+    for table in Table::BOTH {
+        let mut watch = Watch::with_table("empty", table);
+        assert!(watch.run("empty-path").success());
+        let failed: Vec<_> = watch
+            .opens()
+            .filter(|open| open.retval < 0)
+            .map(|open| (path_of(open), open.file.path_state, open.retval))
+            .collect();
+        assert_eq!(failed, [(String::new(), PathState::Argument, -2)]);
+    }
+}
+
+#[test]
+fn a_number_that_is_no_call_here_is_not_an_open() {
+    if !can_load() {
+        return;
+    }
+    let mut watch = Watch::new("no-call");
+    assert!(watch.run("no-call").success());
+    let result = std::fs::read_to_string(watch.path("result")).unwrap();
+    if result != "-38" {
+        return skipped("this kernel has the system calls of x32");
+    }
+    let path = watch.path("file");
+    assert_eq!(watch.opens().filter(|open| path_of(open) == path.to_string_lossy()).count(), 0);
+    watch.assert_nothing_lost();
+}
+
+#[test]
 fn a_script_is_reported_with_its_own_file_beside_the_interpreter() {
     if !can_load() {
         return;
@@ -160,7 +221,7 @@ fn files_without_a_place_in_the_tree_keep_a_name() {
         assert!(watch.opens().all(|open| !path_of(open).contains(":[") || is_placeless(&open.file)));
         let is_pipe = |open: &&Open| path_of(open) == format!("pipe:[{}]", open.file.inode);
         assert_eq!(watch.opens().filter(is_pipe).count(), 1);
-        let is_namespace = |open: &&Open| path_of(open) == format!("ns:[{}]", open.file.inode);
+        let is_namespace = |open: &&Open| path_of(open) == format!("net:[{}]", open.file.inode);
         assert_eq!(watch.opens().filter(is_namespace).count(), 1);
     }
 }

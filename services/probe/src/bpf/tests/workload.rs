@@ -60,6 +60,9 @@ fn run() {
         "flip" => flip(&directory),
         "scripts" => scripts(&directory),
         "compat" => compat(&directory),
+        "chroot" => chroot(&directory),
+        "empty-path" => empty_path(),
+        "no-call" => no_call(&directory),
         "deleted" => deleted(&directory),
         "detached" => detached(&directory),
         "forged-memfd" => forged_memfd(),
@@ -350,6 +353,35 @@ fn deleted(directory: &Path) {
     let (reader, _writer) = nix::unistd::pipe().unwrap();
     File::open(format!("/proc/self/fd/{}", reader.as_raw_fd())).unwrap();
     File::open("/proc/self/ns/net").unwrap();
+}
+
+/// Calls that fail, below another root: by a path from there, and by one from a directory there.
+fn chroot(directory: &Path) {
+    let jail = directory.join("jail");
+    std::fs::create_dir_all(jail.join("inner")).unwrap();
+    nix::unistd::chroot(&jail).unwrap();
+    std::env::set_current_dir("/inner").unwrap();
+    File::open("/missing/a").unwrap_err();
+    std::fs::remove_file("/missing/b").unwrap_err();
+    File::open("missing").unwrap_err();
+}
+
+fn empty_path() {
+    // SAFETY: the path lives through the call.
+    assert_eq!(unsafe { libc::openat(libc::AT_FDCWD, c"".as_ptr(), libc::O_RDONLY) }, -1);
+}
+
+/// open(2) by its number for x32, which few kernels have.
+fn no_call(directory: &Path) {
+    const X32: i64 = 0x4000_0000;
+    let path = c_path(&directory.join("file"));
+    // SAFETY: the path lives through the call.
+    let result = unsafe { libc::syscall(X32 | libc::SYS_open, path.as_ptr(), libc::O_RDONLY) };
+    let error = nix::errno::Errno::last() as i32;
+    // Not by an open, which the test counts.
+    let text = if result < 0 { format!("{}", -error) } else { result.to_string() };
+    let report = std::fs::write(directory.join("result"), text);
+    report.unwrap();
 }
 
 /// Opens a file and runs a program in a tree that is a copy of a part of another one, and makes a file in one that is new;
