@@ -21,6 +21,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pr
 thread_local! {
     /// Treats this kernel as one in which programs preempt each other.
     pub(super) static IS_PREEMPTIBLE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// Treats this page of each list of arguments as one that was swapped out.
+    pub(super) static MISSING_PAGE: std::cell::Cell<u64> = const { std::cell::Cell::new(u64::MAX) };
 }
 
 /// A bit for each pid a kernel can give; the size of `exited` in ebpf/process/exit.h.
@@ -66,6 +68,10 @@ pub(super) fn open(
     let (bulk_mark, never_drop_mark, strings_mark) = (mark(bulk), mark(never_drop), mark(strings));
     let v1_mask = scope::v1_mask();
     let is_preemptible = u8::from(is_preemptible());
+    #[cfg(test)]
+    let missing_page = MISSING_PAGE.get();
+    #[cfg(not(test))]
+    let missing_page = u64::MAX;
     // Lives shorter than what it was made as: it borrows from here on.
     let mut loader: EbpfLoader<'_> = loader;
     loader
@@ -79,6 +85,7 @@ pub(super) fn open(
         .override_global("bulk_share", &share(bulk), true)
         .override_global("never_drop_share", &share(never_drop), true)
         .override_global("strings_share", &share(strings), true)
+        .override_global("missing_page", &missing_page, true)
         .map_max_entries("exited", if needs_exit_marks() { EXIT_MARK_WORDS } else { 1 })
         .map_max_entries("bulk", bulk)
         .map_max_entries("never_drop", never_drop)

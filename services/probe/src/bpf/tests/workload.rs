@@ -23,6 +23,9 @@ pub(super) const FLIPS: usize = 10_000;
 /// Longest list of arguments that is reported whole, with the name of the program and all zero bytes.
 pub(super) const WHOLE_ARGUMENTS: usize = 65_536 - "/bin/true\0".len() - 1;
 
+pub(super) const PAGE_ARGUMENTS: usize = 8;
+pub(super) const PAGE_ARGUMENT: usize = 3000;
+
 #[test]
 #[ignore = "the other tests run it"]
 fn run() {
@@ -48,6 +51,8 @@ fn run() {
         "thread-race" => thread_race(),
         "one-pid" => one_pid(),
         "arguments" => arguments(),
+        "long-arguments" => long_arguments(),
+        "page-arguments" => page_arguments(),
         "heavy-execs" => heavy_execs(),
         "deep" => deep(&directory),
         "kinds" => kinds(&directory),
@@ -218,6 +223,22 @@ fn arguments() {
     }
 }
 
+/// Two arguments as long as the kernel takes them, and short ones between and after them.
+fn long_arguments() {
+    let long = |letter: &str| letter.repeat(130_000);
+    let mut command = Command::new("/bin/true");
+    command.args([&long("x"), "--flag", &long("y"), "last"]).env_clear().env("A", "b");
+    assert!(command.status().unwrap().success());
+}
+
+/// Arguments that fill some pages, each of a letter of its own.
+fn page_arguments() {
+    let argument = |n| char::from(b'a' + u8::try_from(n).unwrap()).to_string().repeat(PAGE_ARGUMENT);
+    let mut command = Command::new("/bin/true");
+    command.args((0..PAGE_ARGUMENTS).map(argument)).env_clear().env("A", "b");
+    assert!(command.status().unwrap().success());
+}
+
 /// Each starts programs with arguments and environment of one letter of its own.
 fn heavy_execs() {
     let starters: Vec<_> = (0..STARTERS)
@@ -378,10 +399,8 @@ fn no_call(directory: &Path) {
     // SAFETY: the path lives through the call.
     let result = unsafe { libc::syscall(X32 | libc::SYS_open, path.as_ptr(), libc::O_RDONLY) };
     let error = nix::errno::Errno::last() as i32;
-    // Not by an open, which the test counts.
     let text = if result < 0 { format!("{}", -error) } else { result.to_string() };
-    let report = std::fs::write(directory.join("result"), text);
-    report.unwrap();
+    std::fs::write(directory.join("result"), text).unwrap();
 }
 
 /// Opens a file and runs a program in a tree that is a copy of a part of another one, and makes a file in one that is new;
