@@ -13,7 +13,7 @@ use super::config::{Scope, SensorConfig};
 use super::error::{LoadError, SensorError};
 use super::hooks::HOOKS;
 use super::kernel_types::KernelTypes;
-use super::{programs, scope};
+use super::{programs, scope, snapshot};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.bpf.o"));
 
@@ -145,16 +145,23 @@ pub(super) fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadE
     ebpf.take_map(name).ok_or(LoadError::MissingMap { name })
 }
 
+/// What is attached, and who lived in between.
+pub(super) struct Attached {
+    pub(super) reports: Vec<HookReport>,
+    pub(super) attachments: Attachments,
+    /// The processes in scope at a moment after which every beginning is seen, and before which nothing else was.
+    pub(super) running: Result<Vec<Vec<u8>>, SensorError>,
+}
+
 /// Loads and attaches the hooks of these kinds, and those that every kind needs.
-pub(super) fn attach(
-    ebpf: &mut Ebpf,
-    kinds: &[Kind],
-    types: &KernelTypes,
-) -> Result<(Vec<HookReport>, Attachments), SensorError> {
+pub(super) fn attach(ebpf: &mut Ebpf, kinds: &[Kind], types: &KernelTypes) -> Result<Attached, SensorError> {
     let mut attachments = Attachments::new(take_map(ebpf, "exit_handlers")?)?;
-    let loaded = programs::load(ebpf, kinds, &types.all);
-    let reports = attachments.attach_all(ebpf, loaded);
-    Ok((reports, attachments))
+    let (acts, begins): (Vec<_>, Vec<_>) =
+        programs::load(ebpf, kinds, &types.all).into_iter().partition(|loaded| loaded.hook.needs_process());
+    let mut reports = attachments.attach_all(ebpf, begins);
+    let running = snapshot::take(ebpf);
+    reports.extend(attachments.attach_all(ebpf, acts));
+    Ok(Attached { reports, attachments, running })
 }
 
 /// A loaded iterator.
@@ -183,10 +190,10 @@ pub struct HookTrial {
 pub fn try_hooks() -> Result<Vec<HookTrial>, SensorError> {
     let config = SensorConfig::of_nothing();
     let (types, mut ebpf) = start(&config)?;
-    let (reports, _attached) = attach(&mut ebpf, &config.kinds, &types)?;
+    let attached = attach(&mut ebpf, &config.kinds, &types)?;
     let trial = |report: HookReport| {
         let hook = HOOKS.iter().find(|hook| hook.name == report.kind);
         HookTrial { cost: hook.map_or("", |hook| &*hook.cost).into(), report }
     };
-    Ok(reports.into_iter().map(trial).collect())
+    Ok(attached.reports.into_iter().map(trial).collect())
 }

@@ -46,6 +46,7 @@ fn run() {
         "opens" => opens(&directory.join("file"), COUNT),
         "few-opens" => opens(&directory.join("file"), FEW),
         "forks" => forks(COUNT),
+        "churn" => churn(&directory),
         "exec" => drop(Command::new("/bin/true").arg("z".repeat(FEW_ARGUMENTS)).status().unwrap()),
         "threads" => threads(&directory),
         "thread-race" => thread_race(),
@@ -114,6 +115,41 @@ fn forks(count: usize) {
             nix::unistd::ForkResult::Parent { child } => drop(nix::sys::wait::waitpid(child, None).unwrap()),
         }
     }
+}
+
+/// Processes that come and go until a file says that it is enough; some become another program.
+fn churn(directory: &Path) {
+    let (stop, begin) = (directory.join("stop"), std::time::Instant::now());
+    let goes_on = || !stop.exists() && begin.elapsed() < std::time::Duration::from_secs(120);
+    // SAFETY: as in `forks`.
+    let fork = |what: &dyn Fn()| match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            what();
+            // SAFETY: as in `forks`.
+            unsafe { libc::_exit(0) }
+        }
+        nix::unistd::ForkResult::Parent { child } => child,
+    };
+    let wait = |child| {
+        nix::sys::wait::waitpid(child, None).unwrap();
+    };
+    let work = || {
+        for round in 0_u32.. {
+            if !goes_on() {
+                return;
+            }
+            wait(fork(&|| {
+                // Nobody waits for this one, which may outlive the one between.
+                fork(&|| drop(File::open("/dev/null")));
+                if round % 8 == 0 {
+                    nix::unistd::execv(c"/bin/true", &[c"true"]).unwrap();
+                }
+            }));
+        }
+    };
+    let workers: Vec<_> = (0..3).map(|_| fork(&work)).collect();
+    File::create(directory.join("churns")).unwrap();
+    workers.into_iter().for_each(wait);
 }
 
 fn counts(directory: &Path) {
