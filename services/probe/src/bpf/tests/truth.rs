@@ -6,7 +6,7 @@ use event::PathState;
 
 use super::*;
 
-fn path_of(open: &Open) -> String {
+pub(super) fn path_of(open: &Open) -> String {
     open.file.path.to_string()
 }
 
@@ -146,67 +146,6 @@ fn a_failed_open_is_joined_to_the_directory_of_its_descriptor() {
 }
 
 #[test]
-fn a_failed_open_in_a_chroot_is_told_with_the_directory_that_is_the_root_there() {
-    if !can_load() {
-        return;
-    }
-    for table in Table::BOTH {
-        let mut watch = Watch::with_table("chroot", table);
-        assert!(watch.run("chroot").success());
-        let asked: Vec<(String, i32)> = watch
-            .events
-            .iter()
-            .filter_map(|event| match &event.what {
-                What::Open(open) if open.file.path_state == PathState::Argument => {
-                    Some((path_of(open), open.retval))
-                }
-                What::Unlink(unlink) => Some((unlink.file.path.to_string(), unlink.retval)),
-                _ => None,
-            })
-            .collect();
-        let jail = watch.path("jail");
-        let inside = |path: &str| jail.to_string_lossy().into_owned() + path;
-        assert_eq!(
-            asked,
-            [(inside("/missing/a"), -2), (inside("/missing/b"), -2), (inside("/inner/missing"), -2)]
-        );
-    }
-}
-
-#[test]
-fn the_empty_path_is_not_the_working_directory() {
-    if !can_load() {
-        return;
-    }
-    for table in Table::BOTH {
-        let mut watch = Watch::with_table("empty", table);
-        assert!(watch.run("empty-path").success());
-        let failed: Vec<_> = watch
-            .opens()
-            .filter(|open| open.retval < 0)
-            .map(|open| (path_of(open), open.file.path_state, open.retval))
-            .collect();
-        assert_eq!(failed, [(String::new(), PathState::Argument, -2)]);
-    }
-}
-
-#[test]
-fn a_number_that_is_no_call_here_is_not_an_open() {
-    if !can_load() {
-        return;
-    }
-    let mut watch = Watch::new("no-call");
-    assert!(watch.run("no-call").success());
-    let result = std::fs::read_to_string(watch.path("result")).unwrap();
-    if result != "-38" {
-        return skipped("this kernel has the system calls of x32");
-    }
-    let path = watch.path("file");
-    assert_eq!(watch.opens().filter(|open| path_of(open) == path.to_string_lossy()).count(), 0);
-    watch.assert_nothing_lost();
-}
-
-#[test]
 fn a_script_is_reported_with_its_own_file_beside_the_interpreter() {
     if !can_load() {
         return;
@@ -264,63 +203,16 @@ fn files_without_a_place_in_the_tree_keep_a_name() {
             watch.opens().filter(|open| path_of(open) == gone).map(|open| open.file.nlink).collect();
         assert_eq!(links, [1, 0]);
         assert_eq!(watch.opens().filter(|open| path_of(open) == "memfd:secret").count(), 1);
-        assert!(watch.opens().all(|open| !path_of(open).contains(":[") || is_placeless(&open.file)));
+        assert!(
+            watch
+                .opens()
+                .all(|open| !path_of(open).contains(":[") || open.file.path_state == PathState::NoPlace)
+        );
         let is_pipe = |open: &&Open| path_of(open) == format!("pipe:[{}]", open.file.inode);
         assert_eq!(watch.opens().filter(is_pipe).count(), 1);
         let is_namespace = |open: &&Open| path_of(open) == format!("net:[{}]", open.file.inode);
         assert_eq!(watch.opens().filter(is_namespace).count(), 1);
     }
-}
-
-#[test]
-fn a_memfd_that_is_called_like_a_program_is_not_taken_for_it() {
-    if !can_load() {
-        return;
-    }
-    for table in Table::BOTH {
-        let mut watch = Watch::with_table("forged", table);
-        assert!(watch.run("forged-memfd").success());
-        let name = "memfd:sh/bin/usr/";
-        let opened: Vec<&event::File> = watch.opens().map(|open| &*open.file).collect();
-        let run: Vec<&event::File> = watch.execs().map(|exec| &*exec.executable).collect();
-        for files in [opened, run] {
-            let forged: Vec<_> = files.iter().filter(|file| is_placeless(file)).collect();
-            assert!(forged.iter().any(|file| file.path.to_string() == name), "{forged:?}");
-            assert!(forged.iter().all(|file| file.path.to_string() == name), "{forged:?}");
-            assert!(!files.iter().any(|file| file.path.to_lossy().ends_with("memfd:sh")), "{files:?}");
-        }
-    }
-}
-
-#[test]
-fn a_file_in_a_detached_tree_is_marked_and_has_the_path_of_its_file_system() {
-    if !can_load() {
-        return;
-    }
-    for table in Table::BOTH {
-        let mut watch = Watch::with_table("detached", table);
-        assert!(watch.run("detached").success());
-        let inode = std::fs::metadata(watch.path("tree/inner/file")).unwrap().ino();
-        let read: Vec<_> = watch.opens().map(|open| &open.file).filter(|file| file.inode == inode).collect();
-        let run: Vec<_> = watch.execs().map(|exec| &exec.executable).collect();
-        assert_eq!((read.len(), run.len()), (1, 1));
-        for file in [read[0], run[0]] {
-            assert_eq!(file.path_state, PathState::Detached, "{file:?}");
-            let path = file.path.to_string();
-            assert!(!path.starts_with('/'), "{path}");
-            // The rest of its path depends on what is mounted where the test runs.
-            let (directory, name) = path.rsplit_once('/').unwrap();
-            assert!(directory.ends_with("tree/inner") && ["file", "program"].contains(&name), "{path}");
-        }
-        let made: Vec<_> = watch.opens().filter(|open| path_of(open) == "made").collect();
-        let states: Vec<_> =
-            made.iter().map(|open| (open.file.path_state, open.file.filesystem.to_string())).collect();
-        assert_eq!(states, [(PathState::Detached, "tmpfs".to_owned())]);
-    }
-}
-
-fn is_placeless(file: &event::File) -> bool {
-    file.path_state == PathState::NoPlace
 }
 
 #[test]

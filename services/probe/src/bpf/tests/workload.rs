@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::{AsRawFd as _, FromRawFd as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -66,12 +66,12 @@ fn run() {
         "flip" => flip(&directory),
         "scripts" => scripts(&directory),
         "compat" => compat(&directory),
-        "chroot" => chroot(&directory),
-        "empty-path" => empty_path(),
-        "no-call" => no_call(&directory),
+        "chroot" => super::paths::chroot(&directory),
+        "empty-path" => super::paths::empty_path(),
+        "no-call" => super::paths::no_call(&directory),
         "deleted" => deleted(&directory),
-        "detached" => detached(&directory),
-        "forged-memfd" => forged_memfd(),
+        "detached" => super::paths::detached(&directory),
+        "forged-memfd" => super::paths::forged_memfd(),
         "cost" => super::cost::measure(&directory),
         other => panic!("{other}"),
     }
@@ -325,7 +325,7 @@ fn kinds(directory: &Path) {
     std::fs::write(directory.join("said"), serde_json::to_string(&said).unwrap()).unwrap();
 }
 
-fn c_path(path: &Path) -> CString {
+pub(super) fn c_path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).unwrap()
 }
 
@@ -410,82 +410,6 @@ fn deleted(directory: &Path) {
     let (reader, _writer) = nix::unistd::pipe().unwrap();
     File::open(format!("/proc/self/fd/{}", reader.as_raw_fd())).unwrap();
     File::open("/proc/self/ns/net").unwrap();
-}
-
-/// Calls that fail, below another root: by a path from there, and by one from a directory there.
-fn chroot(directory: &Path) {
-    let jail = directory.join("jail");
-    std::fs::create_dir_all(jail.join("inner")).unwrap();
-    nix::unistd::chroot(&jail).unwrap();
-    std::env::set_current_dir("/inner").unwrap();
-    File::open("/missing/a").unwrap_err();
-    std::fs::remove_file("/missing/b").unwrap_err();
-    File::open("missing").unwrap_err();
-}
-
-fn empty_path() {
-    // SAFETY: the path lives through the call.
-    assert_eq!(unsafe { libc::openat(libc::AT_FDCWD, c"".as_ptr(), libc::O_RDONLY) }, -1);
-}
-
-/// open(2) by its number for x32, which few kernels have.
-fn no_call(directory: &Path) {
-    const X32: i64 = 0x4000_0000;
-    let path = c_path(&directory.join("file"));
-    // SAFETY: the path lives through the call.
-    let result = unsafe { libc::syscall(X32 | libc::SYS_open, path.as_ptr(), libc::O_RDONLY) };
-    let error = nix::errno::Errno::last() as i32;
-    let text = if result < 0 { format!("{}", -error) } else { result.to_string() };
-    std::fs::write(directory.join("result"), text).unwrap();
-}
-
-/// Opens a file and runs a program in a tree that is a copy of a part of another one, and makes a file in one that is new;
-/// neither is mounted anywhere.
-fn detached(directory: &Path) {
-    let inner = directory.join("tree/inner");
-    std::fs::create_dir_all(&inner).unwrap();
-    nix::sys::stat::mknod(
-        &inner.join("file"),
-        nix::sys::stat::SFlag::S_IFREG,
-        nix::sys::stat::Mode::S_IRWXU,
-        0,
-    )
-    .unwrap();
-    std::fs::copy("/bin/true", directory.join("copy")).unwrap();
-    std::fs::rename(directory.join("copy"), inner.join("program")).unwrap();
-    let call = |number, arguments: [i64; 5]| {
-        let [first, second, third, fourth, fifth] = arguments;
-        // SAFETY: what the arguments point to lives through the call.
-        let result = unsafe { libc::syscall(number, first, second, third, fourth, fifth) };
-        assert!(result >= 0, "{}", std::io::Error::last_os_error());
-        i32::try_from(result).unwrap()
-    };
-    let at = |text: &std::ffi::CStr| text.as_ptr() as i64;
-    let path = c_path(&inner);
-    const OPEN_TREE_CLONE: i64 = 1;
-    let tree = call(libc::SYS_open_tree, [libc::AT_FDCWD.into(), at(&path), OPEN_TREE_CLONE, 0, 0]);
-    call(libc::SYS_openat, [tree.into(), at(c"file"), libc::O_RDONLY.into(), 0, 0]);
-    assert!(Command::new(format!("/proc/self/fd/{tree}/program")).status().unwrap().success());
-    const FSCONFIG_CMD_CREATE: i64 = 6;
-    let context = call(libc::SYS_fsopen, [at(c"tmpfs"), 0, 0, 0, 0]);
-    call(libc::SYS_fsconfig, [context.into(), FSCONFIG_CMD_CREATE, 0, 0, 0]);
-    let mount = call(libc::SYS_fsmount, [context.into(), 0, 0, 0, 0]);
-    let flags = libc::O_CREAT | libc::O_WRONLY;
-    call(libc::SYS_openat, [mount.into(), at(c"made"), flags.into(), 0o600, 0]);
-}
-
-/// Runs a program from a memfd whose name is that of another one, written as records write paths, and opens it.
-fn forged_memfd() {
-    use std::os::unix::process::CommandExt as _;
-    // SAFETY: the name lives through the call, and the descriptor is nobody else's.
-    let mut memory = unsafe { File::from_raw_fd(libc::memfd_create(c"sh/bin/usr/".as_ptr(), 0)) };
-    std::io::copy(&mut File::open("/bin/true").unwrap(), &mut memory).unwrap();
-    let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
-    // Not for writing, or it could not be run.
-    let program = File::open(&path).unwrap();
-    drop(memory);
-    let path = format!("/proc/self/fd/{}", program.as_raw_fd());
-    assert!(Command::new(path).arg0("true").status().unwrap().success());
 }
 
 /// Opens a file whose times were asked for before and after they changed, as `ls` and backups do all the time.
