@@ -15,6 +15,7 @@
 #pragma once
 
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
+#define NSFS_MAGIC 0x6e736673
 #define NAME_MAX_BYTES 255
 #define SHORT_NAME_BYTES 16
 
@@ -98,14 +99,16 @@ static __always_inline long append_name(struct scratch *scratch, __u64 dentry, c
 	}
 	if (name->parent == dentry) {
 		/*
-		 * The root of a tree, and not of this mount: an object that was never in a tree and has a name of its
-		 * own, or a directory that was moved out of the part that is mounted.
+		 * The root of a tree, and not of this mount: a directory that was moved out of the part that is mounted,
+		 * or an object that was never in a tree and has a name of its own. Who made a memfd chose what is in that
+		 * name, so it is never taken for a path.
 		 */
 		walk->flags |= FILE_NO_ROOT;
 		if (len == 1 && scratch->record[position] == '/') {
 			walk->state = PATH_TRUNCATED_PARENTS;
 			return 1;
 		}
+		walk->state = PATH_NO_PLACE;
 	}
 	scratch->record[position + len] = '/';
 	walk->position = position + len + 1;
@@ -205,6 +208,44 @@ static __always_inline void begin_walks(struct scratch *scratch, struct task_str
 }
 
 /*
+ * Whether the walk ended at the top of a tree of mounts that is in no namespace: one that was taken out of it and still has
+ * users, or one that open_tree() or fsmount() made and that was not put anywhere (yet). The latter are in a namespace
+ * without a number of its own: 0 up to 6.17 (alloc_mnt_ns() in fs/namespace.c of 6.1.192 and 6.12.117), one for all since
+ * (include/uapi/linux/nsfs.h of 6.18). The kernel's own mounts have an error in place of a namespace, which cannot be read.
+ */
+static __always_inline bool is_detached(struct walk *walk)
+{
+	__u64 namespace = 0;
+	__u32 number = 1;
+
+	if (walk->state != PATH_RESOLVED || walk->mount == walk->top ||
+	    bpf_probe_read_kernel(&namespace, sizeof(namespace),
+				  (void *)walk->mount + bpf_core_field_offset(struct mount, mnt_ns)))
+		return false;
+	if (!namespace)
+		return true;
+	bpf_probe_read_kernel(&number, sizeof(number),
+			      (void *)namespace + bpf_core_field_offset(struct mnt_namespace, ns.inum));
+	return !number || number == MNT_NS_ANON_INO;
+}
+
+/*
+ * Goes on from the root of a detached mount to the root of its file system, which is the only place that the file has:
+ * the mount shows whatever part of it somebody chose.
+ */
+static __always_inline void walk_detached(struct scratch *scratch)
+{
+	struct walk *walk = &scratch->walk;
+
+	walk->dentry = walk->at.root;
+	walk->at.root = 0;
+	walk_on(scratch);
+	/* Only at the root; who ran out of room, or could not read, did not come so far. */
+	if (walk->flags & FILE_NO_ROOT)
+		walk->state = PATH_DETACHED;
+}
+
+/*
  * Writes the path at `start` of the record and describes it in `info`; returns where it ends. `is_typed` says that the
  * verifier knows the type of `dentry`.
  */
@@ -212,7 +253,6 @@ static __always_inline __u32 walk_path(struct scratch *scratch, __u32 start, __u
 				       struct file_info *info, bool is_typed)
 {
 	struct walk *walk = &scratch->walk;
-	__u64 namespace = 0;
 	__u32 end;
 
 	walk->position = start;
@@ -229,13 +269,8 @@ static __always_inline __u32 walk_path(struct scratch *scratch, __u32 start, __u
 		walk->dentry = (__u64)dentry;
 		walk_on(scratch);
 	}
-	if (walk->state == PATH_RESOLVED && !(walk->flags & FILE_NO_ROOT) && walk->mount != walk->top) {
-		/* A mount that was taken out of its namespace still has users, but its place is gone. */
-		bpf_probe_read_kernel(&namespace, sizeof(namespace),
-				      (void *)walk->mount + bpf_core_field_offset(struct mount, mnt_ns));
-		if (!namespace)
-			walk->state = PATH_TRUNCATED_PARENTS;
-	}
+	if (is_detached(walk))
+		walk_detached(scratch);
 	end = walk->position;
 	info->path_len = end - start;
 	info->path_state = walk->state;
@@ -351,6 +386,27 @@ static __always_inline void fill_inode(struct scratch *scratch, struct file_info
 }
 
 /*
+ * The name of a namespace, whose dentry has none: ns_dname() in fs/nsfs.c makes mnt:[4026531841] of what is read here, and
+ * so does user space. The inode has the namespace as i_private (6.1.192, 6.12.117 and 6.18).
+ */
+__noinline int fill_namespace(struct scratch *scratch, struct file_info *info, __u32 start)
+{
+	struct ns_common *namespace;
+	struct inode *inode;
+	long length;
+
+	if (!scratch || !info)
+		return start;
+	inode = (void *)scratch->inode_at;
+	namespace = BPF_CORE_READ(inode, i_private);
+	length = bpf_probe_read_kernel_str(&scratch->record[start & (RECORD_BYTES - 1)], SHORT_NAME_BYTES,
+					   BPF_CORE_READ(namespace, ops, name));
+	info->path_state = PATH_NO_PLACE;
+	info->path_len = length > 0 ? length - 1 : 0;
+	return start + info->path_len;
+}
+
+/*
  * Describes an open file, with its path at `start`; returns where that ends. `info` is zero before. `is_typed` says
  * that the verifier knows the type of `file`, which makes this twice as fast.
  */
@@ -361,6 +417,7 @@ static __always_inline __u32 fill_file(struct scratch *scratch, __u32 start, str
 	struct vfsmount *vfsmount = 0;
 	struct dentry *dentry = 0;
 	struct inode *inode = 0;
+	__u32 end;
 
 	if (block && bpf_probe_read_kernel(block, sizeof(*block), (void *)file)) {
 		info->path_state = PATH_UNREADABLE;
@@ -372,8 +429,10 @@ static __always_inline __u32 fill_file(struct scratch *scratch, __u32 start, str
 	if (file_flags)
 		READ_PART(*file_flags, block, file, struct file, f_flags);
 	info->flags = FILE_PRESENT;
+	scratch->inode_at = (__u64)inode;
 	fill_inode(scratch, info, inode, is_typed);
-	return walk_path(scratch, start, (__u64)vfsmount, dentry, info, is_typed);
+	end = walk_path(scratch, start, (__u64)vfsmount, dentry, info, is_typed);
+	return info->magic == NSFS_MAGIC ? fill_namespace(scratch, info, start) : end;
 }
 
 /* The same for a bare address, verified once; what the file was opened with goes to `file_flags` of the scratch memory. */

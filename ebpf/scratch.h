@@ -61,10 +61,15 @@ struct place {
 struct strings_walk {
 	__u64 exec_id;
 	__u64 cgroup;
+	__u64 begin;
 	__u64 next;
 	__u64 end;
 	__u32 list;
-	__u32 pad;
+	__u32 room;  /* for what is not sent yet */
+	__u32 run;   /* bytes of the string that fills pages */
+	__u32 limit; /* and how many it may have */
+	__u32 is_long;
+	__u32 is_skipping; /* up to the next string */
 };
 
 /* Where the lists of an exec are, and whose they are. */
@@ -158,6 +163,7 @@ struct scratch {
 	struct first_bytes super_block;
 	struct first_bytes file;
 	__u64 file_at;    /* a file as a number */
+	__u64 inode_at;   /* and an inode */
 	__u32 file_flags; /* f_flags of the file that was described last, see fill_file_at */
 	__u32 pad;
 	struct filesystem_name filesystems[FILESYSTEM_SLOTS];

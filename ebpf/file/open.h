@@ -134,39 +134,28 @@ static __always_inline __u32 fill_opened(struct scratch *scratch, __u32 position
 	return position;
 }
 
-static __always_inline void report_open(struct scratch *scratch, struct task_struct *task, long result, __u64 cgroup)
+/* Not attached: on_sys_exit goes on here. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_open, struct pt_regs *regs, long result)
 {
-	struct open_event *event = (void *)scratch->record;
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 cgroup = take_cgroup(task);
+	struct scratch *scratch = begin_call(task, regs, EVENT_OPEN, cgroup, true);
+	struct open_event *event;
 	__u32 size = sizeof(*event);
 
+	if (!scratch)
+		return 0;
+	event = (void *)scratch->record;
+	read_open(scratch);
 	__builtin_memset(&event->file, 0, sizeof(event->file));
 	begin_walks(scratch, task);
-	fill_task(&event->task, task, cgroup, true);
 	event->retval = result_of(result);
 	/* Read back from memory, where the verifier loses it: else it verifies the rest once per descriptor. */
 	size = fill_opened(scratch, size, &event->file, task, *(volatile __s32 *)&event->retval);
 	event->flags = scratch->open.flags;
 	event->mode = scratch->open.mode;
 	event->pad = 0;
-	fill_header(&event->header, EVENT_OPEN, size);
-	send(bulk, EVENT_OPEN, cgroup, event, size & (RECORD_BYTES - 1));
-}
-
-/* Not attached: on_sys_exit goes on here. */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_open, struct pt_regs *regs, long result)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct scratch *scratch;
-	__u64 cgroup = take_cgroup(task);
-
-	count_generated(EVENT_OPEN);
-	scratch = take_scratch(EVENT_OPEN, cgroup);
-	if (!scratch)
-		return 0;
-	read_arguments(&scratch->call, regs, task);
-	read_open(scratch);
-	report_open(scratch, task, result, cgroup);
-	give_back(scratch);
+	end_call(scratch, EVENT_OPEN, cgroup, size);
 	return 0;
 }

@@ -15,19 +15,15 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_rename_noted, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct rename_event *event;
-	struct scratch *scratch;
 	__u64 cgroup = take_cgroup(task);
+	struct scratch *scratch = begin_call(task, regs, EVENT_RENAME, cgroup, false);
+	struct rename_event *event;
 	__u32 size;
 
-	count_generated(EVENT_RENAME);
-	scratch = take_scratch(EVENT_RENAME, cgroup);
 	if (scratch) {
 		event = (void *)scratch->record;
 		__builtin_memset(&event->file, 0, 2 * sizeof(event->file));
 		begin_walks(scratch, task);
-		fill_task(&event->task, task, cgroup, false);
-		read_arguments(&scratch->call, regs, task);
 		event->flags = scratch->call.call == CALL_RENAMEAT2 && !scratch->call.is_compat ? regs->r8 : 0;
 		event->retval = result_of(result);
 		size = fill_noted(scratch, &event->file, sizeof(*event), 0);
@@ -35,9 +31,7 @@ int BPF_PROG(on_rename_noted, struct pt_regs *regs, long result)
 			size = fill_noted(scratch, &event->destination, size, 1);
 		else
 			event->destination.path_state = PATH_UNREADABLE;
-		fill_header(&event->header, EVENT_RENAME, size);
-		send(bulk, EVENT_RENAME, cgroup, event, size & (RECORD_BYTES - 1));
-		give_back(scratch);
+		end_call(scratch, EVENT_RENAME, cgroup, size);
 	}
 	forget_call();
 	return 0;

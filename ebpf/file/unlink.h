@@ -16,26 +16,20 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_unlink_noted, struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct unlink_event *event;
-	struct scratch *scratch;
 	__u64 cgroup = take_cgroup(task);
+	struct scratch *scratch = begin_call(task, regs, EVENT_UNLINK, cgroup, false);
+	struct unlink_event *event;
 	__u32 call, size;
 
-	count_generated(EVENT_UNLINK);
-	scratch = take_scratch(EVENT_UNLINK, cgroup);
 	if (scratch) {
 		event = (void *)scratch->record;
 		__builtin_memset(&event->file, 0, sizeof(event->file));
 		begin_walks(scratch, task);
-		fill_task(&event->task, task, cgroup, false);
-		read_arguments(&scratch->call, regs, task);
 		call = scratch->call.call;
 		event->flags = call == CALL_RMDIR ? AT_REMOVEDIR : call == CALL_UNLINKAT ? scratch->call.at[2] : 0;
 		event->retval = result_of(result);
 		size = fill_noted(scratch, &event->file, sizeof(*event), 0);
-		fill_header(&event->header, EVENT_UNLINK, size);
-		send(bulk, EVENT_UNLINK, cgroup, event, size & (RECORD_BYTES - 1));
-		give_back(scratch);
+		end_call(scratch, EVENT_UNLINK, cgroup, size);
 	}
 	forget_call();
 	return 0;

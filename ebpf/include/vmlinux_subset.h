@@ -64,8 +64,18 @@ struct capabilities___words {
 	__u32 cap[2];
 };
 
+struct proc_ns_operations {
+	const char *name;
+};
+
 struct ns_common {
+	const struct proc_ns_operations *ops;
 	unsigned int inum;
+};
+
+/* Since 6.18: numbers of namespaces that are made differently. */
+enum init_ns_ino {
+	MNT_NS_ANON_INO = 0xEFFFFFF7U,
 };
 
 struct user_namespace {
@@ -237,6 +247,7 @@ struct inode {
 	__u32 i_mtime_nsec;
 	__u32 i_ctime_nsec;
 	__u32 i_generation;
+	void *i_private;
 };
 
 /* 6.7 to 6.10. */
@@ -291,6 +302,7 @@ struct files_struct {
 };
 
 struct fs_struct {
+	struct path root;
 	struct path pwd;
 };
 

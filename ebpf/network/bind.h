@@ -13,23 +13,6 @@
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_bind, struct pt_regs *regs, long result)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct bind_event *event;
-	struct scratch *scratch;
-	__u64 cgroup = take_cgroup(task);
-	__u32 size;
-
-	count_generated(EVENT_BIND);
-	scratch = take_scratch(EVENT_BIND, cgroup);
-	if (!scratch)
-		return 0;
-	event = (void *)scratch->record;
-	fill_task(&event->task, task, cgroup, false);
-	read_arguments(&scratch->call, regs, task);
-	size = fill_socket_call(scratch, &event->call, sizeof(*event), result ? OF_ARGUMENT : OF_SOCKET);
-	event->call.retval = result_of(result);
-	fill_header(&event->header, EVENT_BIND, size);
-	send(bulk, EVENT_BIND, cgroup, event, size & (RECORD_BYTES - 1));
-	give_back(scratch);
+	report_socket_call(regs, result, EVENT_BIND, OF_SOCKET);
 	return 0;
 }

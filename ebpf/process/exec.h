@@ -84,6 +84,7 @@ static __always_inline void begin_closing(struct closing_walk *walk, struct task
 __noinline int fill_script(struct scratch *scratch, struct file_info *info, __u32 position)
 {
 	struct closing_walk *walk;
+	char first = 0;
 	long length;
 
 	if (!scratch || !info)
@@ -96,9 +97,10 @@ __noinline int fill_script(struct scratch *scratch, struct file_info *info, __u3
 	if (walk->file)
 		return fill_file_at(scratch, info, walk->file, position);
 
-	/* Only the name is left, relative to the working directory. */
+	/* Only the name is left. */
 	info->flags = FILE_PRESENT;
-	find_directory(scratch, AT_FDCWD);
+	bpf_probe_read_kernel(&first, sizeof(first), (void *)walk->name);
+	find_directory(scratch, first == '/' ? OF_ROOT : AT_FDCWD);
 	position = walk_at(scratch, info, position);
 	info->path_state = PATH_ARGUMENT;
 	length = bpf_probe_read_kernel_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,

@@ -45,7 +45,6 @@ int on_task(struct bpf_iter__task *context)
 	struct known_event *event;
 	struct scratch *scratch;
 	__u32 zero = 0, size = sizeof(*event);
-	struct file *executable;
 	__u64 cgroup;
 
 	if (!task || !is_living(task))
@@ -61,8 +60,7 @@ int on_task(struct bpf_iter__task *context)
 	event->parent_start_ns = parent_start(task);
 	fill_tty(event->tty, task);
 	begin_walks(scratch, task);
-	executable = task->mm->exe_file;
-	scratch->file_at = (__u64)executable;
+	scratch->file_at = (__u64)task->mm->exe_file;
 	if (scratch->file_at)
 		/* As in process/exec.h. */
 		size = fill_file_at(scratch, &event->executable, *(volatile __u64 *)&scratch->file_at, size);

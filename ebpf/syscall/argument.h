@@ -15,8 +15,10 @@
 #pragma once
 
 #define AT_FDCWD (-100)
+/* No descriptor, as the former: the root of the process, which chroot(2) changes. */
+#define OF_ROOT (-101)
 
-/* What a path that is not absolute is relative to, into `from` of the scratch memory; nothing for no descriptor. */
+/* What a path is relative to, into `from` of the scratch memory; nothing for no descriptor. */
 __noinline int find_directory(struct scratch *scratch, __s32 descriptor)
 {
 	struct place *out;
@@ -27,11 +29,11 @@ __noinline int find_directory(struct scratch *scratch, __s32 descriptor)
 	out = &scratch->from;
 	out->mount = 0;
 	out->dentry = 0;
-	if (descriptor == AT_FDCWD) {
+	if (descriptor == AT_FDCWD || descriptor == OF_ROOT) {
 		struct fs_struct *fs = bpf_get_current_task_btf()->fs;
 
-		out->mount = (__u64)fs->pwd.mnt;
-		out->dentry = (__u64)fs->pwd.dentry;
+		out->mount = (__u64)(descriptor == OF_ROOT ? fs->root.mnt : fs->pwd.mnt);
+		out->dentry = (__u64)(descriptor == OF_ROOT ? fs->root.dentry : fs->pwd.dentry);
 		return 0;
 	}
 	file = file_of_descriptor(descriptor);
@@ -40,6 +42,13 @@ __noinline int find_directory(struct scratch *scratch, __s32 descriptor)
 	bpf_probe_read_kernel(&out->dentry, sizeof(out->dentry),
 			      (void *)file + bpf_core_field_offset(struct file, f_path.dentry));
 	return 0;
+}
+
+/* Whether `from` is the root of the namespace, to which there is nothing to walk. */
+static __always_inline bool is_top(struct scratch *scratch)
+{
+	return scratch->from.mount == scratch->walk.top + bpf_core_field_offset(struct mount, mnt) &&
+	       scratch->from.dentry == scratch->walk.at_top.root;
 }
 
 /* The path that was asked for, after the directory that it is relative to; returns where the record ends. */
@@ -51,24 +60,27 @@ __noinline int fill_argument(struct scratch *scratch, struct file_info *info, __
 
 	if (!scratch || !info)
 		return start;
-	scratch->from.mount = 0;
-	scratch->from.dentry = 0;
 	bpf_probe_read_user(&first, sizeof(first), (void *)scratch->asked.path);
-	if (first != '/') {
-		find_directory(scratch, scratch->asked.directory);
-		if (scratch->from.dentry)
-			position = walk_at(scratch, info, position);
-		else
-			info->flags |= FILE_NO_ROOT;
-	}
+	find_directory(scratch, first == '/' ? OF_ROOT : scratch->asked.directory);
+	if (!scratch->from.dentry)
+		info->flags |= FILE_NO_ROOT;
+	else if (first != '/' || !is_top(scratch))
+		position = walk_at(scratch, info, position);
 	length = bpf_probe_read_user_str(&scratch->record[position & (RECORD_BYTES - 1)], PATH_MAX_BYTES,
 					 (void *)scratch->asked.path);
-	if (length <= 0) {
+	/* Relative at one look and absolute at the next: nobody knows to what. */
+	if (length <= 0 || (first == '/') != (scratch->record[position & (RECORD_BYTES - 1)] == '/')) {
 		info->path_len = 0;
 		info->path_state = PATH_UNREADABLE;
 		return start;
 	}
 	info->path_state = PATH_ARGUMENT;
+	if (length == 1) {
+		/* No path at all: the kernel does not take it for that of the directory. */
+		info->flags = FILE_NO_ROOT;
+		info->path_len = 0;
+		return start;
+	}
 	info->argument_len = length - 1;
 	if (length == PATH_MAX_BYTES)
 		info->flags |= FILE_ARGUMENT_CUT;
@@ -149,10 +161,8 @@ __noinline int note_path(struct scratch *scratch, struct noted_path *out, __u32 
 	length = bpf_probe_read_user_str(scratch->record, PATH_MAX_BYTES, (void *)scratch->asked.path);
 	if (length <= 0 || length > PATH_MAX_BYTES)
 		return 0;
-	if (scratch->record[0] != '/') {
-		find_directory(scratch, scratch->asked.directory);
-		out->from = scratch->from;
-	}
+	find_directory(scratch, scratch->record[0] == '/' ? OF_ROOT : scratch->asked.directory);
+	out->from = scratch->from;
 	out->digest = digest_of(scratch, 0, length - 1);
 	return 0;
 }

@@ -89,6 +89,7 @@ const struct numbered calls[NUMBERS] = {
 
 #include "dispatch.h"
 #include "argument.h"
+#include "../network/call.h"
 
 #include "../file/open.h"
 #include "../file/unlink.h"

@@ -14,6 +14,7 @@
 #pragma once
 
 #define X32_SYSCALL_BIT 0x40000000
+#define ENOSYS 38
 #define TS_COMPAT 2
 
 /* The programs that go on, by kind. User space puts them in and takes them out. */
@@ -96,6 +97,36 @@ static __always_inline __u64 take_cgroup(struct task_struct *task)
 	return passed ? *passed : 0;
 }
 
+/*
+ * What every handler begins with: counts the event, and takes scratch memory, in which the record has its task and the
+ * arguments of the call are. NULL if there is none, which is counted, too. `is_typed` is as in task.h.
+ */
+static __always_inline struct scratch *begin_call(struct task_struct *task, struct pt_regs *regs, enum event_kind kind,
+						  __u64 cgroup, bool is_typed)
+{
+	struct event_start *start;
+	struct scratch *scratch;
+
+	count_generated(kind);
+	scratch = take_scratch(kind, cgroup);
+	if (!scratch)
+		return 0;
+	start = (void *)scratch->record;
+	fill_task(&start->task, task, cgroup, is_typed);
+	read_arguments(&scratch->call, regs, task);
+	return scratch;
+}
+
+/* What every handler ends with: sends the record, of which `size` bytes are filled. */
+static __always_inline void end_call(struct scratch *scratch, enum event_kind kind, __u64 cgroup, __u32 size)
+{
+	struct event_start *start = (void *)scratch->record;
+
+	fill_header(&start->header, kind, size);
+	send(bulk, kind, cgroup, start, size & (RECORD_BYTES - 1));
+	give_back(scratch);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
@@ -109,6 +140,9 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	task = bpf_get_current_task_btf();
 	call = call_of(regs, task);
 	if (!call)
+		return 0;
+	/* Without x32 in this kernel there is no such call, whatever its number is without the bit. */
+	if (result == -ENOSYS && regs->orig_ax & X32_SYSCALL_BIT)
 		return 0;
 	kind = kind_of_call[call & (CALLS - 1)];
 	if (!in_scope(task, kind, &cgroup, true))

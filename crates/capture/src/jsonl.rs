@@ -182,6 +182,8 @@ pub(crate) enum PathStateName {
     TruncatedParents,
     Argument,
     Unreadable,
+    NoPlace,
+    Detached,
 }
 
 /// The address of a socket: one of `ip` (with `port`), `path`, `abstract` and `family`.

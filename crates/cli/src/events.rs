@@ -129,6 +129,10 @@ impl Printer {
 
     /// Writes one event; true when it was the last one asked for.
     pub(crate) fn event(&mut self, message: &EventMessage) -> Result<bool, Failure> {
+        if !message.remark.is_empty() {
+            self.remark(&message.remark);
+            return Ok(false);
+        }
         self.lost = self.lost.saturating_add(message.dropped_before);
         if message.dropped_before > 0 {
             let n = grouped(message.dropped_before.into());

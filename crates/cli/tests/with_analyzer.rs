@@ -127,6 +127,10 @@ mod tests {
         }
     }
 
+    fn remark(text: &str) -> v1::EventMessage {
+        v1::EventMessage { remark: text.to_owned(), ..v1::EventMessage::default() }
+    }
+
     #[tokio::test]
     async fn without_an_analyzer_every_command_says_how_to_start_one_and_ends_with_3() {
         let dir = tempfile::tempdir().unwrap();
@@ -163,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn events_prints_aligned_lines_and_tells_of_missing_events_beside_them() {
         let fake = Fake {
-            events: vec![event("/a\u{1b}[2J", 0), event("/b", 12)],
+            events: vec![remark("not observed: bind"), event("/a\u{1b}[2J", 0), event("/b", 12)],
             stays_open: true,
             ..Fake::default()
         };
@@ -175,7 +179,7 @@ mod tests {
         assert_eq!(lines.len(), 3, "{out}");
         assert!(lines[1].contains("/a\\x1b[2J") && lines[1].ends_with("ENOENT"), "{out}");
         assert_eq!(lines[0].find("result"), lines[2].find("ENOENT"), "{out}");
-        assert!(err.contains("12 events are missing"), "{err}");
+        assert!(err.contains("12 events are missing") && err.contains("-- not observed: bind"), "{err}");
         assert!(err.ends_with("-- 2 events, 12 lost\n"), "{err}");
         let asked = fake.asked.lock().unwrap();
         assert_eq!(asked[0].kinds, ["open", "exec"]);
@@ -185,7 +189,8 @@ mod tests {
 
     #[tokio::test]
     async fn events_as_json_are_the_bytes_of_the_analyzer_and_nothing_else() {
-        let fake = Fake { events: vec![event("/a", 0), event("/b", 1)], stays_open: true, ..Fake::default() };
+        let events = vec![remark("not observed: bind"), event("/a", 0), event("/b", 1)];
+        let fake = Fake { events, stays_open: true, ..Fake::default() };
         let server = Server::start(fake);
         let args = ["events", "--json", "--count", "2", "--color", "always"];
         let (code, out, _) = output(&mut shrike(&server.socket(), &args)).await;

@@ -49,6 +49,8 @@ impl path_state {
     pub const PATH_TRUNCATED_PARENTS: path_state = path_state(1);
     pub const PATH_ARGUMENT: path_state = path_state(2);
     pub const PATH_UNREADABLE: path_state = path_state(3);
+    pub const PATH_NO_PLACE: path_state = path_state(4);
+    pub const PATH_DETACHED: path_state = path_state(5);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]

@@ -2,14 +2,10 @@
 
 /// Writes the path whose names are `leaf_first`, and then `argument`, into `out`.
 ///
-/// A rooted path begins with `/`; one that has lost its parents or never had a root does not. An argument that is
-/// absolute replaces the path, as the kernel would have it.
+/// A rooted path begins with `/`; one that has lost its parents or never had a root does not. An argument may begin with a
+/// `/`, too: then the path is that of the process's root.
 pub fn join(out: &mut Vec<u8>, leaf_first: &[u8], argument: &[u8], is_rooted: bool) {
     out.clear();
-    if argument.first() == Some(&b'/') {
-        out.extend_from_slice(argument);
-        return;
-    }
     let names = leaf_first.strip_suffix(b"/").unwrap_or(leaf_first);
     if is_rooted {
         out.push(b'/');
@@ -22,7 +18,9 @@ pub fn join(out: &mut Vec<u8>, leaf_first: &[u8], argument: &[u8], is_rooted: bo
         out.pop();
     }
     if !argument.is_empty() {
-        if !out.is_empty() && !out.ends_with(b"/") {
+        if out.ends_with(b"/") && argument.first() == Some(&b'/') {
+            out.pop();
+        } else if !out.is_empty() && !out.ends_with(b"/") && argument.first() != Some(&b'/') {
             out.push(b'/');
         }
         out.extend_from_slice(argument);
@@ -48,9 +46,12 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_continues_the_directory_or_replaces_it() {
+    fn an_argument_continues_the_directory_or_the_root_of_the_process() {
         check("work/srv/", "missing", true, "/srv/work/missing");
         check("", "missing", true, "/missing");
-        check("work/srv/", "/etc/passwd", true, "/etc/passwd");
+        check("jail/srv/", "/etc/passwd", true, "/srv/jail/etc/passwd");
+        check("", "/etc/passwd", true, "/etc/passwd");
+        check("jail/", "/etc/passwd", false, "jail/etc/passwd");
+        check("", "//etc", true, "//etc");
     }
 }

@@ -32,11 +32,13 @@ pub enum LossCause {
     OutputDown = 8,
     /// Writing failed for good.
     WriteFailed = 9,
+    /// Another part lost it, and says why in a word that this version does not know.
+    Unknown = 10,
 }
 
 impl LossCause {
     /// Every cause, in discriminant order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RingFull,
         Self::KernelBusy,
         Self::Undecodable,
@@ -47,6 +49,7 @@ impl LossCause {
         Self::NotUtf8,
         Self::OutputDown,
         Self::WriteFailed,
+        Self::Unknown,
     ];
 
     /// Name used on the wire, in metrics and `shrike status`.
@@ -63,13 +66,14 @@ impl LossCause {
             Self::NotUtf8 => "not_utf8",
             Self::OutputDown => "output_down",
             Self::WriteFailed => "write_failed",
+            Self::Unknown => "unknown",
         }
     }
 
-    /// The cause with this name, if there is one.
+    /// The cause with this name. Whatever a newer part calls it, it is lost: only its cause is not known here.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    pub fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|cause| cause.name() == name).unwrap_or(Self::Unknown)
     }
 }
 
@@ -207,12 +211,12 @@ mod tests {
     fn every_cause_is_found_by_its_name_and_has_a_slot_of_its_own() {
         let mut losses = Losses::default();
         for (position, cause) in LossCause::ALL.into_iter().enumerate() {
-            assert_eq!((LossCause::from_name(cause.name()), cause as usize), (Some(cause), position));
+            assert_eq!((LossCause::from_name(cause.name()), cause as usize), (cause, position));
             losses.add(cause, &PerKind::from([(Kind::Exec, 1)]));
             assert_eq!(losses.of(cause).total(), 1);
         }
-        assert_eq!(losses.by_kind().get(Kind::Exec), 10);
-        assert_eq!(losses.iter().count(), 10);
+        assert_eq!(losses.by_kind().get(Kind::Exec), 11);
+        assert_eq!(losses.iter().count(), 11);
     }
 
     #[test]

@@ -39,6 +39,22 @@ pub struct File {
     pub change_ns: i64,
 }
 
+impl File {
+    /// The last part of its path: `c` of `/a/b/c` and of `/a/b/c/`, `/` of `/`. What is no path is its own name.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        let path = self.path.as_bytes();
+        if self.path_state == PathState::NoPlace {
+            return path;
+        }
+        let Some(end) = path.iter().rposition(|byte| *byte != b'/') else {
+            return path.get(..1).unwrap_or_default();
+        };
+        let path = path.get(..=end).unwrap_or_default();
+        path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+}
+
 /// By what tells files apart, whoever made them: neither a thousand links to one file nor one that is read all the time
 /// have the same hash. Equal files have equal hashes, and to hash the rest too would cost more than it saves.
 impl Hash for File {
@@ -64,11 +80,24 @@ pub enum PathState {
     Argument = 2,
     /// Could not be read, or was not the same at the end of the call as at its beginning.
     Unreadable = 3,
+    /// No path: what the kernel calls an object that has no place in any tree, such as a memfd or a pipe. Whoever made it may
+    /// have chosen a name with slashes.
+    NoPlace = 4,
+    /// From the root of its file system, and without a slash in front: it was reached through a tree of mounts that is in no
+    /// namespace, so it has no path there.
+    Detached = 5,
 }
 
 impl PathState {
     /// Every state, in discriminant order.
-    pub const ALL: [Self; 4] = [Self::Resolved, Self::TruncatedParents, Self::Argument, Self::Unreadable];
+    pub const ALL: [Self; 6] = [
+        Self::Resolved,
+        Self::TruncatedParents,
+        Self::Argument,
+        Self::Unreadable,
+        Self::NoPlace,
+        Self::Detached,
+    ];
 
     /// The state with this discriminant.
     #[must_use]
@@ -98,5 +127,28 @@ impl Layer {
     #[must_use]
     pub fn from_u8(value: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|layer| *layer as u8 == value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_last_part_of_a_path_and_all_of_what_is_none() {
+        let name_of = |path: &str, path_state| {
+            let file = File { path: path.into(), path_state, ..File::default() };
+            String::from_utf8_lossy(file.name()).into_owned()
+        };
+        let check = |path: &str, expect: &str| {
+            assert_eq!(name_of(path, PathState::Resolved), expect, "{path:?}");
+        };
+        check("/usr/bin/cat", "cat");
+        check("/etc/", "etc");
+        check("/etc//", "etc");
+        check("/", "/");
+        check("//", "/");
+        check("", "");
+        assert_eq!(name_of("memfd:x/sh", PathState::NoPlace), "memfd:x/sh");
     }
 }

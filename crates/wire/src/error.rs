@@ -71,7 +71,4 @@ pub enum WireError {
     /// The bytes of a batch are not one.
     #[error("not an encoded batch: {0}")]
     NotABatch(String),
-    /// A status counts losses for a cause that this version does not know.
-    #[error("unknown loss cause {0:?}: probe and analyzer come from different builds")]
-    UnknownLossCause(String),
 }

@@ -2,7 +2,7 @@
 
 use event::{Host, Ledger, LossCause, Losses, PerKind, ProbeCounters};
 
-use crate::{WireError, v1};
+use crate::v1;
 
 impl From<&Host> for v1::Host {
     fn from(host: &Host) -> Self {
@@ -82,8 +82,13 @@ pub fn encode(counters: &ProbeCounters, parts: Parts) -> v1::ProbeStatus {
         generated: Some(counters.generated.into()),
         delivered: Some(counters.delivered.into()),
         suppressed: Some(counters.suppressed.into()),
-        // All of them, so that a reader sees which causes there are.
-        lost: LossCause::ALL.map(|cause| loss(cause, counters.lost.of(cause))).into(),
+        // All that there are here, so that a reader sees them.
+        lost: LossCause::ALL
+            .into_iter()
+            .map(|cause| (cause, counters.lost.of(cause)))
+            .filter(|(cause, counts)| *cause != LossCause::Unknown || counts.total() > 0)
+            .map(|(cause, counts)| loss(cause, counts))
+            .collect(),
         metrics: parts.metrics,
         scope: parts.scope,
         no_taker: Some(counters.no_taker.into()),
@@ -97,18 +102,15 @@ pub fn encode(counters: &ProbeCounters, parts: Parts) -> v1::ProbeStatus {
 }
 
 /// The counters in a status message. Parts that are not there count as 0.
-///
-/// # Errors
-/// [`WireError::UnknownLossCause`] for a cause that this version does not know: leaving it out would break the
-/// accounting silently.
-pub fn counters(status: &v1::ProbeStatus) -> Result<ProbeCounters, WireError> {
-    Ok(ProbeCounters {
+#[must_use]
+pub fn counters(status: &v1::ProbeStatus) -> ProbeCounters {
+    ProbeCounters {
         generated: per_kind(status.generated.as_ref()),
         delivered: per_kind(status.delivered.as_ref()),
         no_taker: per_kind(status.no_taker.as_ref()),
         suppressed: per_kind(status.suppressed.as_ref()),
-        lost: losses(&status.lost)?,
-    })
+        lost: losses(&status.lost),
+    }
 }
 
 /// One cause and its counts.
@@ -123,24 +125,14 @@ pub fn encode_losses(losses: &Losses) -> Vec<v1::Loss> {
     losses.iter().map(|(cause, counts)| loss(cause, counts)).collect()
 }
 
-/// Losses by cause; a cause that is there twice is added up.
-///
-/// # Errors
-/// [`WireError::UnknownLossCause`].
-pub fn losses(list: &[v1::Loss]) -> Result<Losses, WireError> {
+/// Losses by cause; a cause that is there twice is added up, and so are all that this version does not know.
+#[must_use]
+pub fn losses(list: &[v1::Loss]) -> Losses {
     let mut losses = Losses::default();
     for loss in list {
-        losses.add(cause(&loss.cause)?, &per_kind(loss.counts.as_ref()));
+        losses.add(LossCause::from_name(&loss.cause), &per_kind(loss.counts.as_ref()));
     }
-    Ok(losses)
-}
-
-/// The cause with this name.
-///
-/// # Errors
-/// [`WireError::UnknownLossCause`].
-pub fn cause(name: &str) -> Result<LossCause, WireError> {
-    LossCause::from_name(name).ok_or_else(|| WireError::UnknownLossCause(name.to_owned()))
+    losses
 }
 
 impl From<&Ledger> for v1::Ledger {
@@ -154,15 +146,13 @@ impl From<&Ledger> for v1::Ledger {
 }
 
 /// A ledger from an acknowledgement.
-///
-/// # Errors
-/// [`WireError::UnknownLossCause`].
-pub fn ledger(message: &v1::Ledger) -> Result<Ledger, WireError> {
-    Ok(Ledger {
+#[must_use]
+pub fn ledger(message: &v1::Ledger) -> Ledger {
+    Ledger {
         delivered: per_kind(message.delivered.as_ref()),
         no_taker: per_kind(message.no_taker.as_ref()),
-        lost: losses(&message.lost)?,
-    })
+        lost: losses(&message.lost),
+    }
 }
 
 /// Counts by kind; what is not there is 0.
@@ -184,6 +174,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use event::Kind;
+
     use super::*;
 
     fn filled(base: u64) -> PerKind<u64> {
@@ -200,7 +192,7 @@ mod tests {
             lost: losses_of(30),
         };
         let status = encode(&counters, Parts::default());
-        assert_eq!(super::counters(&status), Ok(counters));
+        assert_eq!(super::counters(&status), counters);
     }
 
     fn losses_of(base: u64) -> Losses {
@@ -210,20 +202,37 @@ mod tests {
     #[test]
     fn a_ledger_survives_the_wire_exactly() {
         let sent = Ledger { delivered: filled(1), no_taker: filled(2), lost: losses_of(3) };
-        assert_eq!(ledger(&v1::Ledger::from(&sent)), Ok(sent));
-        assert_eq!(ledger(&v1::Ledger::default()), Ok(Ledger::default()));
+        assert_eq!(ledger(&v1::Ledger::from(&sent)), sent);
+        assert_eq!(ledger(&v1::Ledger::default()), Ledger::default());
     }
 
     #[test]
     fn an_empty_status_counts_nothing() {
-        assert_eq!(counters(&v1::ProbeStatus::default()), Ok(ProbeCounters::default()));
+        assert_eq!(counters(&v1::ProbeStatus::default()), ProbeCounters::default());
     }
 
     #[test]
-    fn an_unknown_loss_cause_is_an_error_and_not_a_silent_zero() {
-        let loss = v1::Loss { cause: "gremlins".to_owned(), counts: None };
-        let status = v1::ProbeStatus { lost: vec![loss], ..Default::default() };
-        assert_eq!(counters(&status), Err(WireError::UnknownLossCause("gremlins".to_owned())));
+    fn what_was_lost_for_causes_that_only_the_sender_knows_is_lost_for_an_unknown_cause() {
+        let lost = ["gremlins", "ring_full", "goblins"].map(|cause| {
+            let counts = Some(PerKind::from([(Kind::Open, 2)]).into());
+            v1::Loss { cause: cause.to_owned(), counts }
+        });
+        let read = losses(&lost);
+        let of = |cause| read.of(cause).get(Kind::Open);
+        assert_eq!((of(LossCause::RingFull), of(LossCause::Unknown)), (2, 4));
+        let ledger = ledger(&v1::Ledger { lost: lost.into(), ..v1::Ledger::default() });
+        assert_eq!(ledger.by_kind().get(Kind::Open), 6);
+    }
+
+    #[test]
+    fn an_unknown_cause_is_not_named_before_there_is_something_to_say() {
+        let names = |counters: &ProbeCounters| {
+            encode(counters, Parts::default()).lost.iter().any(|loss| loss.cause == "unknown")
+        };
+        let mut counters = ProbeCounters::default();
+        assert!(!names(&counters));
+        counters.lost.add(LossCause::Unknown, &PerKind::from([(Kind::Open, 1)]));
+        assert!(names(&counters));
     }
 
     #[test]

@@ -7,7 +7,8 @@
  * beginning with `struct event_header`; numbers are never reused. Variable parts follow the struct in the order and
  * with the lengths that the struct states, without gaps.
  *
- * A path is written leaf first, every component followed by '/': "/usr/bin/env" is "env/bin/usr/".
+ * A path is written leaf first, every component followed by '/': "/usr/bin/env" is "env/bin/usr/". With PATH_NO_PLACE
+ * it is one name, and a '/' in it is part of that.
  */
 #pragma once
 
@@ -53,12 +54,14 @@ enum path_state {
 	PATH_TRUNCATED_PARENTS = 1,
 	PATH_ARGUMENT = 2,
 	PATH_UNREADABLE = 3,
+	PATH_NO_PLACE = 4,
+	PATH_DETACHED = 5,
 };
 
 /* Bits of file_info.flags. */
 enum file_flag {
 	FILE_PRESENT = 1,      /* the struct describes a file; otherwise it is all zero */
-	FILE_NO_ROOT = 2,      /* the path does not begin at a root: an object without a place in the tree (memfd) */
+	FILE_NO_ROOT = 2,      /* the path does not begin at a root */
 	FILE_UPPER = 4,        /* on overlayfs, in the upper layer */
 	FILE_LOWER = 8,        /* on overlayfs, only in a lower layer */
 	FILE_UNLINKED = 16,    /* its directory entry was removed */
@@ -163,7 +166,7 @@ struct file_info {
 	__u8 flags;      /* enum file_flag */
 	__u8 path_state; /* enum path_state */
 	__u16 path_len;     /* bytes of path that follow */
-	__u16 argument_len; /* bytes of an argument, that follow the path; relative to that path, or absolute */
+	__u16 argument_len; /* bytes of an argument, that follow the path and are relative to it; with a '/' in front it is a root */
 	__u8 filesystem[FILESYSTEM_BYTES]; /* s_type->name */
 };
 

@@ -305,7 +305,7 @@ impl Default for NamesConfig {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueuesConfig {
-    /// Batches between the probe link and the pipeline. More only hides a slow pipeline. Default 4.
+    /// Batches between the probe link and the pipeline. More only hides a slow pipeline. Default 2.
     #[serde(deserialize_with = "bootstrap::config::at_most::<MAX_QUEUE, _>")]
     pub pipeline: NonZeroUsize,
     /// Groups between the pipeline and the outbox. Default 64.

@@ -87,7 +87,7 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
     report_hooks(sensor.hooks(), config)?;
 
     let mut source = KernelSource::new(sensor);
-    let snapshot = source.snapshot().unwrap_or_else(|error| {
+    let snapshot = source.running().unwrap_or_else(|error| {
         tracing::warn!(%error, "processes that run already are not known: their events have no ancestors");
         Vec::new()
     });

@@ -23,7 +23,7 @@ impl Accounting {
         let probe = status.probe.clone().unwrap_or_default();
         let of_outputs = |name| metric(&status.reporter, |metric| metric.name == name);
         Ok(Self {
-            counters: wire::status::counters(&probe)?,
+            counters: wire::status::counters(&probe),
             dropped_by_outputs: of_outputs("reporter_destination_dropped_total"),
             delivered_by_outputs: of_outputs("reporter_destination_delivered_total"),
         })

@@ -160,6 +160,8 @@ impl<'a> Visitor<'a> for Words {
             PathState::TruncatedParents => " (truncated)",
             PathState::Argument => " (asked for)",
             PathState::Unreadable => " (unreadable)",
+            PathState::NoPlace => " (no place)",
+            PathState::Detached => " (detached)",
         };
         self.0.push((field.path, format!("{}{state}", file.path)));
     }

@@ -259,6 +259,8 @@ impl From<PathState> for PathStateName {
             PathState::TruncatedParents => Self::TruncatedParents,
             PathState::Argument => Self::Argument,
             PathState::Unreadable => Self::Unreadable,
+            PathState::NoPlace => Self::NoPlace,
+            PathState::Detached => Self::Detached,
         }
     }
 }

@@ -363,6 +363,8 @@ impl From<PathStateName> for PathState {
             PathStateName::TruncatedParents => Self::TruncatedParents,
             PathStateName::Argument => Self::Argument,
             PathStateName::Unreadable => Self::Unreadable,
+            PathStateName::NoPlace => Self::NoPlace,
+            PathStateName::Detached => Self::Detached,
         }
     }
 }

@@ -62,7 +62,7 @@ impl<'a> File<'a> {
         let has_owner = file.inode != 0;
         Self {
             path: Lossy(file.path.as_bytes()),
-            name: Lossy(base_name(file.path.as_bytes())),
+            name: Lossy(file.name()),
             path_resolution_error: path_error(file.path_state),
             inode: file.inode,
             mode: file.mode,
@@ -128,33 +128,11 @@ pub(super) fn path_error(state: PathState) -> Option<&'static str> {
         PathState::TruncatedParents => Some("truncated parents: the leading directories are missing"),
         PathState::Argument => Some("argument of the call: no file is left that could tell"),
         PathState::Unreadable => Some("the path could not be read"),
-    }
-}
-
-/// The last component: `c` of `/a/b/c` and of `/a/b/c/`, `/` of `/`.
-fn base_name(path: &[u8]) -> &[u8] {
-    let Some(end) = path.iter().rposition(|byte| *byte != b'/') else {
-        return path.get(..1).unwrap_or_default();
-    };
-    let path = path.get(..=end).unwrap_or_default();
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_is_the_last_component_of_the_path() {
-        let check = |path: &str, expect: &str| {
-            assert_eq!(base_name(path.as_bytes()), expect.as_bytes(), "{path:?}");
-        };
-        check("/usr/bin/cat", "cat");
-        check("/etc/", "etc");
-        check("/etc//", "etc");
-        check("/", "/");
-        check("//", "/");
-        check("memfd:x", "memfd:x");
-        check("", "");
+        PathState::Detached => Some(
+            "detached: from the root of its file system, which is mounted nowhere in the mount namespace",
+        ),
+        PathState::NoPlace => {
+            Some("no place in any tree: what the kernel calls it, with what its maker chose")
+        }
     }
 }

@@ -90,6 +90,40 @@ mod tests {
         assert_eq!(constants.values.len(), count);
     }
 
+    /// They are in three tables, because people, rules and the contract have each a say in which names there are.
+    #[test]
+    fn open_flags_are_called_the_same_by_people_in_rules_and_in_the_contract() {
+        let fields = event::Kind::Open.fields();
+        let flags = fields.iter().find_map(|field| match field.leaf {
+            event::Leaf::Flags(flags) => Some(flags),
+            _ => None,
+        });
+        let people = flags.unwrap();
+        let value_of = |name| people.from_names(name).unwrap();
+        // What the two others leave out, and what only rules have: second names of a number.
+        const NO_RULE: [&str; 5] = ["O_TMPFILE", "O_LARGEFILE", "__O_SYNC", "O_PATH", "__O_TMPFILE"];
+        const SECOND: [(&str, &str); 3] =
+            [("O_NDELAY", "O_NONBLOCK"), ("O_FSYNC", "O_SYNC"), ("O_RSYNC", "O_SYNC")];
+        let group = tables::GROUPS.iter().find(|group| group.title == "Open flags").unwrap();
+        let in_rules: HashMap<_, _> = group.entries().collect();
+        let in_contract = |value: u32| event_json::open_flags(value).to_string();
+        for name in people.names() {
+            let value = value_of(name);
+            let of_rules = in_rules.get(name).copied();
+            assert_eq!(of_rules, (!NO_RULE.contains(&name)).then_some(value.into()), "{name} in rules");
+            let contract = in_contract(value);
+            let is_named = contract.split(" | ").any(|said| said == name);
+            assert_eq!(is_named, !NO_RULE.contains(&name), "{name} in the contract: {contract}");
+        }
+        for (name, value) in in_rules {
+            let known = SECOND.iter().find(|(second, _)| *second == name).map_or(name, |(_, first)| *first);
+            assert_eq!(i64::from(value_of(known)), value, "{name}");
+        }
+        for name in in_contract(u32::MAX).split(" | ").filter(|name| name.starts_with('O')) {
+            assert!(in_contract(value_of(name)).split(" | ").any(|said| said == name), "{name}");
+        }
+    }
+
     #[test]
     fn values_are_those_of_the_kernel() {
         let constants = Constants::new();

@@ -14,11 +14,7 @@ pub(crate) const ROWS: [Row<OfFile>; 18] = [
     row("path", Path, "absolute path, as the process sees it", "== \"/etc/passwd\"", |file: &File| {
         Value::Text(file.path.as_bytes())
     }),
-    row("name", Text, "last part of the path", "== \"passwd\"", |file: &File| {
-        let path = file.path.as_bytes();
-        let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        Value::Text(path.get(start..).unwrap_or_default())
-    }),
+    row("name", Text, "last part of the path", "== \"passwd\"", |file: &File| Value::Text(file.name())),
     row("inode", Int, "inode number", "== 4711", |file: &File| int(file.inode)),
     row("mount_id", Int, "id of the mount", "== 25", |file: &File| int(file.mount_id.into())),
     row("filesystem", Text, "name of the file system type", "== \"overlay\"", |file: &File| {

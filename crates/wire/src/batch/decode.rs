@@ -46,7 +46,7 @@ pub(super) fn decode(batch: &v1::Batch) -> Result<Decoded> {
     let events = table(batch.events.as_ref(), |table| events::decode(table, &parts))?;
     let rows = batch.events.as_ref().map_or(0, |table| table.kind.len());
     let unknown_kinds = rows.saturating_sub(events.len()) as u64;
-    Ok(Decoded { seq: batch.seq, processes, events, unknown_kinds, news: super::news::decode(batch)? })
+    Ok(Decoded { seq: batch.seq, processes, events, unknown_kinds, news: super::news::decode(batch) })
 }
 
 /// The number of rows of a table, if it is one that an encoder makes.

@@ -1,9 +1,9 @@
 //! What a batch says beside its events, between the wire and the domain.
 
-use event::{NotObserved, Unwanted, WorkloadLoss};
+use event::{LossCause, NotObserved, Unwanted, WorkloadLoss};
 
 use super::{Lane, News};
-use crate::{WireError, control, status, v1};
+use crate::{control, status, v1};
 
 /// A batch with nothing but these.
 pub(super) fn encode(news: &News) -> v1::Batch {
@@ -37,15 +37,15 @@ pub(super) fn encode(news: &News) -> v1::Batch {
     }
 }
 
-pub(super) fn decode(batch: &v1::Batch) -> Result<News, WireError> {
+pub(super) fn decode(batch: &v1::Batch) -> News {
     let lost = batch.lost.iter().map(|lost| {
         let loss = lost.loss.clone().unwrap_or_default();
-        Ok(WorkloadLoss {
+        WorkloadLoss {
             cgroup: lost.cgroup,
             workload: lost.workload.as_str().into(),
-            cause: status::cause(&loss.cause)?,
+            cause: LossCause::from_name(&loss.cause),
             counts: status::per_kind(loss.counts.as_ref()),
-        })
+        }
     });
     let not_observed = batch.not_observed.iter().map(|gap| NotObserved {
         from_ns: gap.from_ns,
@@ -58,13 +58,13 @@ pub(super) fn decode(batch: &v1::Batch) -> Result<News, WireError> {
         from_ns: unwanted.from_ns,
         to_ns: Some(unwanted.to_ns).filter(|to_ns| *to_ns != 0),
     });
-    Ok(News {
+    News {
         complete_until_ns: batch.complete_until_ns,
-        lost: lost.collect::<Result<_, WireError>>()?,
+        lost: lost.collect(),
         not_observed: not_observed.collect(),
         unwanted: unwanted.filter(|unwanted| !unwanted.kinds.is_empty()).collect(),
         backlog_percent: batch.backlog_percent,
         // A lane that this version does not know is less urgent than the main one.
         lane: if batch.lane == i32::from(v1::Lane::Main) { Lane::Main } else { Lane::Flood },
-    })
+    }
 }

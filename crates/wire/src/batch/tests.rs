@@ -209,6 +209,18 @@ fn number_and_news_put_before_encoded_bytes_decode_with_them() {
 }
 
 #[test]
+fn a_batch_with_a_cause_of_loss_that_only_the_sender_knows_is_read() {
+    let mut batch = encode(7, &[], &sample());
+    let counts = PerKind::from([(Kind::Open, 3)]);
+    let loss = v1::Loss { cause: "gremlins".to_owned(), counts: Some(counts.into()) };
+    batch.lost = vec![v1::WorkloadLoss { cgroup: 5, workload: "c0ffee".to_owned(), loss: Some(loss) }];
+    let decoded = decode(&batch).unwrap();
+    let lost =
+        WorkloadLoss { cgroup: 5, workload: "c0ffee".into(), cause: event::LossCause::Unknown, counts };
+    assert_eq!((decoded.events, decoded.news.lost), (sample(), vec![lost]));
+}
+
+#[test]
 fn bytes_that_are_no_batch_are_refused() {
     assert!(matches!(parse(Bytes::from_static(b"\xff\xff")), Err(WireError::NotABatch(_))));
 }

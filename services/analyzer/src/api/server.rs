@@ -48,7 +48,8 @@ pub struct ApiParts {
 /// The service.
 pub struct Api {
     parts: ApiParts,
-    reporter: Mutex<Reporter>,
+    probe: AskOnce<PathBuf>,
+    reporter: AskOnce<Reporter>,
     started: Instant,
 }
 
@@ -58,8 +59,8 @@ impl Api {
     /// The service with these parts.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let reporter = Mutex::new(parts.reporter.clone());
-        Self { parts, reporter, started: Instant::now() }
+        let (probe, reporter) = (AskOnce::new(parts.probe.clone()), AskOnce::new(parts.reporter.clone()));
+        Self { parts, probe, reporter, started: Instant::now() }
     }
 
     /// The service as a server takes it.
@@ -70,14 +71,17 @@ impl Api {
 
     /// Brings what is known of the reporter up to date.
     async fn ask_reporter(&self) {
-        let mut reporter = self.reporter.lock().await;
-        match tokio::time::timeout(ANSWER_TIMEOUT, reporter.status(false)).await {
-            Ok(Ok(status)) => {
-                self.parts.board.reporter_reported(status);
-            }
+        let ask = async |reporter: &mut Reporter| match tokio::time::timeout(
+            ANSWER_TIMEOUT,
+            reporter.status(false),
+        )
+        .await
+        {
+            Ok(Ok(status)) => self.parts.board.reporter_reported(status),
             Ok(Err(error)) => self.parts.board.reporter_failed(&error),
             Err(_elapsed) => tracing::debug!("the reporter did not say how it is in time"),
-        }
+        };
+        self.reporter.ask(ask).await;
     }
 
     /// The same for the probe, whose reports stand behind batches that wait. A probe that cannot be asked is one whose last
@@ -86,12 +90,32 @@ impl Api {
         if !self.parts.board.misses_a_report() {
             return;
         }
-        let asked = async {
-            let channel = bootstrap::socket::connect(&self.parts.probe).await.ok()?;
-            ProbeClient::new(channel).get_status(v1::StatusRequest {}).await.ok()
+        let ask = async |probe: &mut PathBuf| {
+            let asked = async {
+                let channel = bootstrap::socket::connect(probe).await.ok()?;
+                ProbeClient::new(channel).get_status(v1::StatusRequest {}).await.ok()
+            };
+            if let Ok(Some(status)) = tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
+                self.parts.board.probe_reported(status.into_inner());
+            }
         };
-        if let Ok(Some(status)) = tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
-            self.parts.board.probe_reported(status.into_inner());
+        self.probe.ask(ask).await;
+    }
+}
+
+/// Somebody who is asked by one at a time: who wants to know meanwhile waits for that answer, so that many who ask at once
+/// cost one question, and wait no longer than one.
+struct AskOnce<T>(Mutex<T>);
+
+impl<T> AskOnce<T> {
+    fn new(asked: T) -> Self {
+        Self(Mutex::new(asked))
+    }
+
+    async fn ask(&self, ask: impl AsyncFnOnce(&mut T)) {
+        match self.0.try_lock() {
+            Ok(mut asked) => ask(&mut asked).await,
+            Err(_others_ask) => drop(self.0.lock().await),
         }
     }
 }
@@ -110,7 +134,10 @@ impl Analyzer for Api {
             Filter::from_request(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let subscribe = Subscribe { filter, with_json: request.with_json };
         let receiver = self.parts.subscriptions.send(subscribe).await.map_err(|_ended| ended())?;
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok))))
+        let remark = self.parts.board.missing(&request.kinds);
+        let remark = remark.map(|remark| v1::EventMessage { remark, ..v1::EventMessage::default() });
+        let events = tokio_stream::iter(remark).chain(ReceiverStream::new(receiver));
+        Ok(Response::new(Box::pin(events.map(Ok))))
     }
 
     async fn record(&self, _: Request<v1::RecordRequest>) -> Result<Response<Self::RecordStream>, Status> {
@@ -131,4 +158,42 @@ impl Analyzer for Api {
 
 fn ended() -> Status {
     Status::unavailable("the analyzer is ending")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_ask_at_the_same_time_cost_one_question() {
+        let (neighbour, (answer, wait)) = (Arc::new(AskOnce::new(0)), oneshot::channel::<()>());
+        let first = {
+            let neighbour = Arc::clone(&neighbour);
+            let ask = async move |questions: &mut u32| {
+                *questions += 1;
+                wait.await.unwrap();
+            };
+            tokio::spawn(async move { neighbour.ask(ask).await })
+        };
+        while neighbour.0.try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let others: Vec<_> = (0..10)
+            .map(|_| {
+                let neighbour = Arc::clone(&neighbour);
+                tokio::spawn(async move { neighbour.ask(async |questions: &mut u32| *questions += 1).await })
+            })
+            .collect();
+        // They all run as far as they can before this goes on.
+        tokio::task::yield_now().await;
+        assert!(others.iter().all(|other| !other.is_finished()), "they have an answer that nobody gave");
+        answer.send(()).unwrap();
+        first.await.unwrap();
+        for other in others {
+            other.await.unwrap();
+        }
+        assert_eq!(*neighbour.0.lock().await, 1);
+    }
 }

@@ -162,6 +162,22 @@ impl StatusBoard {
         });
     }
 
+    /// What somebody must know who asks for events of these kinds: those that the probe does not observe. Nothing is
+    /// known before its first report.
+    #[must_use]
+    pub fn missing(&self, kinds: &[String]) -> Option<String> {
+        let missing = self.with(|board| {
+            let hooks = &board.probe.as_ref().filter(|probe| !probe.hooks.is_empty())?.hooks;
+            let why = |kind: &String| match hooks.iter().find(|hook| hook.kind == *kind) {
+                None => Some(format!("{kind} (the probe's configuration leaves it out of `kinds`)")),
+                Some(hook) if hook.active || hook.unwanted_since_ns != 0 => None,
+                Some(_) => Some(format!("{kind} (its hook is absent, see `shrike status`)")),
+            };
+            Some(kinds.iter().filter_map(why).collect::<Vec<_>>())
+        })?;
+        (!missing.is_empty()).then(|| format!("not observed: {}", missing.join(", ")))
+    }
+
     /// The answer to a question for the status.
     #[must_use]
     pub fn answer(&self, registry: &Registry, started: std::time::Instant) -> v1::AnalyzerStatus {
@@ -261,6 +277,29 @@ mod tests {
             matches!(board.note_failure(&LinkError::NoHello), Told::Failed(_)),
             "not what a stop looks like"
         );
+    }
+
+    #[test]
+    fn who_asks_for_what_the_probe_does_not_observe_is_told_why() {
+        let board = StatusBoard::default();
+        let kinds = ["open", "bind", "connect", "rename"].map(str::to_owned);
+        assert_eq!(board.missing(&kinds), None, "nobody knows yet");
+        let hook = |kind: &str, active, unwanted_since_ns| v1::Hook {
+            kind: kind.to_owned(),
+            active,
+            unwanted_since_ns,
+            ..v1::Hook::default()
+        };
+        let hooks = vec![hook("open", true, 0), hook("connect", false, 7), hook("rename", false, 0)];
+        board.probe_reported(v1::ProbeStatus { hooks, ..v1::ProbeStatus::default() });
+        let told = board.missing(&kinds).unwrap();
+        assert_eq!(
+            told,
+            "not observed: bind (the probe's configuration leaves it out of `kinds`), \
+             rename (its hook is absent, see `shrike status`)"
+        );
+        assert_eq!(board.missing(&["open".to_owned()]), None);
+        assert_eq!(board.missing(&[]), None, "who takes everything takes what there is");
     }
 
     #[tokio::test(start_paused = true)]

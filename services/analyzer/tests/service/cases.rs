@@ -488,6 +488,29 @@ async fn subscribers_see_matching_events_with_words_and_json() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_that_asks_for_what_the_probe_leaves_out_is_told_before_anything_else() {
+    let dir = TempDir::new().unwrap();
+    let probe = FakeProbe::start(dir.path(), host(), vec![known()]);
+    let service = Service::start(dir.path(), "[outbox]\ndrain = '10ms'\n");
+    fakes::eventually("a report of the probe", async || {
+        let status = client(dir.path()).await.get_status(v1::StatusRequest {}).await.unwrap().into_inner();
+        status.probe.filter(|probe| !probe.hooks.is_empty()).map(drop)
+    })
+    .await;
+    let request =
+        v1::SubscribeRequest { kinds: vec!["exec".into(), "bind".into()], ..v1::SubscribeRequest::default() };
+    let mut stream = client(dir.path()).await.subscribe(request).await.unwrap().into_inner();
+    probe.send(lifecycle());
+    let mut next = async || {
+        tokio::time::timeout(Duration::from_secs(20), stream.message()).await.unwrap().unwrap().unwrap()
+    };
+    let told = next().await;
+    assert!(told.remark.contains("bind") && !told.remark.contains("exec"), "{}", told.remark);
+    assert_eq!((next().await.kind.as_str(), told.kind.as_str()), ("exec", ""));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recording_replays_to_the_same_bytes_every_time_and_with_the_lineage_from_before_it() {
     let dir = TempDir::new().unwrap();
     let reporter = FakeReporter::start(dir.path());

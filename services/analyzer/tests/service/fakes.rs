@@ -322,7 +322,9 @@ impl FakeProbe {
         hello.switchable = vec!["open".into()];
         send(FromProbe::Hello(hello)).await;
         send(wire::batch::message(&wire::batch::encode(0, &self.0.table, &[]))).await;
-        send(FromProbe::Status(v1::ProbeStatus::default())).await;
+        let hook = |kind: &str| v1::Hook { kind: kind.to_owned(), active: true, ..v1::Hook::default() };
+        let hooks = OBSERVED.map(hook).into();
+        send(FromProbe::Status(v1::ProbeStatus { hooks, ..v1::ProbeStatus::default() })).await;
         let mut ended = self.0.connections.subscribe();
         let mut batches = self.0.batches.subscribe();
         loop {
@@ -347,6 +349,9 @@ impl FakeProbe {
     }
 }
 
+/// The kinds that the configuration of the probe names.
+const OBSERVED: [&str; 4] = ["exec", "fork", "exit", "open"];
+
 #[tonic::async_trait]
 impl v1::probe_server::Probe for FakeProbe {
     type StreamStream = Pin<Box<dyn Stream<Item = Result<v1::FromProbe, Status>> + Send>>;
@@ -366,7 +371,7 @@ impl v1::probe_server::Probe for FakeProbe {
                     v1::from_analyzer::Message::Ack(ack) => probe.0.acked.send_modify(|(acked, sum)| {
                         assert!(ack.seq > *acked, "{} after {acked}", ack.seq);
                         *acked = ack.seq;
-                        sum.add(&wire::status::ledger(&ack.ledger.unwrap()).unwrap());
+                        sum.add(&wire::status::ledger(&ack.ledger.unwrap()));
                     }),
                     v1::from_analyzer::Message::Hello(hello) => {
                         probe.0.instances.lock().unwrap().push(hello.instance);

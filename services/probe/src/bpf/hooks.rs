@@ -57,6 +57,13 @@ impl Place {
     }
 }
 
+impl Hook {
+    /// Whether it reports what a process does, and not that one begins or becomes another program.
+    pub(super) fn needs_process(&self) -> bool {
+        self.kind.is_some_and(|kind| !matches!(kind, Kind::Fork | Kind::Exec))
+    }
+}
+
 impl Alternative {
     /// The part that reports.
     pub(super) fn reporter(&self) -> Option<&Part> {
@@ -99,10 +106,12 @@ fn of_syscall(kind: Kind) -> Hook {
     }
 }
 
-/// Cgroups come first: a cgroup made while the others are attached must not be missed.
+/// Cgroups come first: a cgroup made while the others are attached must not be missed. Then the beginnings of processes and
+/// of programs, then everything that a process can do ([`Hook::needs_process`]): between the two those that live are
+/// listed, so that whoever is seen doing something is in that list or began later and was seen beginning.
 pub(super) static HOOKS: LazyLock<Vec<Hook>> = LazyLock::new(|| {
     let syscalls = Kind::ALL.into_iter().filter(|kind| kind.ring() == Ring::Bulk).map(of_syscall);
-    cgroups().into_iter().chain(lifecycle()).chain(syscalls).chain(lists()).collect()
+    cgroups().into_iter().chain(lists()).chain(lifecycle()).chain(syscalls).collect()
 });
 
 fn cgroups() -> [Hook; 2] {
@@ -124,6 +133,7 @@ fn cgroups() -> [Hook; 2] {
     ]
 }
 
+/// In this order: a process must not be seen ending before all are seen beginning.
 fn lifecycle() -> [Hook; 3] {
     // The kernel says since 6.16 whether a thread is the last one.
     let by_counting =
@@ -132,11 +142,11 @@ fn lifecycle() -> [Hook; 3] {
     exit.push(Alternative { parts: by_counting });
     [
         Hook {
-            kind: Some(Kind::Exit),
-            name: "exit",
-            alternatives: exit,
+            kind: Some(Kind::Fork),
+            name: "fork",
+            alternatives: alone(at("on_fork", "sched_process_fork")),
             is_optional: false,
-            cost: "the end of processes is not reported".into(),
+            cost: "new processes are not reported, lineages have gaps".into(),
         },
         Hook {
             kind: Some(Kind::Exec),
@@ -146,11 +156,11 @@ fn lifecycle() -> [Hook; 3] {
             cost: "started programs are not reported, lineages hold only what ran before".into(),
         },
         Hook {
-            kind: Some(Kind::Fork),
-            name: "fork",
-            alternatives: alone(at("on_fork", "sched_process_fork")),
+            kind: Some(Kind::Exit),
+            name: "exit",
+            alternatives: exit,
             is_optional: false,
-            cost: "new processes are not reported, lineages have gaps".into(),
+            cost: "the end of processes is not reported".into(),
         },
     ]
 }
@@ -188,6 +198,15 @@ pub(super) fn is_optional(kind: Kind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_process_does_is_seen_only_when_its_beginning_would_have_been() {
+        let names = |needs: bool| HOOKS.iter().filter(move |hook| hook.needs_process() == needs);
+        let first = HOOKS.iter().position(Hook::needs_process).unwrap();
+        assert_eq!(names(false).count(), first);
+        let before: Vec<_> = names(false).map(|hook| hook.name).collect();
+        assert_eq!(before, ["cgroup_made", "cgroup_gone", "snapshot", "living", "fork", "exec"]);
+    }
 
     #[test]
     fn every_kind_has_a_hook_of_its_name() {

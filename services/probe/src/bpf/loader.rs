@@ -13,7 +13,7 @@ use super::config::{Scope, SensorConfig};
 use super::error::{LoadError, SensorError};
 use super::hooks::HOOKS;
 use super::kernel_types::KernelTypes;
-use super::{programs, scope};
+use super::{programs, scope, snapshot};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.bpf.o"));
 
@@ -21,6 +21,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pr
 thread_local! {
     /// Treats this kernel as one in which programs preempt each other.
     pub(super) static IS_PREEMPTIBLE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// Treats this page of each list of arguments as one that was swapped out.
+    pub(super) static MISSING_PAGE: std::cell::Cell<u64> = const { std::cell::Cell::new(u64::MAX) };
 }
 
 /// A bit for each pid a kernel can give; the size of `exited` in ebpf/process/exit.h.
@@ -66,6 +68,10 @@ pub(super) fn open(
     let (bulk_mark, never_drop_mark, strings_mark) = (mark(bulk), mark(never_drop), mark(strings));
     let v1_mask = scope::v1_mask();
     let is_preemptible = u8::from(is_preemptible());
+    #[cfg(test)]
+    let missing_page = MISSING_PAGE.get();
+    #[cfg(not(test))]
+    let missing_page = u64::MAX;
     // Lives shorter than what it was made as: it borrows from here on.
     let mut loader: EbpfLoader<'_> = loader;
     loader
@@ -79,6 +85,7 @@ pub(super) fn open(
         .override_global("bulk_share", &share(bulk), true)
         .override_global("never_drop_share", &share(never_drop), true)
         .override_global("strings_share", &share(strings), true)
+        .override_global("missing_page", &missing_page, true)
         .map_max_entries("exited", if needs_exit_marks() { EXIT_MARK_WORDS } else { 1 })
         .map_max_entries("bulk", bulk)
         .map_max_entries("never_drop", never_drop)
@@ -138,16 +145,23 @@ pub(super) fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadE
     ebpf.take_map(name).ok_or(LoadError::MissingMap { name })
 }
 
+/// What is attached, and who lived in between.
+pub(super) struct Attached {
+    pub(super) reports: Vec<HookReport>,
+    pub(super) attachments: Attachments,
+    /// The processes in scope at a moment after which every beginning is seen, and before which nothing else was.
+    pub(super) running: Result<Vec<Vec<u8>>, SensorError>,
+}
+
 /// Loads and attaches the hooks of these kinds, and those that every kind needs.
-pub(super) fn attach(
-    ebpf: &mut Ebpf,
-    kinds: &[Kind],
-    types: &KernelTypes,
-) -> Result<(Vec<HookReport>, Attachments), SensorError> {
+pub(super) fn attach(ebpf: &mut Ebpf, kinds: &[Kind], types: &KernelTypes) -> Result<Attached, SensorError> {
     let mut attachments = Attachments::new(take_map(ebpf, "exit_handlers")?)?;
-    let loaded = programs::load(ebpf, kinds, &types.all);
-    let reports = attachments.attach_all(ebpf, loaded);
-    Ok((reports, attachments))
+    let (acts, begins): (Vec<_>, Vec<_>) =
+        programs::load(ebpf, kinds, &types.all).into_iter().partition(|loaded| loaded.hook.needs_process());
+    let mut reports = attachments.attach_all(ebpf, begins);
+    let running = snapshot::take(ebpf);
+    reports.extend(attachments.attach_all(ebpf, acts));
+    Ok(Attached { reports, attachments, running })
 }
 
 /// A loaded iterator.
@@ -176,10 +190,10 @@ pub struct HookTrial {
 pub fn try_hooks() -> Result<Vec<HookTrial>, SensorError> {
     let config = SensorConfig::of_nothing();
     let (types, mut ebpf) = start(&config)?;
-    let (reports, _attached) = attach(&mut ebpf, &config.kinds, &types)?;
+    let attached = attach(&mut ebpf, &config.kinds, &types)?;
     let trial = |report: HookReport| {
         let hook = HOOKS.iter().find(|hook| hook.name == report.kind);
         HookTrial { cost: hook.map_or("", |hook| &*hook.cost).into(), report }
     };
-    Ok(reports.into_iter().map(trial).collect())
+    Ok(attached.reports.into_iter().map(trial).collect())
 }

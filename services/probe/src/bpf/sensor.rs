@@ -27,6 +27,7 @@ pub struct Sensor {
     pub(super) attachments: Attachments,
     pub(super) ebpf: Ebpf,
     hooks: Vec<HookReport>,
+    running: Result<Vec<Vec<u8>>, SensorError>,
     bulk: Ring,
     never_drop: Ring,
     strings: Ring,
@@ -61,11 +62,12 @@ impl Sensor {
         }
         let epoch = Epoch::new(loader::take_map(&mut ebpf, ".bss")?)?;
         let ready = watch(&[&bulk, &never_drop, &strings])?;
-        let (hooks, attachments) = loader::attach(&mut ebpf, &config.kinds, &types)?;
+        let attached = loader::attach(&mut ebpf, &config.kinds, &types)?;
         Ok(Self {
-            attachments,
+            attachments: attached.attachments,
             ebpf,
-            hooks,
+            hooks: attached.reports,
+            running: attached.running,
             bulk,
             never_drop,
             strings,
@@ -194,6 +196,16 @@ impl Sensor {
     pub fn forget(&mut self, cgroup: u64) {
         self.decisions.forget(cgroup);
         self.losses.forget(cgroup);
+    }
+
+    /// One record per process that was in scope while the hooks were attached, once. Of whoever is not among them
+    /// the beginning was seen before anything else, and of whoever is, everything; but who ended before the last hook was
+    /// attached is there too, and its end was not seen.
+    ///
+    /// # Errors
+    /// When the kernel could not list them.
+    pub fn take_running(&mut self) -> Result<Vec<Vec<u8>>, SensorError> {
+        std::mem::replace(&mut self.running, Ok(Vec::new()))
     }
 
     /// One record per process in scope, as bytes for the decoder.

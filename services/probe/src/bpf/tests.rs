@@ -11,6 +11,7 @@ mod exits;
 mod full;
 mod kinds;
 mod names;
+mod paths;
 mod sockets;
 mod truth;
 mod workload;

@@ -65,18 +65,23 @@ pub(super) fn file(parts: FileParts<'_>, kind: Kind, path: &mut Vec<u8>) -> Resu
     let is_rooted = !parts.has(file_flag::FILE_NO_ROOT) && path_state != PathState::TruncatedParents;
     if path_state == PathState::Unreadable {
         path.clear();
+    } else if path_state == PathState::NoPlace {
+        path.clear();
+        path.extend_from_slice(parts.path.strip_suffix(b"/").unwrap_or(parts.path));
     } else {
         event_abi::join(path, parts.path, parts.argument, is_rooted);
     }
     let filesystem = text(&info.filesystem);
     let name = filesystem.as_bytes();
-    // These have no tree at all, so no directory is missing, whatever the kernel calls their objects.
-    let is_treeless = name == b"nsfs" || name == b"pidfs";
-    let is_whole = path_state == PathState::Resolved || is_treeless;
-    if path.is_empty() && parts.has(file_flag::FILE_NO_ROOT) && is_whole {
-        // An object without a name, nearly as /proc/<pid>/fd shows it: pipe:[4711], ns:[4026531833].
-        path_state = PathState::Resolved;
+    // This has no tree at all, so no directory is missing, whatever the kernel calls its objects.
+    let is_treeless = name == b"pidfs" && parts.has(file_flag::FILE_NO_ROOT);
+    let has_no_name = path.is_empty() && (path_state == PathState::NoPlace || is_treeless);
+    if has_no_name {
         path.extend_from_slice(name.strip_suffix(b"fs").unwrap_or(name));
+    }
+    if has_no_name || name == b"nsfs" && path_state == PathState::NoPlace {
+        // As /proc/<pid>/fd shows it: pipe:[4711], mnt:[4026531841].
+        path_state = PathState::NoPlace;
         path.extend_from_slice(format!(":[{}]", info.inode).as_bytes());
     }
     Ok(File {

@@ -159,12 +159,21 @@ fn paths_have_a_root_only_if_the_kernel_found_one() {
     };
     assert_eq!(path(1, 0, b"b/a/", b""), "/a/b");
     assert_eq!(path(1, 1, b"b/a/", b""), "a/b");
-    assert_eq!(path(3, 0, b"memfd:x/", b""), "memfd:x");
-    assert_eq!(path(3, 0, b"/", b""), "pipe:[7]");
+    assert_eq!(path(3, 5, b"b/a/", b""), "a/b");
+    assert_eq!(path(3, 4, b"memfd:x/", b""), "memfd:x");
+    assert_eq!(path(3, 4, b"memfd:sh/bin/usr//", b""), "memfd:sh/bin/usr/");
+    assert_eq!(path(3, 4, b"/", b""), "pipe:[7]");
     assert_eq!(path(0, 2, b"b/a/", b"c/d"), "/a/b/c/d");
     assert_eq!(path(0, 3, b"", b""), "");
-    let namespace = path_on(b"nsfs\0\0", 3, 1, b"", b"");
-    assert_eq!((namespace.path.to_string().as_str(), namespace.path_state), ("ns:[7]", PathState::Resolved));
+    assert_eq!(path(2, 2, b"", b""), "", "the empty path is not that of the directory");
+    for (filesystem, state, names, expect) in [
+        (b"nsfs\0\0", 4, &b"mnt"[..], "mnt:[7]"),
+        (b"nsfs\0\0", 4, b"", "ns:[7]"),
+        (b"pidfs\0", 1, b"", "pid:[7]"),
+    ] {
+        let object = path_on(filesystem, 3, state, names, b"");
+        assert_eq!((object.path.to_string().as_str(), object.path_state), (expect, PathState::NoPlace));
+    }
 }
 
 #[test]

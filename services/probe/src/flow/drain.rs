@@ -205,8 +205,8 @@ impl<S: Source> Drain<S> {
     /// Removes processes from the table whose end was lost: soon after the end of some process was, and now and then.
     pub fn reconcile(&mut self, now_ns: u64, lost: &Losses) {
         if self.reconciled.next_ns == 0 {
-            // The table has just been filled with those that live.
-            self.reconciled.next_ns = now_ns.saturating_add(RECONCILE_NS);
+            // The table was filled before ends of processes were seen: some may have ended since.
+            self.reconciled.next_ns = now_ns.saturating_add(RECONCILE_PAUSE_NS);
         }
         let lost_exits: u64 = KERNEL_CAUSES.iter().map(|cause| lost.of(*cause).get(Kind::Exit)).sum();
         let lost_exits = lost_exits + self.undecodable.get(Kind::Exit);

@@ -34,7 +34,7 @@ const IDLE_AFTER_NS: u64 = 1_000_000_000;
 /// Pause between two status messages.
 const TICK_NS: u64 = 1_000_000_000;
 
-/// The same while nothing comes and nothing waits.
+/// The same while nothing comes, nothing waits, and no kind is to be switched again.
 const QUIET_TICK_NS: u64 = 5_000_000_000;
 
 /// After the hooks are off, programs that were running on other CPUs get this long to finish.
@@ -82,7 +82,7 @@ impl<S: Source> Drainer<S> {
             // Asked for before the drain: what comes after it then wakes us, except what was on its way into a ring when we
             // asked. So the drain after the first question comes soon, and only the ones after it do not.
             let woke_before = std::mem::replace(&mut wakes, is_idle && self.drain.sleep());
-            let is_quiet = is_idle && is_settled;
+            let is_quiet = is_quiet(is_idle, is_settled, &self.switch);
             let had_records = std::mem::replace(&mut has_records, self.drain.step(now_ns) > 0);
             if has_records {
                 last_record_ns = now_ns;
@@ -173,5 +173,32 @@ impl<S: Source> Drainer<S> {
             self.handover.tell_news(now_ns);
         }
         account.waiting.total() == 0
+    }
+}
+
+/// Whether the status may come seldom. What could not be switched, or was not yet, is tried with each status.
+fn is_quiet(is_idle: bool, is_settled: bool, switch: &Switch) -> bool {
+    is_idle && is_settled && !switch.is_behind()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::made::FakeSource;
+
+    #[test]
+    fn what_was_refused_is_tried_again_every_second_though_nothing_happens() {
+        let mut source = FakeSource::default();
+        let mut switch = Switch::new(vec![Kind::Open]);
+        assert!(is_quiet(true, true, &switch));
+        switch.want(BTreeSet::new());
+        switch.apply(&mut source, || 0);
+        assert!(!is_quiet(true, true, &switch), "it stays for a while, which then ends");
+        switch.apply(&mut source, || u64::MAX);
+        assert!(is_quiet(true, true, &switch));
+        source.refuse_to_switch(true);
+        switch.want([Kind::Open].into());
+        switch.apply(&mut source, || u64::MAX);
+        assert!(!is_quiet(true, true, &switch));
     }
 }

@@ -74,13 +74,13 @@ impl KernelSource {
         Self { sensor, decoder: Decoder::default(), has_warned: false }
     }
 
-    /// The processes that run in scope now.
+    /// The processes that ran in scope when the hooks were attached ([`Sensor::take_running`]).
     ///
     /// # Errors
     /// When the kernel cannot list them.
-    pub fn snapshot(&mut self) -> Result<Vec<Decoded>, SensorError> {
+    pub fn running(&mut self) -> Result<Vec<Decoded>, SensorError> {
         let mut processes = Vec::new();
-        for record in self.sensor.snapshot()? {
+        for record in self.sensor.take_running()? {
             match self.decoder.decode(&record) {
                 Ok(decoded) => processes.extend(decoded),
                 Err(error) => tracing::warn!(%error, "a running process could not be read"),

@@ -236,9 +236,8 @@ async fn requests(
 }
 
 fn acknowledged(shared: &ServerParts, session: Session, ack: &v1::Ack) -> Result<(), Status> {
+    let ledger = ack.ledger.as_ref().map(wire::status::ledger).unwrap_or_default();
     let wrong = |error: &dyn std::error::Error| Status::invalid_argument(error.to_string());
-    let ledger = ack.ledger.as_ref().map(wire::status::ledger).transpose().map_err(|error| wrong(&error))?;
-    let ledger = ledger.unwrap_or_default();
     shared.handover.ack(session, ack.seq, &ledger).map_err(|error| wrong(&error))
 }
 

@@ -15,7 +15,7 @@ use crate::accounting::count_events;
 
 /// Of each process event in a round of the load.
 const N: u64 = 300;
-const SWITCHES: usize = 4;
+const SWITCHES: usize = 2;
 /// Observed whether or not anybody takes them.
 const ALWAYS: [Kind; 2] = [Kind::Bind, Kind::Connect];
 

@@ -232,8 +232,7 @@ impl Group {
         let mut delivered = self.counts;
         let mut lost: HashMap<LossCause, PerKind<u64>> = HashMap::new();
         for loss in losses {
-            // A cause of a newer reporter: lost all the same.
-            let cause = LossCause::from_name(&loss.cause).unwrap_or(LossCause::WriteFailed);
+            let cause = LossCause::from_name(&loss.cause);
             for count in &loss.counts {
                 let Some(kind) = Kind::from_name(&count.label) else { continue };
                 let n = count.payloads.min(delivered.get(kind));
@@ -313,7 +312,7 @@ mod tests {
         let (delivered, lost) = group().outcome(&[loss("gremlins", "open", 99)]);
         assert_eq!(
             (delivered.get(Kind::Open), lost[0].0, lost[0].1.get(Kind::Open)),
-            (0, LossCause::WriteFailed, 2)
+            (0, LossCause::Unknown, 2)
         );
     }
 }

@@ -40,6 +40,7 @@ pub fn message(event: &Dispatched, host: &Host, tags: Option<&Tags>) -> v1::Even
         detail,
         json: Vec::new(),
         ppid: task.ppid,
+        remark: String::new(),
     }
 }
 

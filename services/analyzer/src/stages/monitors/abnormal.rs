@@ -50,7 +50,10 @@ fn paths(event: &Event) -> Option<&'static str> {
         error = error.or(match file.path_state {
             PathState::TruncatedParents => Some(TRUNCATED_PARENTS),
             PathState::Unreadable if file.inode != 0 => Some("the path could not be read"),
-            PathState::Unreadable | PathState::Resolved | PathState::Argument => None,
+            PathState::Detached => {
+                Some("the file was reached through a tree of mounts that is in no namespace")
+            }
+            PathState::Unreadable | PathState::Resolved | PathState::Argument | PathState::NoPlace => None,
         });
     });
     error
@@ -97,6 +100,7 @@ mod tests {
     fn each_thing_that_is_wrong_is_reported_for_itself() {
         assert_eq!(said(open(PathState::TruncatedParents, 4), |_| ()), [Rule::AbnormalPath]);
         assert_eq!(said(open(PathState::Unreadable, 4), |_| ()), [Rule::AbnormalPath]);
+        assert_eq!(said(open(PathState::Detached, 4), |_| ()), [Rule::AbnormalPath]);
         assert_eq!(
             said(open(PathState::Resolved, 4), |run| run.source = Source::Unknown),
             [Rule::NoProcessContext]

@@ -79,3 +79,43 @@ fn the_process_lifecycle_stays_attached() {
     assert!(watch.run("nothing").success());
     assert_eq!(watch.count(Kind::Exit), 1);
 }
+
+#[test]
+fn whoever_does_something_after_a_busy_start_was_running_or_was_seen_beginning() {
+    if !can_load() {
+        return;
+    }
+    let cgroup = OwnCgroup::new("busy-start").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut churn = spawn(&cgroup.procs(), directory.path(), "churn");
+    wait_until("processes come and go", || directory.path().join("churns").exists());
+    let scope = Scope::Cgroup { ids: vec![cgroup.id()] };
+    let mut watch = Watch::with_scope(cgroup, scope);
+    let mut known = std::collections::HashSet::new();
+    for record in watch.sensor.take_running().unwrap() {
+        let Ok(Some(Decoded::Known(process))) = watch.decoder.decode(&record) else { panic!("{record:?}") };
+        assert!(process.exec.is_some(), "{process:?}");
+        known.insert(process.task.process);
+    }
+    wait_until("processes end", || {
+        watch.drain();
+        watch.count(Kind::Exit) > 500
+    });
+    std::fs::write(directory.path().join("stop"), b"").unwrap();
+    while churn.try_wait().unwrap().is_none() {
+        watch.drain();
+        pause();
+    }
+    watch.drain();
+    watch.events.sort_by_key(|event| event.boot_ns);
+    let mut unknown = Vec::new();
+    for event in &watch.events {
+        if event.kind() == Kind::Fork {
+            known.insert(event.task.process);
+        } else if !known.contains(&event.task.process) {
+            unknown.push((event.kind(), event.task.process));
+        }
+    }
+    assert_eq!(unknown, []);
+    watch.assert_nothing_lost();
+}

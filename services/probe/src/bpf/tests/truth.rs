@@ -6,7 +6,7 @@ use event::PathState;
 
 use super::*;
 
-fn path_of(open: &Open) -> String {
+pub(super) fn path_of(open: &Open) -> String {
     open.file.path.to_string()
 }
 
@@ -43,8 +43,54 @@ fn sixty_four_kib_of_arguments_are_whole_and_more_is_told_to_be_cut() {
         [Text::from("/bin/true"), Text::from("y".repeat(workload::WHOLE_ARGUMENTS))]
     );
     assert!(!whole.args.truncated && cut.args.truncated);
-    assert_eq!(cut.args.items[1].len(), workload::WHOLE_ARGUMENTS + 1);
+    let long = &cut.args.items[1];
+    assert!(long.len() > 30_000 && long.as_bytes().iter().all(|byte| *byte == b'y'), "{}", long.len());
     assert_eq!((&whole.envs.items, whole.envs.truncated), (&vec![Text::from("A=b")], false));
+}
+
+#[test]
+fn arguments_after_long_ones_are_seen() {
+    if !can_load() {
+        return;
+    }
+    let mut watch = Watch::new("long-arguments");
+    assert!(watch.run("long-arguments").success());
+    let execs: Vec<_> = watch.execs().collect();
+    let [exec] = execs.as_slice() else { panic!("{}", execs.len()) };
+    assert!(exec.args.truncated);
+    let shown: Vec<String> = exec.args.items.iter().map(ToString::to_string).collect();
+    let [program, first, flag, second, last] = shown.as_slice() else { panic!("{}", shown.len()) };
+    assert_eq!([program, flag, last], ["/bin/true", "--flag", "last"]);
+    for (text, letter, least) in [(first, 'x', 30_000), (second, 'y', 14_000)] {
+        assert!(text.len() > least && text.chars().all(|c| c == letter), "{} of {letter}", text.len());
+    }
+    assert_eq!((&exec.envs.items, exec.envs.truncated), (&vec![Text::from("A=b")], false));
+}
+
+#[test]
+fn a_page_of_arguments_that_is_not_in_memory_costs_only_what_is_in_it() {
+    if !can_load() {
+        return;
+    }
+    loader::MISSING_PAGE.set(1);
+    let mut watch = Watch::new("missing-page");
+    loader::MISSING_PAGE.set(u64::MAX);
+    assert!(watch.run("page-arguments").success());
+    let execs: Vec<_> = watch.execs().collect();
+    let [exec] = execs.as_slice() else { panic!("{}", execs.len()) };
+    assert!(exec.args.truncated);
+    let shown: Vec<String> = exec.args.items.iter().map(ToString::to_string).collect();
+    // Its page may end in it.
+    assert!("/bin/true".starts_with(&shown[0]));
+    let whole = shown.iter().filter(|text| text.len() == workload::PAGE_ARGUMENT).count();
+    // The page has the end of one, at most two that are not whole, and where it begins is not known.
+    assert!((workload::PAGE_ARGUMENTS - 3..workload::PAGE_ARGUMENTS).contains(&whole), "{whole}");
+    for text in &shown[1..] {
+        let letter = text.chars().next().unwrap_or('a');
+        assert!(text.len() <= workload::PAGE_ARGUMENT && text.chars().all(|c| c == letter), "{text}");
+    }
+    let last = char::from(b'a' + u8::try_from(workload::PAGE_ARGUMENTS - 1).unwrap());
+    assert_eq!(shown.last().unwrap(), &last.to_string().repeat(workload::PAGE_ARGUMENT));
 }
 
 #[test]
@@ -157,9 +203,14 @@ fn files_without_a_place_in_the_tree_keep_a_name() {
             watch.opens().filter(|open| path_of(open) == gone).map(|open| open.file.nlink).collect();
         assert_eq!(links, [1, 0]);
         assert_eq!(watch.opens().filter(|open| path_of(open) == "memfd:secret").count(), 1);
+        assert!(
+            watch
+                .opens()
+                .all(|open| !path_of(open).contains(":[") || open.file.path_state == PathState::NoPlace)
+        );
         let is_pipe = |open: &&Open| path_of(open) == format!("pipe:[{}]", open.file.inode);
         assert_eq!(watch.opens().filter(is_pipe).count(), 1);
-        let is_namespace = |open: &&Open| path_of(open) == format!("ns:[{}]", open.file.inode);
+        let is_namespace = |open: &&Open| path_of(open) == format!("net:[{}]", open.file.inode);
         assert_eq!(watch.opens().filter(is_namespace).count(), 1);
     }
 }

@@ -23,6 +23,9 @@ pub(super) const FLIPS: usize = 10_000;
 /// Longest list of arguments that is reported whole, with the name of the program and all zero bytes.
 pub(super) const WHOLE_ARGUMENTS: usize = 65_536 - "/bin/true\0".len() - 1;
 
+pub(super) const PAGE_ARGUMENTS: usize = 8;
+pub(super) const PAGE_ARGUMENT: usize = 3000;
+
 #[test]
 #[ignore = "the other tests run it"]
 fn run() {
@@ -43,11 +46,14 @@ fn run() {
         "opens" => opens(&directory.join("file"), COUNT),
         "few-opens" => opens(&directory.join("file"), FEW),
         "forks" => forks(COUNT),
+        "churn" => churn(&directory),
         "exec" => drop(Command::new("/bin/true").arg("z".repeat(FEW_ARGUMENTS)).status().unwrap()),
         "threads" => threads(&directory),
         "thread-race" => thread_race(),
         "one-pid" => one_pid(),
         "arguments" => arguments(),
+        "long-arguments" => long_arguments(),
+        "page-arguments" => page_arguments(),
         "heavy-execs" => heavy_execs(),
         "deep" => deep(&directory),
         "kinds" => kinds(&directory),
@@ -60,7 +66,12 @@ fn run() {
         "flip" => flip(&directory),
         "scripts" => scripts(&directory),
         "compat" => compat(&directory),
+        "chroot" => super::paths::chroot(&directory),
+        "empty-path" => super::paths::empty_path(),
+        "no-call" => super::paths::no_call(&directory),
         "deleted" => deleted(&directory),
+        "detached" => super::paths::detached(&directory),
+        "forged-memfd" => super::paths::forged_memfd(),
         "cost" => super::cost::measure(&directory),
         other => panic!("{other}"),
     }
@@ -104,6 +115,41 @@ fn forks(count: usize) {
             nix::unistd::ForkResult::Parent { child } => drop(nix::sys::wait::waitpid(child, None).unwrap()),
         }
     }
+}
+
+/// Processes that come and go until a file says that it is enough; some become another program.
+fn churn(directory: &Path) {
+    let (stop, begin) = (directory.join("stop"), std::time::Instant::now());
+    let goes_on = || !stop.exists() && begin.elapsed() < std::time::Duration::from_secs(120);
+    // SAFETY: as in `forks`.
+    let fork = |what: &dyn Fn()| match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            what();
+            // SAFETY: as in `forks`.
+            unsafe { libc::_exit(0) }
+        }
+        nix::unistd::ForkResult::Parent { child } => child,
+    };
+    let wait = |child| {
+        nix::sys::wait::waitpid(child, None).unwrap();
+    };
+    let work = || {
+        for round in 0_u32.. {
+            if !goes_on() {
+                return;
+            }
+            wait(fork(&|| {
+                // Nobody waits for this one, which may outlive the one between.
+                fork(&|| drop(File::open("/dev/null")));
+                if round % 8 == 0 {
+                    nix::unistd::execv(c"/bin/true", &[c"true"]).unwrap();
+                }
+            }));
+        }
+    };
+    let workers: Vec<_> = (0..3).map(|_| fork(&work)).collect();
+    File::create(directory.join("churns")).unwrap();
+    workers.into_iter().for_each(wait);
 }
 
 fn counts(directory: &Path) {
@@ -213,6 +259,22 @@ fn arguments() {
     }
 }
 
+/// Two arguments as long as the kernel takes them, and short ones between and after them.
+fn long_arguments() {
+    let long = |letter: &str| letter.repeat(130_000);
+    let mut command = Command::new("/bin/true");
+    command.args([&long("x"), "--flag", &long("y"), "last"]).env_clear().env("A", "b");
+    assert!(command.status().unwrap().success());
+}
+
+/// Arguments that fill some pages, each of a letter of its own.
+fn page_arguments() {
+    let argument = |n| char::from(b'a' + u8::try_from(n).unwrap()).to_string().repeat(PAGE_ARGUMENT);
+    let mut command = Command::new("/bin/true");
+    command.args((0..PAGE_ARGUMENTS).map(argument)).env_clear().env("A", "b");
+    assert!(command.status().unwrap().success());
+}
+
 /// Each starts programs with arguments and environment of one letter of its own.
 fn heavy_execs() {
     let starters: Vec<_> = (0..STARTERS)
@@ -263,7 +325,7 @@ fn kinds(directory: &Path) {
     std::fs::write(directory.join("said"), serde_json::to_string(&said).unwrap()).unwrap();
 }
 
-fn c_path(path: &Path) -> CString {
+pub(super) fn c_path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).unwrap()
 }
 

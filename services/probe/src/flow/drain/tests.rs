@@ -293,6 +293,17 @@ fn processes_whose_exit_was_lost_do_not_stay_for_ever() {
 }
 
 #[test]
+fn processes_that_ended_while_the_hooks_were_attached_leave_the_table_soon() {
+    let mut bench = bench("host");
+    bench.handover.know([1, 2].map(|tgid| known(tgid, None, "/bin/a")).into());
+    bench.source.set_living(vec![crate::made::key(1)]);
+    tick(&mut bench, LATER);
+    assert_eq!(processes(&bench), [1, 2]);
+    tick(&mut bench, LATER + RECONCILE_PAUSE_NS);
+    assert_eq!(processes(&bench), [1]);
+}
+
+#[test]
 fn what_is_younger_than_the_list_or_about_to_change_stays_in_the_table() {
     let mut bench = bench("host");
     // A process with this number started at ten times that.
