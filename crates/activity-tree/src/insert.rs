@@ -155,25 +155,21 @@ impl Tree {
     /// What an event says of a file: metadata and result of the first one stay, flags and modes come together.
     fn put_leaf(&mut self, id: u32, file: Option<&FileInfo<'_>>, open: Option<Open>) {
         let Some(leaf) = self.files.get(id).map(|node| node.leaf) else { return };
+        if records::says(&self.texts, leaf, file.is_some(), open) {
+            return;
+        }
         let path = self.path_of(id);
-        let put = if leaf == TextId(0) {
-            records::put_leaf(&mut self.texts, file, open, &path)
-        } else {
-            let (known_file, known_open) = records::leaf(&self.texts, leaf, &path);
-            let joined = match (known_open, open) {
-                (Some(known), Some(open)) => Some(Open {
-                    flags: known.flags | open.flags,
-                    mode: known.mode | open.mode,
-                    retval: known.retval,
-                }),
-                (known, open) => known.or(open),
-            };
-            if joined == known_open && (known_file.is_some() || file.is_none()) {
-                return;
-            }
-            let known_file = known_file.map(FileInfo::into_owned);
-            records::put_leaf(&mut self.texts, known_file.as_ref().or(file), joined, &path)
+        let (known_file, known_open) = records::leaf(&self.texts, leaf, &path);
+        let joined = match (known_open, open) {
+            (Some(known), Some(open)) => Some(Open {
+                flags: known.flags | open.flags,
+                mode: known.mode | open.mode,
+                retval: known.retval,
+            }),
+            (known, open) => known.or(open),
         };
+        let known_file = known_file.map(FileInfo::into_owned);
+        let put = records::put_leaf(&mut self.texts, known_file.as_ref().or(file), joined, &path);
         if let Some(node) = self.files.get_mut(id) {
             node.leaf = put;
         }

@@ -202,6 +202,17 @@ pub(crate) fn leaf<'t>(texts: &'t Texts, id: TextId, path: &str) -> (Option<File
     (Some(FileInfo { path: path_of, basename: base, inode, ctime, mtime, ..attributes }), open)
 }
 
+/// Whether a leaf says already what an event would add: cheaper than to put it together and compare.
+pub(crate) fn says(texts: &Texts, id: TextId, has_file: bool, how: Option<Open>) -> bool {
+    let mut fields = Fields::of(texts, id);
+    let marks = fields.number();
+    let known = (marks & HAS_OPEN != 0).then(|| open(texts, fields.id()));
+    let says_how = how.is_none_or(|how| {
+        known.is_some_and(|known| known.flags & how.flags == how.flags && known.mode & how.mode == how.mode)
+    });
+    says_how && (marks & HAS_FILE != 0 || !has_file)
+}
+
 /// What many files have in common.
 fn put_attributes(texts: &mut Texts, file: &FileInfo<'_>) -> TextId {
     let hashes = put_list(texts, file.hashes.iter().map(AsRef::as_ref));
