@@ -406,3 +406,19 @@ fn more_versions_than_a_tree_holds_are_refused() {
     with("a", What::Exec, |activity| tree.insert(&Activity { image_tag: "next", ..activity.clone() }))
         .unwrap();
 }
+
+#[test]
+fn what_is_merged_has_all_flags_and_modes_and_the_start_that_is_known() {
+    let made = |exec_time, flags, mode| {
+        let mut tree = tree();
+        let process = crate::Process { exec_time, ..process("a") };
+        let what = What::Open { path: "/x", file: None, open: Open { retval: 3, flags, mode } };
+        with("a", what, |activity| tree.insert(&Activity { lineage: &[&process], ..activity.clone() }))
+            .unwrap();
+        tree
+    };
+    let merged = made(0, 1, 0o400).merge(&made(7, 2, 0o040)).unwrap();
+    assert_eq!(merged.process(0).unwrap().exec_time, 7);
+    let (_, how) = records::leaf(&merged.texts, merged.files.get(0).unwrap().leaf, "/x");
+    assert_eq!(how, Some(Open { retval: 3, flags: 3, mode: 0o440 }));
+}
