@@ -117,6 +117,7 @@ mod tests {
     fn event(path: &str, dropped_before: u64) -> v1::EventMessage {
         v1::EventMessage {
             kind: "open".into(),
+            container_name: "web".into(),
             comm: "cat".into(),
             pid: 7,
             path: path.into(),

@@ -137,7 +137,8 @@ pub fn confines(config: &Config, hierarchies: impl IntoIterator<Item = PathBuf>)
     }
 }
 
-/// Changes the user of this thread, the only one, and keeps what capabilities it has.
+/// Changes the user of this thread, the only one, and keeps what capabilities it has. With others the C library would
+/// change theirs too, and abort where one is refused what another gets.
 fn become_user(uid: u32) -> nix::Result<()> {
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
     if geteuid() == user {
@@ -215,16 +216,6 @@ mod tests {
         bound.join().unwrap().unwrap();
         let meta = std::fs::metadata(path).unwrap();
         assert_eq!((meta.uid(), meta.mode() & 0o777), (60_961, 0o600));
-    }
-
-    #[test]
-    fn a_user_that_we_may_not_become_is_named() {
-        let refused = std::thread::spawn(|| {
-            drop_all_but(&[], None).unwrap();
-            drop_all_but(&[], Some(60_963))
-        });
-        let error = refused.join().unwrap().unwrap_err().to_string();
-        assert!(error.starts_with("cannot become uid 60963: EPERM"), "{error}");
     }
 
     #[test]

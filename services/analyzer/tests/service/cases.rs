@@ -38,7 +38,7 @@ fn task(tgid: u32, is_contained: bool) -> Arc<Task> {
     let workload = if is_contained { container } else { Workload::Host };
     let cgroup = Arc::new(Cgroup { path: "/docker/x".into(), workload, ..Cgroup::default() });
     let process = ProcessKey { start_ns: u64::from(tgid), tgid };
-    Arc::new(Task { process, tid: tgid, comm: "sh".into(), cgroup, ..Task::default() })
+    Arc::new(Task { process, tid: tgid, ppid: 1, comm: "sh".into(), cgroup, ..Task::default() })
 }
 
 fn program(args: &[&str]) -> Arc<Exec> {
@@ -573,7 +573,8 @@ async fn a_recording_replays_to_the_same_bytes_every_time_and_with_the_lineage_f
     }
     assert_eq!(messages.len(), 23, "without what the system says of itself");
     let exec = messages.iter().find(|message| message.kind == "exec").unwrap();
-    assert!(exec.ppid != 0 && lines.contains(&std::str::from_utf8(&exec.json).unwrap()));
+    assert!(lines.contains(&std::str::from_utf8(&exec.json).unwrap()));
+    assert_eq!(exec.ppid, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -471,11 +471,11 @@ async fn what_a_ledger_says_is_lost_for_a_cause_that_only_the_analyzer_knows_is_
     let mut analyzer = Analyzer::connect(&probe.socket).await;
     analyzer.batch().await;
     let seq = analyzer.batch().await.seq;
-    let counts = event::PerKind::from([(Kind::Open, 1)]);
+    let counts = PerKind::from([(Kind::Open, 1)]);
     let lost = v1::Loss { cause: "gremlins".to_owned(), counts: Some(counts.into()) };
     analyzer.say_ack(seq, Some(v1::Ledger { lost: vec![lost], ..Default::default() })).await;
     probe.settle().await;
-    assert_eq!(probe.handover.account().ledger.lost.of(event::LossCause::Unknown), &counts);
+    assert_eq!(probe.handover.account().ledger.lost.of(LossCause::Unknown), &counts);
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ const NERDCTL_NAME: &str = "nerdctl/name";
 /// Why a daemon gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RuntimeError {
-    #[error("cannot connect: {0}; is the daemon running, and may our uid use its socket?")]
+    #[error("cannot connect: is the daemon running, and may our uid use its socket?")]
     Connect(#[from] tonic::transport::Error),
     #[error("the daemon did not answer within {0:?}")]
     TimedOut(Duration),

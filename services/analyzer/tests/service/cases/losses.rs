@@ -63,7 +63,8 @@ fn told(cause: LossCause) -> (Teller, Option<LossCause>) {
         L::TooLarge => (Teller::Reporter, Some(L::NotUtf8)),
         L::NotUtf8 => (Teller::Reporter, Some(L::OutputDown)),
         L::OutputDown => (Teller::Reporter, Some(L::WriteFailed)),
-        L::WriteFailed => (Teller::Reporter, None),
+        L::WriteFailed => (Teller::Reporter, Some(L::Unknown)),
+        L::Unknown => (Teller::Reporter, None),
     }
 }
 

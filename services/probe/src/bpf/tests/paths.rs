@@ -149,12 +149,13 @@ fn a_failed_open_in_a_chroot_is_told_with_the_directory_that_is_the_root_there()
         let asked: Vec<(String, i32)> = watch
             .events
             .iter()
-            .filter_map(|event| match &event.what {
-                What::Open(open) if open.file.path_state == PathState::Argument => {
-                    Some((path_of(open), open.retval))
+            .filter_map(|event| {
+                if let What::Open(open) = &event.what {
+                    let is_argument = open.file.path_state == PathState::Argument;
+                    return is_argument.then(|| (path_of(open), open.retval));
                 }
-                What::Unlink(unlink) => Some((unlink.file.path.to_string(), unlink.retval)),
-                _ => None,
+                let What::Unlink(unlink) = &event.what else { return None };
+                Some((unlink.file.path.to_string(), unlink.retval))
             })
             .collect();
         let jail = watch.path("jail");
