@@ -94,10 +94,9 @@ mod tests {
     #[test]
     fn open_flags_are_called_the_same_by_people_in_rules_and_in_the_contract() {
         let fields = event::Kind::Open.fields();
-        let flags = fields.iter().find_map(|field| match field.leaf {
-            event::Leaf::Flags(flags) => Some(flags),
-            _ => None,
-        });
+        let flags = fields
+            .iter()
+            .find_map(|field| if let event::Leaf::Flags(flags) = field.leaf { Some(flags) } else { None });
         let people = flags.unwrap();
         let value_of = |name| people.from_names(name).unwrap();
         // What the two others leave out, and what only rules have: second names of a number.

@@ -9,7 +9,7 @@
 //! - after `=` or `:`, a quoted text or the run up to white space; in an argument that starts with a dash, the rest,
 //! - after white space or the end of the argument, the next word, or the whole next argument.
 //!
-//! Beside keys, [`shapes`] finds what looks like a secret, and [`options`] what the program takes for one. What one of
+//! Beside keys, `shapes` finds what looks like a secret, and `options` what the program takes for one. What one of
 //! them masks can make something a secret for another (`u:x@hpassword=@` is an address once its last `@` is hidden), so they
 //! run until nothing changes: scrubbing what was scrubbed changes nothing.
 
