@@ -144,10 +144,20 @@ fn become_user(uid: u32) -> nix::Result<()> {
     if geteuid() == user {
         return Ok(());
     }
+    // Which a change of user forgets: whoever started us wants us gone with it.
+    let end_with_parent = nix::sys::prctl::get_pdeathsig()?;
+    let parent = nix::unistd::getppid();
     nix::sys::prctl::set_keepcaps(true)?;
     setgroups(&[])?;
     setresgid(group, group, group)?;
     setresuid(user, user, user)?;
+    if let Some(signal) = end_with_parent {
+        nix::sys::prctl::set_pdeathsig(signal)?;
+        if nix::unistd::getppid() != parent {
+            // It ended in between, and no signal will come for that.
+            return Err(nix::Error::ESRCH);
+        }
+    }
     // For the next program, which there is none of.
     nix::sys::prctl::set_keepcaps(false)
 }

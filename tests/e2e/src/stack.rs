@@ -201,6 +201,16 @@ impl Stack {
         Ok(uids.split_whitespace().next().context("no uid")?.parse()?)
     }
 
+    /// Ends `shrike run` so that it can end nothing itself.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.run.kill()?;
+        self.run.wait()?;
+        Ok(())
+    }
+
     /// Ends `shrike run` as Ctrl-C would and waits for it.
     ///
     /// # Errors

@@ -67,6 +67,7 @@ fn main() {
         &missing,
         privileges::users_of_their_own,
     );
+    add("services_end_with_their_supervisor", &missing, privileges::end_with_the_supervisor);
     add(
         "a_confined_service_is_refused_files_programs_sockets_and_new_bpf_programs",
         &missing,

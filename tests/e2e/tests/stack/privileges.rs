@@ -83,6 +83,26 @@ pub(crate) fn users_of_their_own() -> anyhow::Result<()> {
     })
 }
 
+/// Also the probe, which becomes another user on the way and must not forget that.
+pub(crate) fn end_with_the_supervisor() -> anyhow::Result<()> {
+    crate::run(async {
+        let (_cgroup, stack) = crate::scoped(StackOptions::default()).await?;
+        let pids = SERVICES.map(|service| one(&stack, service));
+        stack.kill()?;
+        for (service, pid) in SERVICES.into_iter().zip(pids) {
+            let process = format!("/proc/{}", pid?);
+            let gone = async {
+                while std::path::Path::new(&process).exists() {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            };
+            let waited = tokio::time::timeout(std::time::Duration::from_secs(30), gone).await;
+            waited.with_context(|| format!("{service} lives on without its supervisor"))?;
+        }
+        Ok(())
+    })
+}
+
 /// Each service confines itself as when it runs, and tries. As root: what is refused then is not refused for want of rights.
 pub(crate) fn confinement() -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
