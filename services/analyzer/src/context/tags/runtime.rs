@@ -48,6 +48,9 @@ const APPLICATION_LABELS: [(&str, &str); 6] = [
 
 /// The label by which nerdctl names a container.
 const NERDCTL_NAME: &str = "nerdctl/name";
+/// The namespaces of containerd in which docker and the kubelet have their containers.
+const DOCKER_NAMESPACE: &str = "moby";
+const KUBERNETES_NAMESPACE: &str = "k8s.io";
 
 /// Why a daemon gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +145,10 @@ impl Daemon {
     }
 
     async fn sandbox(&self, id: &str) -> Result<Option<m::PodSandbox>, RuntimeError> {
+        // An empty filter is one for all.
+        if id.is_empty() {
+            return Ok(None);
+        }
         let asked = m::ListPodSandboxRequest { filter: Some(m::Filter { id: id.to_owned() }) };
         let list = self.call::<_, m::ListPodSandboxResponse>(LIST_SANDBOXES, asked, None).await?;
         Ok(list.and_then(|list| list.items.into_iter().next()))
@@ -160,7 +167,9 @@ impl Daemon {
         let list = self.call::<_, m::ListNamespacesResponse>(NAMESPACES, m::Nothing {}, None).await?;
         // No containerd.
         let Some(list) = list else { return Ok(None) };
-        for namespace in list.namespaces.iter().take(MAX_NAMESPACES) {
+        // What docker runs it names itself; here it has neither name nor image.
+        let namespaces = list.namespaces.iter().filter(|namespace| namespace.name != DOCKER_NAMESPACE);
+        for namespace in namespaces.take(MAX_NAMESPACES) {
             let asked = m::GetContainerRequest { id: id.to_owned() };
             let answer =
                 self.call::<_, m::GetContainerResponse>(CONTAINER, asked, Some(&namespace.name)).await?;
@@ -170,7 +179,10 @@ impl Daemon {
             // Who uses containerd directly gives the container a name of their own as its id.
             let name = labels.get(NERDCTL_NAME).map_or(container.id.as_str(), String::as_str);
             let name = if name.len() == 64 { "" } else { name };
-            return Ok(Some(Tags::new(name, ImageName::parse(&container.image), pod_tags(&labels))));
+            // Elsewhere labels are also those of the image, whose maker could choose a pod.
+            let is_of_kubernetes = namespace.name == KUBERNETES_NAMESPACE;
+            let pod = is_of_kubernetes.then(|| pod_tags(&labels)).into_iter().flatten();
+            return Ok(Some(Tags::new(name, ImageName::parse(&container.image), pod)));
         }
         Ok(None)
     }

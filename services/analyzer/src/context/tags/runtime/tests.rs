@@ -214,14 +214,18 @@ async fn the_sandbox_of_a_pod_is_known_as_the_pod() {
 async fn what_no_kubelet_started_is_found_in_the_namespaces_of_containerd() {
     let container = m::ContainerdContainer {
         id: ID.to_owned(),
-        labels: labels(&[("nerdctl/name", "db")]),
+        labels: labels(&[("nerdctl/name", "db"), ("io.kubernetes.pod.name", "forged-by-the-image")]),
         image: "docker.io/library/redis:7".to_owned(),
     };
-    let own = [("moby".to_owned(), m::ContainerdContainer::default()), ("default".to_owned(), container)];
+    let of_docker = m::ContainerdContainer { id: ID.to_owned(), ..m::ContainerdContainer::default() };
+    let own = [("moby".to_owned(), of_docker.clone()), ("default".to_owned(), container)];
     let tags = ask(Known { own: Some(own.into()), ..Known::default() }).await.unwrap().unwrap();
     let expected =
         ["container_name:db", "image_name:docker.io/library/redis", "image_tag:7", "short_image:redis"];
     assert_eq!(tags.list(), expected);
+    // Docker's containers have neither there, which is no answer.
+    let own = [("moby".to_owned(), of_docker)];
+    assert_eq!(ask(Known { own: Some(own.into()), ..Known::default() }).await.unwrap(), None);
 }
 
 #[tokio::test]
