@@ -78,8 +78,11 @@ static long send_chunk(__u32 index, struct scratch **cell)
 		walk->run += len;
 		if (zero <= len) {
 			walk->run = 0;
-			if (size > walk->room)
+			/* What is cut here is the end of the list, or told again by the next step. */
+			if (size > walk->room) {
 				size = walk->room;
+				sent->flags |= STRINGS_TRUNCATED;
+			}
 		} else if (walk->run > walk->limit) {
 			sent->flags |= STRINGS_TRUNCATED;
 			walk->is_skipping = 1;

@@ -432,7 +432,8 @@ static __always_inline __u32 fill_file(struct scratch *scratch, __u32 start, str
 	scratch->inode_at = (__u64)inode;
 	fill_inode(scratch, info, inode, is_typed);
 	end = walk_path(scratch, start, (__u64)vfsmount, dentry, info, is_typed);
-	return info->magic == NSFS_MAGIC ? fill_namespace(scratch, info, start) : end;
+	/* One that is bound to a place has that as its path. */
+	return info->magic == NSFS_MAGIC && (info->flags & FILE_NO_ROOT) ? fill_namespace(scratch, info, start) : end;
 }
 
 /* The same for a bare address, verified once; what the file was opened with goes to `file_flags` of the scratch memory. */
