@@ -112,12 +112,7 @@ impl ApiService {
             .stderr(Stdio::null())
             .spawn()?;
         let service = Self { child };
-        let up = async {
-            while tokio::net::UnixStream::connect(socket).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), up).await.context("podman's API did not come up")?;
+        until_served(socket).await.context("podman's API did not come up")?;
         Ok(service)
     }
 }
@@ -128,6 +123,16 @@ impl Drop for ApiService {
             drop(self.child.wait());
         }
     }
+}
+
+/// Waits until somebody listens on a socket.
+pub(crate) async fn until_served(socket: &Path) -> anyhow::Result<()> {
+    let up = async {
+        while tokio::net::UnixStream::connect(socket).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    Ok(tokio::time::timeout(Duration::from_secs(30), up).await?)
 }
 
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {

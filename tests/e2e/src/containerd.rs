@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 
-use crate::container::{Image, output, which};
+use crate::container::{Image, output, until_served, which};
 
 /// Why there cannot be one here, if so.
 #[must_use]
@@ -48,13 +47,7 @@ impl Containerd {
             .stderr(Stdio::null())
             .spawn()?;
         let daemon = Self { dir, child };
-        let socket = daemon.socket();
-        let up = async {
-            while tokio::net::UnixStream::connect(&socket).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), up).await.context("containerd did not come up")?;
+        until_served(&daemon.socket()).await.context("containerd did not come up")?;
         Ok(daemon)
     }
 

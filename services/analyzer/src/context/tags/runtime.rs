@@ -8,7 +8,6 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -129,9 +128,8 @@ impl Daemon {
         if image.is_none() {
             image = self.image(container.image.unwrap_or_default()).await?;
         }
-        let labels: BTreeMap<String, String> = container.labels.into_iter().collect();
         let pod = self.sandbox(&container.pod_sandbox_id).await?.unwrap_or_default();
-        let extra = pod_tags(&labels).chain(application_tags(&pod)).collect::<Vec<_>>();
+        let extra = pod_tags(&container.labels).chain(application_tags(&pod));
         Ok(Some(Tags::new(&name, image, extra)))
     }
 
@@ -139,8 +137,7 @@ impl Daemon {
     async fn of_sandbox(&self, id: &str) -> Result<Option<Tags>, RuntimeError> {
         let Some(sandbox) = self.sandbox(id).await? else { return Ok(None) };
         is_about(id, &sandbox.id)?;
-        let labels: BTreeMap<String, String> = sandbox.labels.clone().into_iter().collect();
-        let extra = pod_tags(&labels).chain(application_tags(&sandbox)).collect::<Vec<_>>();
+        let extra = pod_tags(&sandbox.labels).chain(application_tags(&sandbox));
         Ok(Some(Tags::new("", None, extra)))
     }
 
@@ -175,13 +172,13 @@ impl Daemon {
                 self.call::<_, m::GetContainerResponse>(CONTAINER, asked, Some(&namespace.name)).await?;
             let Some(container) = answer.and_then(|answer| answer.container) else { continue };
             is_about(id, &container.id)?;
-            let labels: BTreeMap<String, String> = container.labels.into_iter().collect();
+            let labels = &container.labels;
             // Who uses containerd directly gives the container a name of their own as its id.
             let name = labels.get(NERDCTL_NAME).map_or(container.id.as_str(), String::as_str);
             let name = if name.len() == 64 { "" } else { name };
             // Elsewhere labels are also those of the image, whose maker could choose a pod.
             let is_of_kubernetes = namespace.name == KUBERNETES_NAMESPACE;
-            let pod = is_of_kubernetes.then(|| pod_tags(&labels)).into_iter().flatten();
+            let pod = is_of_kubernetes.then(|| pod_tags(labels)).into_iter().flatten();
             return Ok(Some(Tags::new(name, ImageName::parse(&container.image), pod)));
         }
         Ok(None)

@@ -3,7 +3,7 @@
 //! Numbers of `runtime.v1` (CRI of Kubernetes 1.23 and later) and of `containerd.services.{namespaces,containers}.v1`
 //! (containerd 1.0 and later). A field that is not here is passed over.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Nothing {}
@@ -40,8 +40,8 @@ pub(super) struct Container {
     /// A name, a digest or an id.
     #[prost(string, tag = "5")]
     pub(super) image_ref: String,
-    #[prost(map = "string, string", tag = "8")]
-    pub(super) labels: HashMap<String, String>,
+    #[prost(btree_map = "string, string", tag = "8")]
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -75,8 +75,8 @@ pub(super) struct ListPodSandboxResponse {
 pub(super) struct PodSandbox {
     #[prost(string, tag = "1")]
     pub(super) id: String,
-    #[prost(map = "string, string", tag = "5")]
-    pub(super) labels: HashMap<String, String>,
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -127,8 +127,8 @@ pub(super) struct GetContainerResponse {
 pub(super) struct ContainerdContainer {
     #[prost(string, tag = "1")]
     pub(super) id: String,
-    #[prost(map = "string, string", tag = "2")]
-    pub(super) labels: HashMap<String, String>,
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub(super) labels: BTreeMap<String, String>,
     #[prost(string, tag = "3")]
     pub(super) image: String,
 }
