@@ -123,6 +123,7 @@ pub struct TagsConfig {
     #[serde(deserialize_with = "bootstrap::config::all_absolute")]
     pub docker_sockets: Vec<PathBuf>,
     /// Sockets of containerd and CRI-O, asked after those; one that does not exist is skipped. Default those of both.
+    #[serde(deserialize_with = "bootstrap::config::all_absolute")]
     pub runtime_sockets: Vec<PathBuf>,
     /// API version put into the request path, `1.41`. Default none: the daemon's own.
     #[serde(deserialize_with = "api_version")]
@@ -369,6 +370,7 @@ mod tests {
             ("tree", "keep_ended = '100000000000000s'"),
             ("tags", "docker_sockets = ['docker.sock']"),
             ("tags", "docker_sockets = ['']"),
+            ("tags", "runtime_sockets = ['containerd.sock']"),
             ("tags", "docker_api_version = 'v1.41'"),
             ("tags", "docker_api_version = '1'"),
             ("tags", "static_file = ''"),

@@ -91,6 +91,7 @@ impl Service {
         if config.tags.docker_sockets.iter().any(|socket| socket.starts_with("/run")) {
             config.tags.docker_sockets = vec![dir.join("docker.sock")];
         }
+        config.tags.runtime_sockets.clear();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let shutdown = async {
