@@ -118,15 +118,15 @@ pub struct BatchConfig {
     /// Events in one batch. Larger: fewer bytes and less work per event when there are many. Default 4096; 0 is
     /// refused.
     pub events: NonZeroUsize,
-    /// Time the first event of a batch may wait, in steps of the 20ms between two drains. Larger: fewer bytes per event,
-    /// later detection. Default 20ms.
+    /// Time the first event of a batch may wait, in steps of the 18ms between two drains. Larger: fewer bytes per event,
+    /// later detection. Default 18ms.
     #[serde(deserialize_with = "bootstrap::config::time")]
     pub age: Duration,
 }
 
 impl Default for BatchConfig {
     fn default() -> Self {
-        Self { events: non_zero(4096), age: Duration::from_millis(20) }
+        Self { events: non_zero(4096), age: Duration::from_nanos(crate::flow::drain::STEP_NS) }
     }
 }
 
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(config.socket, Config::default().socket);
         assert_eq!(config.scope, ScopeRule::Containers);
         assert_eq!(config.kinds.as_slice(), Kind::ALL);
-        assert_eq!(config.batch.age, Duration::from_millis(20));
+        assert_eq!(config.batch.age, Duration::from_millis(18));
     }
 
     #[test]

@@ -23,9 +23,9 @@ use crate::flow::switch::Switch;
 use crate::server::Published;
 use crate::server::about::About;
 
-/// Pause between two drains while records come. The rings report only when they fill up, so this also bounds how
-/// old an event gets.
-const BUSY_PAUSE: Duration = Duration::from_nanos(STEP_NS);
+/// From the start of one drain to that of the next while records come. The rings report only when they fill up, so this also
+/// bounds how old an event gets.
+const BUSY_PERIOD: Duration = Duration::from_nanos(STEP_NS);
 
 /// Pause after [`IDLE_AFTER_NS`] without a record, if the source cannot wake us at the next one.
 const IDLE_PAUSE: Duration = Duration::from_millis(500);
@@ -94,8 +94,8 @@ impl<S: Source> Drainer<S> {
                 is_settled = self.tick(now_ns);
             }
             let pause = match (last_record_ns == now_ns || !is_idle, wakes) {
-                (true, _) => BUSY_PAUSE,
-                (false, true) if !woke_before => BUSY_PAUSE,
+                (true, _) => busy_pause(now_ns, boot_ns()),
+                (false, true) if !woke_before => BUSY_PERIOD,
                 (false, true) if is_quiet => Duration::from_nanos(QUIET_TICK_NS),
                 (false, true) => Duration::from_nanos(TICK_NS),
                 (false, false) => IDLE_PAUSE,
@@ -176,6 +176,13 @@ impl<S: Source> Drainer<S> {
     }
 }
 
+/// What is left of the period of a drain that began then. Never less than half of it: a drain that takes as long as its period
+/// has much to read, and many small ones after it would cost more than they bring.
+fn busy_pause(began_ns: u64, now_ns: u64) -> Duration {
+    let spent = Duration::from_nanos(now_ns.saturating_sub(began_ns));
+    BUSY_PERIOD.saturating_sub(spent).max(BUSY_PERIOD / 2)
+}
+
 /// Whether the status may come seldom. What could not be switched, or was not yet, is tried with each status.
 fn is_quiet(is_idle: bool, is_settled: bool, switch: &Switch) -> bool {
     is_idle && is_settled && !switch.is_behind()
@@ -185,6 +192,15 @@ fn is_quiet(is_idle: bool, is_settled: bool, switch: &Switch) -> bool {
 mod tests {
     use super::*;
     use crate::made::FakeSource;
+
+    #[test]
+    fn drains_begin_a_period_apart_however_long_one_takes_up_to_half_of_it() {
+        let millisecond = 1_000_000;
+        let pauses =
+            [0, 3, 15, 90].map(|spent| busy_pause(millisecond, (1 + spent) * millisecond).as_millis());
+        assert_eq!(pauses, [18, 15, 9, 9]);
+        assert_eq!(busy_pause(5, 3), BUSY_PERIOD, "a clock that went back");
+    }
 
     #[test]
     fn what_was_refused_is_tried_again_every_second_though_nothing_happens() {
