@@ -10,7 +10,7 @@ build/release.sh
 ${CARGO:-cargo} build --release --package bench
 # sudo gives a program an environment of its own.
 chosen=()
-for name in ROWS ROUNDS RATE SECONDS_EACH SHRIKE_BIN BASELINE_BIN PEER_SCAP_OPEN PEER_SCAP_ARGS BPFTRACE; do
+for name in ROWS ROUNDS RATE SECONDS_EACH SHRIKE_BIN BASELINE_BIN KINDS PEER_SCAP_OPEN PEER_SCAP_ARGS BPFTRACE; do
     [ -z "${!name:-}" ] || chosen+=("$name=${!name}")
 done
 exec build/as-root.sh env "${chosen[@]}" target/release/bench "$@"

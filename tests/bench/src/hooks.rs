@@ -16,18 +16,21 @@ const SPAWN: f64 = 1.015;
 ///
 /// # Errors
 /// Without root, or when a watcher does not start.
-pub async fn run(report: &mut Report, options: &Options, ours: &Programs) -> anyhow::Result<()> {
+pub async fn run(
+    report: &mut Report,
+    options: &Options,
+    ours: &Programs,
+    baseline: Option<&Programs>,
+) -> anyhow::Result<()> {
     let blocks = options.rounds.unwrap_or(BLOCKS);
-    let measured = overhead::measure(options, ours, blocks).await?;
+    let measured = overhead::measure(options, ours, baseline, blocks).await?;
     report.title(&format!("added to a system call, ns (differences inside {blocks} blocks)"));
     for operation in Operation::ALL {
         if let Some(nothing) = measured.spread(operation, Variant::Nothing) {
             let name = format!("{}, {}", operation.name(), Variant::Nothing.name());
             report.line(&name, format!("{nothing:.0}"), "one operation".to_owned());
         }
-        let watchers =
-            [Variant::EmptyHook, Variant::OutOfScope, Variant::Probe, Variant::Stack, Variant::Peer];
-        for variant in watchers {
+        for variant in Variant::ALL.into_iter().skip(1) {
             line(report, &measured, operation, variant);
         }
     }

@@ -100,7 +100,7 @@ async fn measure(part: Part, options: &Options, report: &mut Report) -> anyhow::
         Part::Latency => latency::run(report, &all, options.rounds).await,
         Part::Idle => idle::run(report, &all).await,
         Part::Start => start::run(report, options, &ours, first).await,
-        Part::Hooks => hooks::run(report, options, &ours).await,
+        Part::Hooks => hooks::run(report, options, &ours, first).await,
         Part::User | Part::Rules => Ok(()),
     }
 }

@@ -46,6 +46,9 @@ pub struct Options {
     pub programs: PathBuf,
     /// `BASELINE_BIN=dir`: the programs of the first version.
     pub baseline: Option<PathBuf>,
+    /// `KINDS=exec,open`: the kinds that our probe reports in one more row of `hooks`, to compare with a version that knew
+    /// no others.
+    pub kinds: Vec<String>,
     /// `PEER_SCAP_OPEN=path`: the peer.
     pub peer: Option<PathBuf>,
     /// `PEER_SCAP_ARGS`: its arguments.
@@ -81,6 +84,7 @@ impl Options {
             parts: parts(&get("ROWS").unwrap_or_default())?,
             programs: get("SHRIKE_BIN").map_or_else(beside, |dir| Ok(dir.into()))?,
             baseline: get("BASELINE_BIN").map(PathBuf::from),
+            kinds: get("KINDS").map_or_else(Vec::new, |kinds| kinds.split(',').map(str::to_owned).collect()),
             peer: get("PEER_SCAP_OPEN").map(PathBuf::from),
             peer_args: get("PEER_SCAP_ARGS")
                 .map_or_else(peer_args, |text| text.split_whitespace().map(str::to_owned).collect()),

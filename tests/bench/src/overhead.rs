@@ -11,7 +11,7 @@ use crate::child::{self, Operation};
 use crate::options::Options;
 use crate::programs::Programs;
 use crate::spread::Spread;
-use crate::watcher::Watcher;
+use crate::watcher::{Watched, Watcher};
 
 /// Who watches while an operation is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +26,37 @@ pub enum Variant {
     Probe,
     /// The same with all three services, every event to a file.
     Stack,
+    /// The same with the kinds in `KINDS` alone.
+    Kinds,
+    /// All services of the version in `BASELINE_BIN`, the same way.
+    Baseline,
     /// The program in `PEER_SCAP_OPEN`.
     Peer,
 }
 
 impl Variant {
-    const ALL: [Self; 6] =
-        [Self::Nothing, Self::EmptyHook, Self::OutOfScope, Self::Probe, Self::Stack, Self::Peer];
+    /// Each, in the order of the report.
+    pub const ALL: [Self; 8] = [
+        Self::Nothing,
+        Self::EmptyHook,
+        Self::OutOfScope,
+        Self::Probe,
+        Self::Stack,
+        Self::Kinds,
+        Self::Baseline,
+        Self::Peer,
+    ];
+
+    /// Those that everything needed is there for.
+    fn chosen(options: &Options) -> Vec<Self> {
+        let is_chosen = |variant: &Self| match variant {
+            Self::Kinds => !options.kinds.is_empty(),
+            Self::Baseline => options.baseline.is_some(),
+            Self::Peer => options.peer.is_some(),
+            Self::Nothing | Self::EmptyHook | Self::OutOfScope | Self::Probe | Self::Stack => true,
+        };
+        Self::ALL.into_iter().filter(is_chosen).collect()
+    }
 
     /// In the report.
     #[must_use]
@@ -43,6 +67,8 @@ impl Variant {
             Self::OutOfScope => "ours, out of scope",
             Self::Probe => "ours, in scope, probe alone",
             Self::Stack => "ours, in scope, whole stack",
+            Self::Kinds => "ours, KINDS alone, whole stack",
+            Self::Baseline => "first version, whole stack",
             Self::Peer => "peer, same system calls",
         }
     }
@@ -71,18 +97,23 @@ pub struct Measured {
 ///
 /// # Errors
 /// Without root, or when a watcher does not start.
-pub async fn measure(options: &Options, ours: &Programs, blocks: usize) -> anyhow::Result<Measured> {
+pub async fn measure(
+    options: &Options,
+    ours: &Programs,
+    baseline: Option<&Programs>,
+    blocks: usize,
+) -> anyhow::Result<Measured> {
     let own = OwnCgroup::new(&format!("shrike-bench-{}", std::process::id()))?;
     let other = OwnCgroup::new(&format!("shrike-bench-other-{}", std::process::id()))?;
     let files = tempfile::tempdir()?;
     child::make_files(files.path())?;
-    let mut variants = Variant::ALL.to_vec();
-    variants.retain(|variant| *variant != Variant::Peer || options.peer.is_some());
+    let variants = Variant::chosen(options);
+    let programs = Watched { ours, baseline };
     let mut measured = Measured::default();
     for block in 0..blocks {
         // Every variant takes every place in the order equally often, so drift of the machine hits all alike.
         for variant in variants.iter().cycle().skip(block % variants.len()).take(variants.len()) {
-            let watcher = Watcher::start(*variant, options, ours, own.path(), other.path()).await;
+            let watcher = Watcher::start(*variant, options, programs, own.path(), other.path()).await;
             let watcher = watcher.with_context(|| format!("cannot start: {}", variant.name()))?;
             for operation in Operation::ALL {
                 let ns = one(operation, files.path(), &own).await?;

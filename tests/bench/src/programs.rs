@@ -89,6 +89,14 @@ impl Programs {
         Ok(programs)
     }
 
+    /// The same, whose probe reports these kinds and no others.
+    #[must_use]
+    pub fn with_kinds(mut self, kinds: &[String]) -> Self {
+        let kinds = kinds.iter().map(|kind| Value::from(kind.as_str())).collect();
+        self.probe.insert("kinds".to_owned(), Value::Array(kinds));
+        self
+    }
+
     /// Writes the configurations of one stack into `dir`.
     ///
     /// # Errors

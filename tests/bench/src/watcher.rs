@@ -15,6 +15,15 @@ use crate::probe::{Link, Probe};
 use crate::programs::{Programs, Taker};
 use crate::stack::Stack;
 
+/// The builds that are measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched<'a> {
+    /// This one.
+    pub ours: &'a Programs,
+    /// The one in `BASELINE_BIN`.
+    pub baseline: Option<&'a Programs>,
+}
+
 /// A running watcher.
 #[derive(Debug)]
 pub enum Watcher {
@@ -38,7 +47,7 @@ impl Watcher {
     pub async fn start(
         variant: Variant,
         options: &Options,
-        ours: &Programs,
+        Watched { ours, baseline }: Watched<'_>,
         own: &str,
         other: &str,
     ) -> anyhow::Result<Self> {
@@ -51,6 +60,14 @@ impl Watcher {
                 Self::Probe(probe.link().await?, probe)
             }
             Variant::Stack => Self::Stack(Stack::start(ours, own, Taker::File, None).await?),
+            Variant::Kinds => {
+                let ours = ours.clone().with_kinds(&options.kinds);
+                Self::Stack(Stack::start(&ours, own, Taker::File, None).await?)
+            }
+            Variant::Baseline => {
+                let baseline = baseline.context("a version is measured beside only when it is set")?;
+                Self::Stack(Stack::start(baseline, own, Taker::File, None).await?)
+            }
             Variant::Peer => {
                 let program = options.peer.as_ref().context("a peer is measured only when it is set")?;
                 Self::Peer(Peer::start(program, &options.peer_args).await?)
