@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The open calls: open, openat, openat2 and creat; a handler of syscall/dispatch.h.
+ * The open calls: open, openat, openat2, open_by_handle_at and creat; a handler of syscall/dispatch.h.
  *
  * A success is told by the file in the descriptor table, never by the path argument, which another thread may change
- * at any time. After a failure there is no file, and the argument as it is now is all there is; the record says so.
+ * at any time. After a failure there is no file, and the argument as it is now is all there is; the record says so. A handle
+ * is no path: of a failed open_by_handle_at nothing is told but that.
  *
- * Misses: files opened by io_uring, by handle, and descriptors that another thread closed before this ran (reported
- * with the argument).
+ * Misses: files opened by io_uring, and descriptors that another thread closed before this ran (reported with the
+ * argument).
  */
 #pragma once
 
@@ -36,6 +37,11 @@ static __always_inline void read_open(struct scratch *scratch)
 	} else if (call == CALL_CREAT) {
 		out->flags = O_CREAT | O_WRONLY | O_TRUNC;
 		out->mode = at[1];
+	} else if (call == CALL_OPEN_BY_HANDLE) {
+		/* Nothing is at this address, so there is no argument. */
+		scratch->asked.path = 0;
+		out->flags = at[2];
+		out->mode = 0;
 	} else {
 		scratch->asked.directory = at[0];
 		scratch->asked.path = at[1];

@@ -87,6 +87,34 @@ pub(super) fn no_call(directory: &Path) {
     std::fs::write(directory.join("result"), text).unwrap();
 }
 
+/// Opens a file by its handle, then by one that no file has.
+pub(super) fn by_handle(directory: &Path) {
+    #[repr(C)]
+    struct Handle {
+        bytes: u32,
+        kind: i32,
+        data: [u8; 128],
+    }
+    let path = c_path(&directory.join("file"));
+    std::fs::write(directory.join("file"), b"x").unwrap();
+    let place = File::open(directory).unwrap();
+    let mut handle = Handle { bytes: 128, kind: 0, data: [0; 128] };
+    let mut mount = 0_i32;
+    // SAFETY: what the arguments point to lives through the call, and the handle has the room that it says.
+    let named = unsafe {
+        libc::syscall(libc::SYS_name_to_handle_at, libc::AT_FDCWD, path.as_ptr(), &mut handle, &mut mount, 0)
+    };
+    assert_eq!(named, 0, "{}", std::io::Error::last_os_error());
+    let flags = libc::O_RDONLY | libc::O_NOFOLLOW;
+    let open = |handle: &Handle| {
+        // SAFETY: as above.
+        unsafe { libc::syscall(libc::SYS_open_by_handle_at, place.as_raw_fd(), handle, flags) }
+    };
+    assert!(open(&handle) >= 0, "{}", std::io::Error::last_os_error());
+    handle.data.fill(0xff);
+    assert_eq!(open(&handle), -1);
+}
+
 fn is_placeless(file: &event::File) -> bool {
     file.path_state == PathState::NoPlace
 }
@@ -198,4 +226,28 @@ fn a_number_that_is_no_call_here_is_not_an_open() {
     let path = watch.path("file");
     assert_eq!(watch.opens().filter(|open| path_of(open) == path.to_string_lossy()).count(), 0);
     watch.assert_nothing_lost();
+}
+
+#[test]
+fn a_file_that_is_opened_by_its_handle_has_its_path_and_a_wrong_handle_none() {
+    if !can_load() {
+        return;
+    }
+    for table in Table::BOTH {
+        let mut watch = Watch::with_table("handle", table);
+        assert!(watch.run("by-handle").success());
+        let path = watch.path("file");
+        let opened: Vec<&Open> = watch
+            .opens()
+            .filter(|open| {
+                path_of(open) == path.to_string_lossy() || open.file.path_state == PathState::Unreadable
+            })
+            .collect();
+        // The first is the workload's own, which makes the file.
+        let [_, open, failed] = opened.as_slice() else { panic!("{opened:?}") };
+        assert_eq!((open.file.path_state, open.flags), (PathState::Resolved, 0o400_000));
+        assert_eq!(open.file.inode, std::fs::metadata(&path).unwrap().ino());
+        assert!(open.retval >= 0 && failed.retval < 0 && path_of(failed).is_empty(), "{failed:?}");
+        watch.assert_nothing_lost();
+    }
 }

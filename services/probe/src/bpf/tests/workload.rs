@@ -69,6 +69,7 @@ fn run() {
         "chroot" => super::paths::chroot(&directory),
         "empty-path" => super::paths::empty_path(),
         "no-call" => super::paths::no_call(&directory),
+        "by-handle" => super::paths::by_handle(&directory),
         "deleted" => deleted(&directory),
         "detached" => super::paths::detached(&directory),
         "forged-memfd" => super::paths::forged_memfd(),
