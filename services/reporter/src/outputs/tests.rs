@@ -417,13 +417,17 @@ async fn one_dead_output_does_not_stop_the_others() {
 
     let line = |n: usize| format!("{{\"n\":{n:05},\"x\":\"{}\"}}", "y".repeat(4000));
     let lines: Vec<String> = (0..40_001).map(line).collect();
-    for (number, lines) in (1..).zip(lines.chunks(100)) {
-        let documents: Vec<&str> = lines.iter().map(String::as_str).collect();
-        bench.submit(message(number, &documents)).await;
-    }
-    while bench.mark.unsettled().len() > 1 {
-        bench.mark.moved().await;
-    }
+    let all = async {
+        for (number, lines) in (1..).zip(lines.chunks(100)) {
+            let documents: Vec<&str> = lines.iter().map(String::as_str).collect();
+            bench.submit(message(number, &documents)).await;
+        }
+        while bench.mark.unsettled().len() > 1 {
+            bench.mark.moved().await;
+        }
+    };
+    // Time that is paused passes at once. Whoever waits for an output that has left would wait for ever.
+    tokio::time::timeout(Duration::from_secs(600), all).await.expect("nobody waits for the dead output");
     bench.outputs.close();
     file.await.unwrap();
     assert_eq!(bench.settled(), Some(401));
