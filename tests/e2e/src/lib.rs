@@ -36,17 +36,6 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     existing(profile_dir()?.join(name))
 }
 
-/// A program of this workspace that is linked statically, so that its start opens no library.
-///
-/// # Errors
-/// When it was not built: `build/static.sh` does.
-pub fn static_binary(name: &str) -> anyhow::Result<PathBuf> {
-    let dir = profile_dir()?;
-    let profile = dir.file_name().context("target/<profile> has a name")?;
-    let target = dir.parent().context("target/<profile> is in target")?;
-    existing(target.join("static").join(profile).join(name))
-}
-
 /// A test runs from `target/<profile>/deps`.
 fn profile_dir() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
