@@ -8,6 +8,7 @@ pub mod contract;
 pub mod counts;
 pub mod documents;
 pub mod growth;
+pub mod pod;
 pub mod stack;
 
 use std::path::PathBuf;

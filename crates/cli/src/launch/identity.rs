@@ -212,8 +212,8 @@ mod tests {
         has("systemd/shrike.sysusers", &format!("{PROBE_USER}     {}", FIRST_ID + 2));
         has("kubernetes/daemonset.yaml", &format!("runAsUser: {analyzer}"));
         has("kubernetes/daemonset.yaml", &format!("runAsUser: {reporter}"));
-        has("docker/Dockerfile", &format!("USER {analyzer}:{analyzer}"));
-        has("docker/Dockerfile", &format!("USER {reporter}:{reporter}"));
+        has("images/Dockerfile", &format!("USER {analyzer}:{analyzer}"));
+        has("images/Dockerfile", &format!("USER {reporter}:{reporter}"));
         for folder in ["systemd", "kubernetes"] {
             has(&format!("{folder}/probe.toml"), &format!("allow_uid = {analyzer}"));
             has(&format!("{folder}/reporter.toml"), &format!("allowed_uids = [{analyzer}]"));
