@@ -27,8 +27,8 @@ images: deps ## build the container images of the three services, offline (IMAGE
 install: build ## install the programs and shell completions below PREFIX (/usr/local), or DESTDIR/PREFIX
 	@build/install.sh
 
-run: build ## watch a demo workload from the kernel to a local intake (needs root or sudo)
-	@build/as-root.sh target/release/shrike demo --stay-if-terminal
+run: deps rust ## watch a demo workload from the kernel to a local intake (needs root or sudo)
+	@build/demo.sh
 
 test: rust ## every test: unit, end to end, kernel matrix, rules fuzzed, deployment files; what cannot run says why
 	@build/test.sh
