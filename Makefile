@@ -5,11 +5,12 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
 DESTDIR ?=
+IMAGES ?= localhost/shrike
 
-export CARGO FUZZ_SECONDS PREFIX DESTDIR
+export CARGO FUZZ_SECONDS PREFIX DESTDIR IMAGES
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build install run test lint bench fuzz clean rust
+.PHONY: help deps build images install run test lint bench fuzz clean rust
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,14 +18,17 @@ help: ## what can be made
 deps: ## install what building and running needs (DRY_RUN=1: only say what)
 	@build/deps.sh build
 
-build: deps rust ## build the services, the command line and the local intake into target/release
+build: deps rust ## build what ships, optimised, and the local intake into target/release
 	@build/release.sh
+
+images: deps ## build the container images of the three services, offline (IMAGES, TAG: their names)
+	@build/images.sh
 
 install: build ## install the programs and shell completions below PREFIX (/usr/local), or DESTDIR/PREFIX
 	@build/install.sh
 
-run: build ## watch a demo workload from the kernel to a local intake (needs root or sudo)
-	@build/as-root.sh target/release/shrike demo --stay-if-terminal
+run: deps rust ## watch a demo workload from the kernel to a local intake (needs root or sudo)
+	@build/demo.sh
 
 test: rust ## every test: unit, end to end, kernel matrix, rules fuzzed, deployment files; what cannot run says why
 	@build/test.sh

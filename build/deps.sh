@@ -28,8 +28,9 @@ build | llvm            | has_command llvm-strip                      | strips t
 build | libbpf-dev      | has_file /usr/include/bpf/bpf_helpers.h     | headers of the eBPF programs
 build | linux-libc-dev  | has_file /usr/include/linux/bpf.h           | headers of the kernel's interface
 build | gcc             | has_command cc                              | links, and compiles zstd
-build | libc6-dev       | has_file /usr/lib/*/libc.a                  | the static probe
+build | libc6-dev       | has_file /usr/lib/*/libc.a                  | static programs
 build | make            | has_command make                            | runs the Makefile
+build | ca-certificates | has_file /etc/ssl/certs/ca-certificates.crt | what the reporter trusts, in its image
 test  | libclang-dev    | has_file /usr/lib/llvm-*/lib/libclang-[0-9]*.so* | checks that the Rust records match events.h
 test  | podman          | has_command podman                          | tests with a real container
 test  | runc            | has_command runc                            | runs that container

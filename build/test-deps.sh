@@ -33,7 +33,7 @@ printf '#!/bin/sh\nexit 1\n' >"$nothing/as-user/sudo"
 chmod +x "$nothing"/as-*/*
 
 check "an empty machine lacks every build package" 0 \
-    "clang llvm libbpf-dev linux-libc-dev gcc libc6-dev make" \
+    "clang llvm libbpf-dev linux-libc-dev gcc libc6-dev make ca-certificates" \
     env PATH="$nothing/as-root:$PATH" DRY_RUN=1 DEPS_ROOT="$nothing" DEPS_PATH="$nothing/bin" "$here/deps.sh" build
 check "an empty machine lacks every test package" 0 \
     "libclang-dev podman runc containerd qemu-system-x86 busybox-static cpio python3-venv systemd" \

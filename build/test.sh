@@ -38,12 +38,12 @@ if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/build/e2e-runner.sh
 fi
 
-# One build serves everything but the static programs: the others, unit tests and end-to-end tests.
+# One build serves everything: what ships is static in it, as it is when it ships.
 echo "== build"
-if build/static.sh probe shrike-probe && build/static.sh workloads count-events &&
-    build/static.sh workloads flip-path && build/static.sh workloads storm && "$cargo" build --workspace --all-targets; then
+if "$cargo" build --workspace --all-targets &&
+    build/check-static.sh target/debug/shrike{,-probe,-analyzer,-reporter} target/debug/{count-events,flip-path,storm}; then
     part "unit and end-to-end tests" "$cargo" test --workspace --no-fail-fast
-    part "kernel matrix" tests/kernel-matrix/run.sh target/static/debug/shrike-probe
+    part "kernel matrix" tests/kernel-matrix/run.sh target/debug/shrike-probe
 else
     echo "the build FAILED: nothing of it was tested"
     failed=$((failed + 1))

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Checks the files of this folder with the tools that will read them: kubernetes-validate and systemd-analyze.
+# Checks the files of this folder with the tools that will read them, kubernetes-validate and systemd-analyze, and whether what
+# they give each service is what it needs.
 #
 # Prints one `ok`, `FAILED` or `skipped` line for each file; the exit code is 1 when one failed. The example
 # configurations are loaded by the tests of the services themselves.
@@ -39,7 +40,7 @@ check_kubernetes() {
         [ "$file" = kubernetes/kustomization.yaml ] || files+=("$file")
     done
     if ! reason=$(kubernetes_validate); then
-        for file in "${files[@]}"; do skip "$file" "$reason"; done
+        for file in "${files[@]}" needs.toml; do skip "$file" "$reason"; done
         return
     fi
     for file in "${files[@]}"; do
@@ -51,6 +52,11 @@ check_kubernetes() {
         [ -f "kubernetes/$file" ] || echo "kustomization.yaml names $file, which does not exist" >>"$work/log"
     done < <(sed -n 's/^ *- \(.*\.\(yaml\|toml\)\)$/\1/p' kubernetes/kustomization.yaml)
     if [ -s "$work/log" ]; then fail kubernetes/kustomization.yaml; else ok kubernetes/kustomization.yaml; fi
+    # The validator brings a reader of YAML with it.
+    if "$venv/bin/python" contexts.py >"$work/log" 2>&1; then ok "pod, images and units give what needs.toml says"; else fail needs.toml; fi
+    # What podman gets of the same manifest.
+    if podman/pod.sh >"$work/pod.yaml" 2>"$work/log" &&
+        "$venv/bin/kubernetes-validate" --strict --quiet "$work/pod.yaml" >"$work/log" 2>&1; then ok podman/pod.sh; else fail podman/pod.sh; fi
 }
 
 check_systemd() {

@@ -5,15 +5,15 @@
 //! root, without a way to get it back, and with the supplementary groups of the named user or none. It gets no descriptor
 //! but the three standard ones.
 
-use std::ffi::CString;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Pid, Uid, getppid, initgroups, setgid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Pid, Uid, getppid, setgid, setgroups, setresgid, setresuid};
 
+use crate::accounts;
 use crate::args::BecomeArgs;
 use crate::failure::Failure;
 
@@ -69,13 +69,9 @@ fn join(cgroup: &Path) -> Result<(), Failure> {
 
 fn drop_root(uid: Uid, gid: Gid, groups_of: Option<&str>) -> Result<(), Failure> {
     let system = |action| move |errno: nix::Error| Failure::System { action, source: errno.into() };
-    match groups_of {
-        Some(name) => {
-            let user = CString::new(name).map_err(|_nul| Failure::UnknownUser { name: name.to_owned() })?;
-            initgroups(&user, gid).map_err(system("change the supplementary groups"))?;
-        }
-        None => setgroups(&[]).map_err(system("leave all groups"))?,
-    }
+    let groups = groups_of.map(|name| accounts::groups_of(name, gid.as_raw())).unwrap_or_default();
+    let groups: Vec<Gid> = groups.into_iter().map(Gid::from_raw).collect();
+    setgroups(&groups).map_err(system("change the supplementary groups"))?;
     setgid(gid).map_err(system("change the group"))?;
     setresgid(gid, gid, gid).map_err(system("change the group"))?;
     // From root to another uid the kernel clears the permitted, effective and ambient capabilities.

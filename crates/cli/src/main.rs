@@ -2,6 +2,7 @@
 //!
 //! It depends on no service: it starts their programs and talks to the analyzer's socket.
 
+mod accounts;
 mod api;
 mod args;
 mod become_service;

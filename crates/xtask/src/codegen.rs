@@ -1,5 +1,5 @@
 //! Makes the files that follow from others: the Rust mirror of `events.h`, the pages of kinds and of rule fields,
-//! the grammar for editors.
+//! the grammar for editors, the profiles of system calls for containers.
 //!
 //! The results are committed, so that a normal build needs no libclang and readers need no build. Invariant: each
 //! committed file is exactly what this makes; `codegen --check` fails otherwise.
@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use bindgen::callbacks::{DeriveInfo, ParseCallbacks, TypeKind};
 
+use bootstrap::confine::profile::PROFILES;
+
 use crate::events_page;
 
 const HEADER: &str = "ebpf/include/probe/events.h";
+const CONFINES: &str = "crates/bootstrap/src/confine";
 
 /// A file that is made from others.
 struct Generated {
@@ -21,7 +24,7 @@ struct Generated {
     make: fn() -> anyhow::Result<String>,
 }
 
-const GENERATED: [Generated; 4] = [
+const GENERATED: [Generated; 7] = [
     Generated { output: "crates/event-abi/src/generated.rs", source: HEADER, make: event_abi },
     Generated {
         output: events_page::OUTPUT,
@@ -38,6 +41,9 @@ const GENERATED: [Generated; 4] = [
         source: "crates/rule-model and crates/secl",
         make: || Ok(rule_model::grammar()),
     },
+    Generated { output: "deploy/seccomp/probe.json", source: CONFINES, make: || profile("probe") },
+    Generated { output: "deploy/seccomp/analyzer.json", source: CONFINES, make: || profile("analyzer") },
+    Generated { output: "deploy/seccomp/reporter.json", source: CONFINES, make: || profile("reporter") },
 ];
 
 /// Writes the generated files.
@@ -74,6 +80,11 @@ pub(crate) fn check() -> anyhow::Result<()> {
 fn root() -> anyhow::Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).map(Path::to_path_buf).context("crates/xtask has moved")
+}
+
+fn profile(service: &str) -> anyhow::Result<String> {
+    let profile = PROFILES.iter().find(|profile| profile.service == service);
+    Ok(profile.with_context(|| format!("there is no profile of the {service}"))?.file())
 }
 
 fn event_abi() -> anyhow::Result<String> {

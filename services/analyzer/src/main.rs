@@ -79,12 +79,7 @@ fn start(args: Args) -> anyhow::Result<()> {
                 }
             }
         }
-        Command::Confinement => {
-            let attempts = confine::attempt_confined(&privilege::confines(&config), Vec::new)?;
-            std::io::stdout().write_all(attempts.to_string().as_bytes()).context("cannot write")?;
-            anyhow::ensure!(attempts.are_all_refused(), "not everything was refused");
-            Ok(())
-        }
+        Command::Confinement => Ok(confine::show_attempts(&privilege::confines(&config), Vec::new)?),
         Command::Version => {
             writeln!(std::io::stdout(), "shrike-analyzer {}", bootstrap::VERSION).context("cannot write")
         }

@@ -35,6 +35,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Put the profiles of system calls of the three containers into this directory, for a kubelet
+    SeccompProfiles {
+        /// The directory
+        #[arg(value_name = "DIRECTORY")]
+        directory: PathBuf,
+    },
     /// Print the version
     Version,
 }

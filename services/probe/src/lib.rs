@@ -18,5 +18,6 @@ pub mod flow;
 mod made;
 pub mod metrics;
 pub mod privileges;
+pub mod seccomp_profiles;
 pub mod selftest;
 pub mod server;

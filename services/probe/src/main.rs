@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use probe::cli::{Cli, Command, RunArgs};
-use probe::{bpf, compose, doctor, privileges, selftest};
+use probe::{bpf, compose, doctor, privileges, seccomp_profiles, selftest};
 
 fn main() -> ExitCode {
     // The self-test starts this program again as the process it watches.
@@ -20,6 +20,9 @@ fn main() -> ExitCode {
         Some(Command::Confinement(after)) => try_confinement(after.or(cli.run)),
         Some(Command::SelfTest) => self_test(),
         Some(Command::Doctor { json }) => examine(json),
+        Some(Command::SeccompProfiles { directory }) => {
+            seccomp_profiles::write_to(&directory).map(|()| true).map_err(anyhow::Error::from)
+        }
         Some(Command::Version) => say(&format!("shrike-probe {}\n", bootstrap::VERSION)).map(|()| true),
     };
     match outcome {
@@ -41,10 +44,8 @@ fn run(args: RunArgs) -> anyhow::Result<bool> {
 }
 
 fn try_confinement(args: RunArgs) -> anyhow::Result<bool> {
-    let attempts =
-        bootstrap::confine::attempt_confined(&privileges::confines(&args.load()?, []), bpf::attempt_new)?;
-    say(&attempts.to_string())?;
-    Ok(attempts.are_all_refused())
+    let needs = privileges::confines(&args.load()?, []);
+    Ok(bootstrap::confine::show_attempts(&needs, bpf::attempt_new).map(|()| true)?)
 }
 
 fn self_test() -> anyhow::Result<bool> {

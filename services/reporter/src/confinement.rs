@@ -6,10 +6,18 @@ use bootstrap::confine::{Calls, Needs, directory_of};
 
 use crate::config::Config;
 
-/// Certificates, and what the resolver of the C library reads: its configuration, which may be a link to what keeps it, and
-/// the libraries it is made of.
-const NETWORK: [&str; 7] =
-    ["/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"];
+/// Certificates, where distributions keep them, and the names of hosts and name servers, which may be links to what keeps
+/// them.
+const NETWORK: [&str; 8] = [
+    "/etc",
+    "/usr/lib/ssl",
+    "/usr/local/share",
+    "/usr/share",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/var/lib/ca-certificates",
+];
 
 /// What it needs with this configuration: the network and what belongs to it only when there is an intake.
 #[must_use]
@@ -17,7 +25,7 @@ pub fn confines(config: &Config) -> Needs {
     let mut needs = Needs { sockets: vec![directory_of(&config.socket)], ..Needs::default() };
     needs.write.extend(config.file.as_ref().map(|file| directory_of(&file.path)));
     if let Some(intake) = &config.intake {
-        needs.calls = vec![Calls::Internet, Calls::Libraries];
+        needs.calls = vec![Calls::Internet];
         needs.read.extend(NETWORK.map(PathBuf::from));
         needs
             .read

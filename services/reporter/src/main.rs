@@ -2,11 +2,9 @@
 
 mod cli;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use bootstrap::confine::{self, Needs};
+use bootstrap::confine;
 use bootstrap::{cause, logging, privacy, readiness, shutdown};
 use clap::Parser;
 use reporter::Reporter;
@@ -23,13 +21,6 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn try_confinement(needs: &Needs) -> anyhow::Result<()> {
-    let attempts = confine::attempt_confined(needs, Vec::new)?;
-    std::io::stdout().write_all(attempts.to_string().as_bytes()).context("cannot write")?;
-    anyhow::ensure!(attempts.are_all_refused(), "not everything was refused");
-    Ok(())
 }
 
 async fn run() -> anyhow::Result<()> {
@@ -53,7 +44,7 @@ async fn run() -> anyhow::Result<()> {
     let config = cli.load()?;
     let needs = reporter::confinement::confines(&config);
     if may_try {
-        return try_confinement(&needs);
+        return Ok(confine::show_attempts(&needs, Vec::new)?);
     }
     // Before the threads of its outputs are there.
     confine::enter_and_tell(&needs)?;

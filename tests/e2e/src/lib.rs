@@ -8,6 +8,7 @@ pub mod contract;
 pub mod counts;
 pub mod documents;
 pub mod growth;
+pub mod pod;
 pub mod stack;
 
 use std::path::PathBuf;
@@ -34,17 +35,6 @@ pub fn missing_requirement() -> Option<String> {
 /// When it was not built: `cargo build --workspace` builds all of them.
 pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     existing(profile_dir()?.join(name))
-}
-
-/// A program of this workspace that is linked statically, so that its start opens no library.
-///
-/// # Errors
-/// When it was not built: `build/static.sh` does.
-pub fn static_binary(name: &str) -> anyhow::Result<PathBuf> {
-    let dir = profile_dir()?;
-    let profile = dir.file_name().context("target/<profile> has a name")?;
-    let target = dir.parent().context("target/<profile> is in target")?;
-    existing(target.join("static").join(profile).join(name))
 }
 
 /// A test runs from `target/<profile>/deps`.

@@ -1,7 +1,7 @@
 //! What a confined service must not be able to do, tried from inside.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType};
@@ -42,15 +42,13 @@ impl fmt::Display for Act {
 
 /// What was tried after being confined.
 #[derive(Debug)]
-pub struct Attempts {
+struct Attempts {
     confined: Confined,
     acts: Vec<Act>,
 }
 
 impl Attempts {
-    /// Whether nothing that was tried is possible.
-    #[must_use]
-    pub fn are_all_refused(&self) -> bool {
+    fn are_all_refused(&self) -> bool {
         self.acts.iter().all(Act::is_refused)
     }
 }
@@ -70,16 +68,34 @@ impl fmt::Display for Attempts {
     }
 }
 
+/// Why a service is not shown to be confined.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    /// It is not.
+    #[error(transparent)]
+    Confine(#[from] ConfineError),
+    /// Standard output is closed.
+    #[error("cannot write what was tried: {0}")]
+    Write(#[source] io::Error),
+    /// See what was printed.
+    #[error("not everything was refused")]
+    Possible,
+}
+
+/// [`attempt_confined`], printed.
+///
+/// # Errors
+/// See [`AttemptError`]; when something is possible, among them.
+pub fn show_attempts(needs: &Needs, more: impl FnOnce() -> Vec<Act> + Send) -> Result<(), AttemptError> {
+    let attempts = attempt_confined(needs, more)?;
+    io::stdout().write_all(attempts.to_string().as_bytes()).map_err(AttemptError::Write)?;
+    if attempts.are_all_refused() { Ok(()) } else { Err(AttemptError::Possible) }
+}
+
 /// Enters these confines, and tries from a thread that is started after that what no service needs, and `more`.
 ///
 /// The process does nothing else afterwards: should an act be possible, it was done.
-///
-/// # Errors
-/// Those of [`super::enter`].
-pub fn attempt_confined(
-    needs: &Needs,
-    more: impl FnOnce() -> Vec<Act> + Send,
-) -> Result<Attempts, ConfineError> {
+fn attempt_confined(needs: &Needs, more: impl FnOnce() -> Vec<Act> + Send) -> Result<Attempts, ConfineError> {
     let confined = super::enter(needs)?;
     let may_use_internet = needs.calls.contains(&Calls::Internet);
     let acts = std::thread::scope(|scope| {
@@ -121,6 +137,7 @@ fn attempt(may_use_internet: bool) -> Vec<Act> {
         Act::new("change its user", || nix::unistd::setuid(nix::unistd::getuid()).map_err(io::Error::from)),
         Act::new("open a socket for packets", || socket(AddressFamily::Packet)),
         Act::new("open a socket to virtual machines", || socket(AddressFamily::Vsock)),
+        Act::new("open a socket to parts of the kernel", || socket(AddressFamily::Netlink)),
     ];
     if !may_use_internet {
         acts.push(Act::new("open a socket for IPv4", || socket(AddressFamily::Inet)));

@@ -1,7 +1,8 @@
 //! System calls by number and arguments (seccomp).
-//!
-//! The lists are of what the services and the libraries in them (the standard library, tokio, the C library) call once they
-//! run. What has a second call for the same on newer kernels or other processors is there with both.
+
+mod list;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -12,14 +13,13 @@ use seccompiler::{
 };
 
 use super::ConfineError;
+pub(super) use list::{ALWAYS, Call, OF_THE_PROCESSOR, TO_START, WITH_ARGUMENTS};
 
 /// System calls that not every service needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Calls {
-    /// Sockets of the Internet protocols, and of the kernel's routing tables for the resolver of the C library.
+    /// Sockets of the Internet protocols.
     Internet,
-    /// Code of shared libraries that are loaded later: the resolver of the C library does.
-    Libraries,
     /// bpf(2) for what exists: elements of maps, links and iterators. Not programs, maps or types.
     BpfInUse,
 }
@@ -43,181 +43,64 @@ const BPF_IN_USE: [u64; 15] = [
     34, // BPF_LINK_DETACH
 ];
 
-const PROT_WRITE_EXEC: u64 = (libc::PROT_WRITE | libc::PROT_EXEC) as u64;
+/// Commands of fcntl(2) on the descriptor itself. By others it signals processes (`F_SETOWN`, `F_SETSIG`, `F_NOTIFY`), holds
+/// up those that open a file (`F_SETLEASE`) or takes memory of the kernel (`F_SETPIPE_SZ`).
+const FCNTL: [i32; 6] =
+    [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
+
+/// The flags of clone(2) by which a thread is made, and those by which there would be new namespaces.
+const A_THREAD: u64 = (libc::CLONE_THREAD | libc::CLONE_VM).unsigned_abs() as u64;
+pub(super) const NEW_NAMESPACES: u64 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET)
+    .unsigned_abs() as u64;
+
 const PROT_EXEC: u64 = libc::PROT_EXEC as u64;
 /// Not in `libc`: `PR_SET_VMA` (linux/prctl.h), by which allocators and thread stacks get names.
 const PR_SET_VMA: u64 = 0x5356_4d41;
 
-/// Without a condition.
-const ALWAYS: &[c_long] = &[
-    // memory
-    libc::SYS_brk,
-    libc::SYS_madvise,
-    libc::SYS_membarrier,
-    libc::SYS_mincore,
-    libc::SYS_mremap,
-    libc::SYS_munmap,
-    // threads
-    libc::SYS_clone,
-    libc::SYS_clone3,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_futex,
-    libc::SYS_get_robust_list,
-    libc::SYS_getcpu,
-    libc::SYS_rseq,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_sched_yield,
-    libc::SYS_set_robust_list,
-    libc::SYS_set_tid_address,
-    // who and where
-    libc::SYS_getegid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getpid,
-    libc::SYS_getppid,
-    libc::SYS_getrandom,
-    libc::SYS_getrusage,
-    libc::SYS_gettid,
-    libc::SYS_getuid,
-    libc::SYS_pidfd_open,
-    libc::SYS_sysinfo,
-    libc::SYS_uname,
-    // signals
-    libc::SYS_restart_syscall,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigpending,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_rt_sigtimedwait,
-    libc::SYS_sigaltstack,
-    // time
-    libc::SYS_clock_getres,
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_gettimeofday,
-    libc::SYS_nanosleep,
-    libc::SYS_timerfd_create,
-    libc::SYS_timerfd_gettime,
-    libc::SYS_timerfd_settime,
-    // descriptors
-    libc::SYS_close,
-    libc::SYS_close_range,
-    libc::SYS_copy_file_range,
-    libc::SYS_dup,
-    libc::SYS_dup3,
-    libc::SYS_epoll_create1,
-    libc::SYS_epoll_ctl,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-    libc::SYS_eventfd2,
-    libc::SYS_fcntl,
-    libc::SYS_lseek,
-    libc::SYS_pipe2,
-    libc::SYS_ppoll,
-    libc::SYS_pread64,
-    libc::SYS_preadv,
-    libc::SYS_pselect6,
-    libc::SYS_pwrite64,
-    libc::SYS_pwritev,
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_write,
-    libc::SYS_writev,
-    // files, whose place Landlock decides about
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_fadvise64,
-    libc::SYS_fallocate,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    libc::SYS_fdatasync,
-    libc::SYS_flock,
-    libc::SYS_fstat,
-    libc::SYS_fstatfs,
-    libc::SYS_fsync,
-    libc::SYS_ftruncate,
-    libc::SYS_getcwd,
-    libc::SYS_getdents64,
-    libc::SYS_newfstatat,
-    libc::SYS_openat,
-    libc::SYS_readlinkat,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_statfs,
-    libc::SYS_statx,
-    libc::SYS_umask,
-    libc::SYS_unlinkat,
-    // sockets that are there; which can be made is decided by their family
-    libc::SYS_accept,
-    libc::SYS_accept4,
-    libc::SYS_bind,
-    libc::SYS_connect,
-    libc::SYS_getpeername,
-    libc::SYS_getsockname,
-    libc::SYS_getsockopt,
-    libc::SYS_listen,
-    libc::SYS_recvfrom,
-    libc::SYS_recvmmsg,
-    libc::SYS_recvmsg,
-    libc::SYS_sendmmsg,
-    libc::SYS_sendmsg,
-    libc::SYS_sendto,
-    libc::SYS_setsockopt,
-    libc::SYS_shutdown,
-];
-
-/// Calls that only this processor has, for which others have the newer ones above.
-#[cfg(target_arch = "x86_64")]
-const OF_THE_PROCESSOR: &[c_long] = &[
-    libc::SYS_access,
-    libc::SYS_arch_prctl,
-    libc::SYS_chmod,
-    libc::SYS_chown,
-    libc::SYS_dup2,
-    libc::SYS_epoll_wait,
-    libc::SYS_getdents,
-    libc::SYS_lchown,
-    libc::SYS_lstat,
-    libc::SYS_open,
-    libc::SYS_poll,
-    libc::SYS_readlink,
-    libc::SYS_rename,
-    libc::SYS_select,
-    libc::SYS_stat,
-    libc::SYS_time,
-    libc::SYS_unlink,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const OF_THE_PROCESSOR: &[c_long] = &[];
-
 /// Restricts all threads of the process.
 pub(super) fn restrict(more: &[Calls]) -> Result<(), ConfineError> {
-    seccompiler::apply_filter_all_threads(&program(more)?)?;
+    // The last one forbids seccomp(2).
+    for program in programs(more)? {
+        seccompiler::apply_filter_all_threads(&program)?;
+    }
     Ok(())
 }
 
-fn program(more: &[Calls]) -> Result<BpfProgram, BackendError> {
+/// Of several programs the strictest answer counts.
+fn programs(more: &[Calls]) -> Result<[BpfProgram; 2], BackendError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    SeccompFilter::new(rules(more)?, refuse, SeccompAction::Allow, arch)?.try_into()
+    let errno = |errno: i32| SeccompAction::Errno(errno.unsigned_abs());
+    // The flags of clone3(2) are in memory, where no filter reads. Without it the C library takes clone(2).
+    let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
+    let missing = SeccompFilter::new(clone3.clone(), SeccompAction::Allow, errno(libc::ENOSYS), arch)?;
+    let mut rules = rules(more)?;
+    rules.extend(clone3);
+    let refused = SeccompFilter::new(rules, errno(libc::EPERM), SeccompAction::Allow, arch)?;
+    Ok([missing.try_into()?, refused.try_into()?])
 }
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
 fn rules(more: &[Calls]) -> Result<Rules, BackendError> {
-    let mut rules: Rules = ALWAYS.iter().chain(OF_THE_PROCESSOR).map(|call| (*call, Vec::new())).collect();
+    let mut rules: Rules =
+        ALWAYS.iter().chain(OF_THE_PROCESSOR).map(|call| (call.number, Vec::new())).collect();
     let one_of = |argument, values: &[u64]| -> Result<Vec<SeccompRule>, BackendError> {
         values.iter().map(|value| when(argument, SeccompCmpOp::Eq, *value)).collect()
     };
-    let mut families = vec![family(libc::AF_UNIX)];
-    if more.contains(&Calls::Internet) {
-        families.extend([libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK].map(family));
-    }
+    let families: Vec<u64> =
+        families(more).iter().map(|(_, family)| u64::from(family.unsigned_abs())).collect();
     rules.insert(libc::SYS_socket, one_of(0, &families)?);
-    rules.insert(libc::SYS_socketpair, one_of(0, &[family(libc::AF_UNIX)])?);
+    rules.insert(libc::SYS_socketpair, one_of(0, &[libc::AF_UNIX.unsigned_abs().into()])?);
+    // Threads, and no processes.
+    let thread = when(0, SeccompCmpOp::MaskedEq(A_THREAD | NEW_NAMESPACES), A_THREAD)?;
+    rules.insert(libc::SYS_clone, vec![thread]);
+    rules.insert(libc::SYS_fcntl, one_of(1, &FCNTL.map(|command| command.unsigned_abs().into()))?);
     // Names of threads and of their stacks.
     rules.insert(libc::SYS_prctl, one_of(0, &[libc::PR_SET_NAME.unsigned_abs().into(), PR_SET_VMA])?);
     // Whether a descriptor is a terminal, how many bytes wait, and that nothing blocks.
@@ -237,70 +120,22 @@ fn rules(more: &[Calls]) -> Result<Rules, BackendError> {
     // No memory becomes a program.
     let plain = || when(2, SeccompCmpOp::MaskedEq(PROT_EXEC), 0);
     rules.insert(libc::SYS_mprotect, vec![plain()?]);
-    let mut mmap = vec![plain()?];
-    if more.contains(&Calls::Libraries) {
-        mmap.push(when(2, SeccompCmpOp::MaskedEq(PROT_WRITE_EXEC), PROT_EXEC)?);
-    }
-    rules.insert(libc::SYS_mmap, mmap);
+    rules.insert(libc::SYS_mmap, vec![plain()?]);
     if more.contains(&Calls::BpfInUse) {
         rules.insert(libc::SYS_bpf, one_of(0, &BPF_IN_USE)?);
     }
     Ok(rules)
 }
 
-/// Address families are small and not negative.
-fn family(family: i32) -> u64 {
-    family.unsigned_abs().into()
+/// The families of sockets that can be made, by name and number.
+pub(super) fn families(more: &[Calls]) -> Vec<(&'static str, i32)> {
+    let mut families = vec![("AF_UNIX", libc::AF_UNIX)];
+    if more.contains(&Calls::Internet) {
+        families.extend([("AF_INET", libc::AF_INET), ("AF_INET6", libc::AF_INET6)]);
+    }
+    families
 }
 
 fn when(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_starts_programs_or_reaches_others_is_in_no_list() {
-        let all = [Calls::Internet, Calls::Libraries, Calls::BpfInUse];
-        let rules = rules(&all).unwrap();
-        for call in [
-            libc::SYS_execve,
-            libc::SYS_execveat,
-            libc::SYS_ptrace,
-            libc::SYS_process_vm_readv,
-            libc::SYS_process_vm_writev,
-            libc::SYS_kill,
-            libc::SYS_tkill,
-            libc::SYS_pidfd_getfd,
-            libc::SYS_pidfd_send_signal,
-            libc::SYS_mount,
-            libc::SYS_umount2,
-            libc::SYS_pivot_root,
-            libc::SYS_chroot,
-            libc::SYS_unshare,
-            libc::SYS_setns,
-            libc::SYS_setuid,
-            libc::SYS_setresuid,
-            libc::SYS_capset,
-            libc::SYS_init_module,
-            libc::SYS_finit_module,
-            libc::SYS_kexec_load,
-            libc::SYS_perf_event_open,
-            libc::SYS_open_by_handle_at,
-            libc::SYS_io_uring_setup,
-            libc::SYS_userfaultfd,
-            libc::SYS_keyctl,
-        ] {
-            assert!(!rules.contains_key(&call), "{call}");
-        }
-    }
-
-    #[test]
-    fn every_list_makes_a_program() {
-        for more in [&[][..], &[Calls::Internet, Calls::Libraries], &[Calls::BpfInUse]] {
-            assert!(!program(more).unwrap().is_empty());
-        }
-    }
 }

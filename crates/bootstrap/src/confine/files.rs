@@ -1,5 +1,7 @@
 //! Files by their place (Landlock).
 
+use std::path::PathBuf;
+
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
@@ -9,6 +11,9 @@ use super::Needs;
 
 /// The newest rights that are asked for: those of Linux 6.12, with scopes of signals and abstract sockets.
 const NEWEST: ABI = ABI::V6;
+
+/// Where a program without shared libraries gets random numbers: the crate `getrandom` looks in these for the function.
+const RANDOM: [&str; 2] = ["/dev/random", "/dev/urandom"];
 
 /// How much of Landlock holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +38,10 @@ pub(super) fn restrict(needs: &Needs) -> Result<Landlocked, RulesetError> {
         .handle_access(AccessNet::BindTcp)?
         .scope(Scope::from_all(NEWEST))?
         .create()?;
-    for (paths, access) in [(&needs.read, read), (&needs.write, write), (&needs.sockets, sockets)] {
+    let random = RANDOM.map(PathBuf::from).to_vec();
+    for (paths, access) in
+        [(&needs.read, read), (&needs.write, write), (&needs.sockets, sockets), (&random, read)]
+    {
         for path in paths {
             // What is not there cannot be opened either.
             let Ok(descriptor) = PathFd::new(path) else { continue };

@@ -10,10 +10,11 @@
 mod acts;
 mod calls;
 mod files;
+pub mod profile;
 
 use std::path::PathBuf;
 
-pub use acts::{Act, Attempts, attempt_confined};
+pub use acts::{Act, AttemptError, show_attempts};
 pub use calls::Calls;
 pub use files::Landlocked;
 

@@ -3,13 +3,11 @@
 //! Owners, groups and modes are compared; nothing is connected to, so it works without root. Access lists are not
 //! looked at.
 
-use std::ffi::CString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Gid, Group, User, getgrouplist};
-
 use super::{Check, Outcome};
+use crate::accounts;
 use crate::launch::identity::{ANALYZER_USER, Identities, Identity};
 
 /// Sockets where container runtimes answer questions about containers, and whose they are.
@@ -65,7 +63,7 @@ impl Asker {
     /// A named user keeps its groups, any other has only the first one.
     fn of(identity: Identity, user: Option<&str>) -> Self {
         let mut groups = vec![identity.gid];
-        groups.extend(user.map(|name| groups_of(name, identity.gid)).unwrap_or_default());
+        groups.extend(user.map(|name| accounts::groups_of(name, identity.gid)).unwrap_or_default());
         Self { uid: identity.uid, groups }
     }
 
@@ -133,8 +131,8 @@ struct Candidate {
 impl Candidate {
     fn of(user: Option<&str>) -> Self {
         let name = user.unwrap_or(ANALYZER_USER);
-        let found = User::from_name(name).ok().flatten();
-        let groups = found.as_ref().map(|found| groups_of(name, found.gid.as_raw())).unwrap_or_default();
+        let found = accounts::user_named(name).ok().flatten();
+        let groups = found.map(|found| accounts::groups_of(name, found.gid)).unwrap_or_default();
         Self { name: name.to_owned(), exists: found.is_some(), groups }
     }
 
@@ -158,19 +156,13 @@ impl Refusal {
         let Some(gid) = self.group else {
             return format!("uid {uid} may not use {path}, and no group would change that: {NO_NAMES}");
         };
-        let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
-        let group = group.map_or_else(|| gid.to_string(), |group| group.name);
+        let group = accounts::group_name(gid).ok().flatten().unwrap_or_else(|| gid.to_string());
         let commands = candidate.commands(gid, &group);
         format!(
             "uid {uid} may not use {path}: {NO_NAMES}. The group {group} may, and whoever is in it can become root; \
              if that is acceptable for the analyzer: {commands}"
         )
     }
-}
-
-fn groups_of(name: &str, gid: u32) -> Vec<u32> {
-    let groups = CString::new(name).ok().and_then(|name| getgrouplist(&name, Gid::from_raw(gid)).ok());
-    groups.unwrap_or_default().into_iter().map(Gid::as_raw).collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 
 use std::collections::HashSet;
 
-use nix::unistd::{Gid, Group, Uid, User, geteuid};
+use nix::unistd::{Uid, geteuid};
 
+use crate::accounts;
 use crate::failure::Failure;
 
 /// The users that are taken when they exist and none was named, as `deploy/systemd` makes them.
@@ -73,8 +74,8 @@ impl Identities {
         if self.analyzer.uid == uid {
             return Ok(self);
         }
-        let found = User::from_uid(Uid::from_raw(uid)).map_err(failed)?;
-        self.analyzer = Identity { uid, gid: found.map_or(uid, |user| user.gid.as_raw()) }.checked()?;
+        let found = accounts::user_of(uid).map_err(failed)?;
+        self.analyzer = Identity { uid, gid: found.map_or(uid, |user| user.gid) }.checked()?;
         // The reporter may have got that id.
         let taken = self.analyzer.uid;
         let others =
@@ -97,8 +98,8 @@ impl Identity {
     }
 
     fn of(name: &str) -> Result<Option<Self>, Failure> {
-        let found = User::from_name(name).map_err(failed)?;
-        found.map(|user| Self { uid: user.uid.as_raw(), gid: user.gid.as_raw() }.checked()).transpose()
+        let found = accounts::user_named(name).map_err(failed)?;
+        found.map(|user| Self { uid: user.uid, gid: user.gid }.checked()).transpose()
     }
 
     fn checked(self) -> Result<Self, Failure> {
@@ -106,14 +107,14 @@ impl Identity {
     }
 }
 
-fn failed(errno: nix::Error) -> Failure {
-    Failure::System { action: "look up the user", source: errno.into() }
+fn failed(source: std::io::Error) -> Failure {
+    Failure::System { action: "look up the user", source }
 }
 
-/// Whether neither a user nor a group has this id. A directory service that does not answer has nobody.
+/// Whether neither a user nor a group has this id. A file that cannot be read has nobody.
 fn is_unknown(id: u32) -> bool {
-    matches!(User::from_uid(Uid::from_raw(id)), Ok(None) | Err(_))
-        && matches!(Group::from_gid(Gid::from_raw(id)), Ok(None) | Err(_))
+    matches!(accounts::user_of(id), Ok(None) | Err(_))
+        && matches!(accounts::group_name(id), Ok(None) | Err(_))
 }
 
 /// The `status` of every process. The owner of its directory would not do: it says the effective id alone.
@@ -211,8 +212,8 @@ mod tests {
         has("systemd/shrike.sysusers", &format!("{PROBE_USER}     {}", FIRST_ID + 2));
         has("kubernetes/daemonset.yaml", &format!("runAsUser: {analyzer}"));
         has("kubernetes/daemonset.yaml", &format!("runAsUser: {reporter}"));
-        has("docker/Dockerfile", &format!("USER {analyzer}:{analyzer}"));
-        has("docker/Dockerfile", &format!("USER {reporter}:{reporter}"));
+        has("images/Dockerfile", &format!("USER {analyzer}:{analyzer}"));
+        has("images/Dockerfile", &format!("USER {reporter}:{reporter}"));
         for folder in ["systemd", "kubernetes"] {
             has(&format!("{folder}/probe.toml"), &format!("allow_uid = {analyzer}"));
             has(&format!("{folder}/reporter.toml"), &format!("allowed_uids = [{analyzer}]"));

@@ -106,7 +106,7 @@ pub(crate) fn count_events(cgroup: &OwnCgroup, n: u64) -> anyhow::Result<Vec<(Ki
     let output = Command::new("/bin/sh")
         .args(["-c", "echo 0 > \"$0\"/cgroup.procs && exec \"$@\""])
         .arg(cgroup.dir())
-        .arg(e2e::static_binary("count-events")?)
+        .arg(e2e::binary("count-events")?)
         .args(["--execs", &n, "--forks", &n, "--opens", &n, "--rounds", ROUNDS, "--directory"])
         .arg(directory.path().canonicalize()?)
         .stdin(Stdio::null())

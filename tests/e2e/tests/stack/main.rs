@@ -7,6 +7,7 @@ mod faults;
 mod killed;
 mod kinds;
 mod paths;
+mod pod;
 mod privileges;
 mod recording;
 mod storm;
@@ -54,6 +55,11 @@ fn main() {
         "events_of_a_container_of_containerd_carry_its_image_tag_and_pod",
         &no_containerd,
         containers::labels_from_containerd,
+    );
+    add(
+        "the_pod_of_the_manifest_delivers_and_comes_back_whatever_is_killed",
+        &no_containers,
+        pod::killed_one_after_another,
     );
     add("an_intake_that_fails_in_every_way_gets_everything_in_the_end", &missing, faults::failing_intake);
     add("random_bytes_on_every_socket_change_nothing", &missing, faults::random_bytes);

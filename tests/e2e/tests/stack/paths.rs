@@ -14,7 +14,7 @@ pub(crate) fn flipped_path() -> anyhow::Result<()> {
         let (a, b) = (stack.scratch().join("file-a"), stack.scratch().join("file-b"));
         std::fs::write(&a, "a")?;
         std::fs::write(&b, "b")?;
-        let output = Command::new(e2e::static_binary("flip-path")?)
+        let output = Command::new(e2e::binary("flip-path")?)
             .args(["--cgroup".as_ref(), cgroup.dir().as_os_str(), a.as_os_str(), b.as_os_str()])
             .args(["--tries", &TRIES.to_string()])
             .stdin(Stdio::null())

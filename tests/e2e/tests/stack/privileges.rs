@@ -118,9 +118,9 @@ pub(crate) fn confinement() -> anyhow::Result<()> {
         ),
     )?;
     let tried = [
-        ("shrike-analyzer", vec!["--config".to_owned(), file("analyzer.toml"), "confinement".to_owned()], 13),
-        (REPORTER, vec!["--config".to_owned(), file("reporter.toml"), "--confinement".to_owned()], 11),
-        ("shrike-probe", vec!["confinement".to_owned(), "--socket".to_owned(), file("probe.sock")], 20),
+        ("shrike-analyzer", vec!["--config".to_owned(), file("analyzer.toml"), "confinement".to_owned()], 14),
+        (REPORTER, vec!["--config".to_owned(), file("reporter.toml"), "--confinement".to_owned()], 12),
+        ("shrike-probe", vec!["confinement".to_owned(), "--socket".to_owned(), file("probe.sock")], 21),
     ];
     for (program, arguments, acts) in tried {
         let output = Command::new(e2e::binary(program)?).args(arguments).stdin(Stdio::null()).output()?;

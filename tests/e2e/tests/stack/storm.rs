@@ -59,7 +59,7 @@ pub(crate) fn output_directory() -> anyhow::Result<tempfile::TempDir> {
 }
 
 pub(crate) fn storm(cgroup: &OwnCgroup, arguments: &[&str]) -> anyhow::Result<Child> {
-    let mut command = Command::new(e2e::static_binary("storm")?);
+    let mut command = Command::new(e2e::binary("storm")?);
     command.arg("--cgroup").arg(cgroup.dir()).args(["--uid", "65534"]).args(arguments);
     Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?)
 }

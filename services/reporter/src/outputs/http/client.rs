@@ -9,6 +9,7 @@ use reqwest::{Response, Url};
 
 use super::answer::{Verdict, judge};
 use super::config::{IntakeConfig, is_exposed};
+use super::names::Names;
 use crate::config::InvalidConfig;
 use crate::intake::group::now_ms;
 use crate::metrics::RetryCause;
@@ -61,6 +62,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             // What is repeated, and when, is decided in one place, which counts it.
             .retry(reqwest::retry::never())
+            .dns_resolver(Names)
             .no_proxy();
         match &config.proxy {
             Some(proxy) => {

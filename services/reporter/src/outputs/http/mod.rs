@@ -13,6 +13,7 @@ mod compress;
 pub(crate) mod config;
 mod deliver;
 mod entry;
+mod names;
 
 use std::sync::{Arc, Mutex};
 
