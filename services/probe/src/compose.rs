@@ -130,7 +130,7 @@ pub fn run(config: &Config) -> Result<(), ServiceError> {
     // One thread for the server: a single connection does not need more.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup("the runtime"))?;
-    let uids = PeerUids::new([config.allow_uid.unwrap_or_else(|| nix::unistd::geteuid().as_raw())]);
+    let uids = PeerUids::new([config.peer(nix::unistd::geteuid().as_raw())]);
     let door = {
         let _entered = runtime.enter();
         let listener = bootstrap::socket::bind(&config.socket, &uids)?;
@@ -270,7 +270,8 @@ fn report_hooks(hooks: &[HookReport], config: &Config) -> Result<(), ServiceErro
     Ok(())
 }
 
-/// Removes the socket at the end, so that nobody takes a dead one for a probe.
+/// Removes the socket at the end, so that nobody takes a dead one for a probe. Who became somebody else may not be able to:
+/// see `run_as`.
 struct RemoveSocket<'a>(&'a Path);
 
 impl Drop for RemoveSocket<'_> {

@@ -23,11 +23,13 @@ pub struct Config {
     /// the directory of the socket.
     #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
     pub state_file: Option<PathBuf>,
-    /// The only uid that may connect: that of the analyzer. Default: the uid of the probe itself.
+    /// The only uid that may connect: that of the analyzer. Default: whoever starts the probe, also when `run_as` makes it
+    /// somebody else, so that a probe that was started by hand can be asked by hand. Whoever is not named is refused, root too.
     #[serde(deserialize_with = "uid")]
     pub allow_uid: Option<u32>,
     /// The uid, and gid, that the probe becomes once its programs are attached and its socket is there; for that it starts as
-    /// root. Default: it stays who it is.
+    /// root. Default: it stays who it is. Where that user may not change the directory of the socket, the socket stays behind
+    /// at the end: nobody listens there, and the next start replaces it (`shrike run` removes it).
     #[serde(deserialize_with = "uid")]
     pub run_as: Option<u32>,
     /// Which processes are watched: `containers` (default), `services` (containers and systemd services),
@@ -64,6 +66,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Who may connect, when `starter` starts the probe.
+    #[must_use]
+    pub fn peer(&self, starter: u32) -> u32 {
+        self.allow_uid.unwrap_or(starter)
+    }
+
     /// Where the state is kept.
     #[must_use]
     pub fn state_file(&self) -> PathBuf {
@@ -257,6 +265,9 @@ mod tests {
         assert_eq!(config.scope, ScopeRule::Containers);
         assert_eq!(config.kinds.as_slice(), Kind::ALL);
         assert_eq!(config.batch.age, Duration::from_millis(18));
+        // Who starts it, whoever it becomes.
+        let becomes = load("run_as = 8").unwrap();
+        assert_eq!((config.peer(0), becomes.peer(0), becomes.peer(9)), (0, 0, 9));
     }
 
     #[test]
@@ -267,7 +278,7 @@ mod tests {
              [batch]\nevents = 3\nage = '1s'\n[table]\nprocesses = 9\nbytes = 8\n",
         )
         .unwrap();
-        assert_eq!(config.allow_uid, Some(7));
+        assert_eq!((config.allow_uid, config.peer(0)), (Some(7), 7));
         assert_eq!(config.scope, ScopeRule::Cgroup("/a/b".to_owned()));
         assert_eq!(config.kinds.as_slice(), [Kind::Open, Kind::Exec]);
         assert_eq!(config.rings.bulk_bytes.get(), 2 << 20);

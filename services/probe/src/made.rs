@@ -1,5 +1,6 @@
 //! Events, and a source of them, for the tests of this crate.
 
+use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
 
@@ -77,6 +78,7 @@ struct Fake {
     decisions: Vec<(u64, bool)>,
     forgotten: Vec<u64>,
     living: Option<Vec<ProcessKey>>,
+    oldest: HashMap<u64, u64>,
     is_stopped: bool,
     switched: Vec<(Kind, bool)>,
     refuses_to_switch: bool,
@@ -115,6 +117,11 @@ impl FakeSource {
     /// These and no others are alive from now on.
     pub(crate) fn set_living(&self, living: Vec<ProcessKey>) {
         self.0.lock().unwrap().living = Some(living);
+    }
+
+    /// These are the oldest processes of control groups from now on.
+    pub(crate) fn set_oldest(&self, oldest: HashMap<u64, u64>) {
+        self.0.lock().unwrap().oldest = oldest;
     }
 
     /// The hooks saw this, and its record is damaged.
@@ -180,6 +187,10 @@ impl Source for FakeSource {
 
     fn living(&mut self) -> Option<Vec<ProcessKey>> {
         self.0.lock().unwrap().living.clone()
+    }
+
+    fn oldest(&mut self) -> HashMap<u64, u64> {
+        self.0.lock().unwrap().oldest.clone()
     }
 
     fn decide(&mut self, cgroup: u64, watch: bool) {

@@ -22,6 +22,8 @@ pub struct Metrics {
     pub kernel_lost_other: Counter,
     /// Runs of a hook that the kernel skipped.
     pub kernel_missed_runs: Counter,
+    /// Times that the kernel did not say of a program how many.
+    pub kernel_missed_runs_unread: Counter,
     /// Decisions about a control group that the kernel's scope filter had no room for.
     pub scope_decisions_refused: Counter,
     /// Batches encoded.
@@ -80,6 +82,7 @@ impl Default for Metrics {
             late: plain("probe_order_late_total"),
             kernel_lost_other: plain("probe_kernel_lost_other_total"),
             kernel_missed_runs: plain("probe_kernel_missed_runs_total"),
+            kernel_missed_runs_unread: plain("probe_kernel_missed_runs_unread_total"),
             scope_decisions_refused: plain("probe_scope_decisions_refused_total"),
             batches: plain("probe_batch_encoded_total"),
             batch_bytes: plain("probe_batch_encoded_bytes_total"),

@@ -124,8 +124,8 @@ pub fn drop_all_but(keep: &[Capability], run_as: Option<u32>) -> Result<Left, Pr
 /// What a running probe still needs of files and system calls. `hierarchies`: where those of control groups are mounted.
 #[must_use]
 pub fn confines(config: &Config, hierarchies: impl IntoIterator<Item = PathBuf>) -> Needs {
-    // What the kernel says of its programs, how many processors a counter is kept for, and the names of control groups.
-    let mut read = vec!["/proc/self".into(), "/sys/devices/system/cpu".into(), "/sys/fs/cgroup".into()];
+    // How many processors a counter is kept for, and the names of control groups.
+    let mut read = vec!["/sys/devices/system/cpu".into(), "/sys/fs/cgroup".into()];
     read.extend(hierarchies);
     Needs {
         read,

@@ -1,7 +1,10 @@
 //! The per-CPU counters of the programs, summed.
 
 use std::cell::Cell;
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::FileExt;
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, PerCpuArray};
@@ -37,12 +40,15 @@ pub struct KernelCounters {
     /// Runs that the kernel itself skipped to avoid recursion; the programs never saw these, and `generated` does
     /// not count them.
     pub missed_runs: u64,
+    /// Times that the kernel did not say how many these are for a program, so that there may be more.
+    pub missed_runs_unread: u64,
     /// Decisions about a cgroup that the map had no room for.
     pub undecided: u64,
 }
 
 pub(super) struct Counters {
     pub(super) map: PerCpuArray<MapData, [u64; WORDS]>,
+    descriptions: Descriptions,
     /// Answered again should a read fail, so that a counter never goes back.
     last: Cell<KernelCounters>,
     limit: LogLimit,
@@ -51,10 +57,20 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) fn new(map: Map) -> Result<Self, SensorError> {
         let map = PerCpuArray::try_from(map).map_err(LoadError::Map)?;
-        Ok(Self { map, last: Cell::default(), limit: LogLimit::default() })
+        Ok(Self {
+            map,
+            descriptions: Descriptions::default(),
+            last: Cell::default(),
+            limit: LogLimit::default(),
+        })
     }
 
-    pub(super) fn read(&self, ebpf: &Ebpf) -> KernelCounters {
+    /// Knows the programs that are loaded by now.
+    pub(super) fn know(&mut self, ebpf: &Ebpf) {
+        self.descriptions = Descriptions::open(ebpf);
+    }
+
+    pub(super) fn read(&self) -> KernelCounters {
         let per_cpu = match self.map.get(&0, 0) {
             Ok(per_cpu) => per_cpu,
             Err(error) => {
@@ -70,8 +86,16 @@ impl Counters {
                 *sum += word;
             }
         }
+        let missed = self.descriptions.missed_runs();
+        if let Some(error) = &missed.error
+            && let Some(suppressed) = self.limit.permit()
+        {
+            let programs = missed.unread;
+            tracing::warn!(%error, programs, suppressed, "the kernel does not say how many runs of a program it skipped");
+        }
         let mut counters = KernelCounters {
-            missed_runs: missed_runs(ebpf).max(self.last.get().missed_runs),
+            missed_runs: missed.runs.max(self.last.get().missed_runs),
+            missed_runs_unread: self.last.get().missed_runs_unread + missed.unread,
             undecided: words.get(UNDECIDED).copied().unwrap_or(0),
             ..KernelCounters::default()
         };
@@ -97,13 +121,85 @@ pub(super) fn per_kind(table: &[u64]) -> PerKind<u64> {
     counts
 }
 
-/// The kernel shows `recursion_misses` of a program only to who holds it, in the description of the descriptor.
-fn missed_runs(ebpf: &Ebpf) -> u64 {
-    let misses = |fd: &aya::programs::ProgramFd| -> Option<u64> {
-        let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-        let description = std::fs::read_to_string(path).ok()?;
-        let value = description.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
-        value.trim().parse().ok()
-    };
-    ebpf.programs().filter_map(|(_, program)| misses(program.fd().ok()?)).sum()
+/// What the kernel says of each program to who holds it, and to nobody else: the description of its descriptor. The files
+/// are opened while the probe may open any, and read again and again; by its path one could be another file later.
+#[derive(Default)]
+struct Descriptions {
+    files: Vec<File>,
+    /// Programs whose description could not be opened.
+    missing: u64,
+}
+
+/// The runs that were skipped, as far as they could be read.
+#[derive(Default)]
+struct Missed {
+    runs: u64,
+    unread: u64,
+    error: Option<io::Error>,
+}
+
+impl Descriptions {
+    fn open(ebpf: &Ebpf) -> Self {
+        let mut found = Self::default();
+        for (name, program) in ebpf.programs() {
+            // One that was not loaded has none, and runs never.
+            let Ok(fd) = program.fd() else { continue };
+            match File::open(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())) {
+                Ok(file) => found.files.push(file),
+                Err(error) => {
+                    tracing::warn!(program = name, %error, "the kernel does not say how many runs of a program it skips");
+                    found.missing += 1;
+                }
+            }
+        }
+        found
+    }
+
+    fn missed_runs(&self) -> Missed {
+        let mut missed = Missed { unread: self.missing, ..Missed::default() };
+        for file in &self.files {
+            match recursion_misses(file) {
+                Ok(runs) => missed.runs += runs,
+                Err(error) => {
+                    missed.unread += 1;
+                    missed.error = Some(error);
+                }
+            }
+        }
+        missed
+    }
+}
+
+/// The count in a description, which is some 200 bytes long.
+fn recursion_misses(description: &File) -> io::Result<u64> {
+    let mut bytes = [0; 2048];
+    let length = description.read_at(&mut bytes, 0)?;
+    let text = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default());
+    let value = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
+    value.and_then(|value| value.trim().parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_description_that_cannot_be_read_is_counted_and_the_others_are_added_up() {
+        let closed = File::open("/").unwrap();
+        let files = vec![
+            file("pos:\t0\nprog_type:\t26\nrecursion_misses:\t3\n"),
+            file("pos:\t0\n"),
+            closed,
+            file("recursion_misses:\t4\n"),
+        ];
+        let missed = Descriptions { files, missing: 1 }.missed_runs();
+        assert_eq!((missed.runs, missed.unread), (7, 3));
+        assert!(missed.error.is_some());
+    }
 }

@@ -49,7 +49,7 @@ impl Sensor {
         let bulk = Ring::new(loader::take_map(&mut ebpf, "bulk")?, "bulk")?;
         let never_drop = Ring::new(loader::take_map(&mut ebpf, "never_drop")?, "never_drop")?;
         let strings = Ring::new(loader::take_map(&mut ebpf, "strings")?, "strings")?;
-        let counters = Counters::new(loader::take_map(&mut ebpf, "counters")?)?;
+        let mut counters = Counters::new(loader::take_map(&mut ebpf, "counters")?)?;
         let losses = Losses::new(loader::take_map(&mut ebpf, "losses")?)?;
         let mut decisions = Decisions::new(
             loader::take_map(&mut ebpf, "decisions")?,
@@ -63,6 +63,7 @@ impl Sensor {
         let epoch = Epoch::new(loader::take_map(&mut ebpf, ".bss")?)?;
         let ready = watch(&[&bulk, &never_drop, &strings])?;
         let attached = loader::attach(&mut ebpf, &config.kinds, &types)?;
+        counters.know(&ebpf);
         Ok(Self {
             attachments: attached.attachments,
             ebpf,
@@ -173,7 +174,7 @@ impl Sensor {
     /// The counters of the programs since they were loaded.
     #[must_use]
     pub fn counters(&self) -> KernelCounters {
-        let mut counters = self.counters.read(&self.ebpf);
+        let mut counters = self.counters.read();
         counters.undecided += self.decisions.refused;
         counters
     }

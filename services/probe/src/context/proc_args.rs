@@ -14,7 +14,7 @@ use event::{Exec, KnownProcess, ProcessKey, Strings, Text};
 const MAX_BYTES: u64 = 64 << 10;
 
 /// Unit of the start time in `/proc/<pid>/stat`: `USER_HZ` is 100 on every architecture that can run this.
-pub(super) const TICK_NS: u64 = 10_000_000;
+const TICK_NS: u64 = 10_000_000;
 
 /// Reads below one `/proc`.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl ProcArgs {
 }
 
 /// Field 22 of `/proc/<pid>/stat`. The name in field 2 may hold anything, also spaces and brackets.
-pub(super) fn start_ticks(stat: &str) -> Option<u64> {
+fn start_ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_ascii_whitespace().nth(19)?.parse().ok()
 }

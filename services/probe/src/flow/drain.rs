@@ -157,6 +157,7 @@ impl<S: Source> Drain<S> {
         self.metrics.late.set(self.order.late);
         self.metrics.kernel_lost_other.set(kernel.lost_other);
         self.metrics.kernel_missed_runs.set(kernel.missed_runs);
+        self.metrics.kernel_missed_runs_unread.set(kernel.missed_runs_unread);
         self.metrics.scope_decisions_refused.set(kernel.undecided);
         let mut lost = Losses::default();
         for (cause, counts) in kernel.lost.iter() {
@@ -231,7 +232,7 @@ impl<S: Source> Drain<S> {
 
     /// Decides about every control group that exists. Called once, after the hooks are active.
     pub fn decide_existing(&mut self) {
-        for cgroup in self.workloads.scan() {
+        for cgroup in self.workloads.scan(|| self.source.oldest()) {
             self.decide(&cgroup);
         }
     }
@@ -352,7 +353,7 @@ impl<S: Source> Drain<S> {
             return Arc::clone(known);
         }
         if self.workloads.may_scan(now_ns) {
-            for cgroup in self.workloads.scan() {
+            for cgroup in self.workloads.scan(|| self.source.oldest()) {
                 self.decide(&cgroup);
             }
             if let Some(found) = self.workloads.get(id) {

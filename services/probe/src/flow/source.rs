@@ -1,5 +1,6 @@
 //! Where decoded records come from: the kernel, or a test.
 
+use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 
 use event::{Kind, PerKind, ProcessKey};
@@ -34,6 +35,9 @@ pub trait Source: Send {
     /// The processes in scope that have not ended, or `None` when that cannot be found out. One that started after the
     /// call began may be missing. Works without capabilities; costs about what `ps` does.
     fn living(&mut self) -> Option<Vec<ProcessKey>>;
+    /// The start of the oldest process in scope of each control group, by the boot clock; nothing when that cannot be found
+    /// out. Works without capabilities, as [`Self::living`] does.
+    fn oldest(&mut self) -> HashMap<u64, u64>;
     /// Tells the filter whether to watch a control group.
     fn decide(&mut self, cgroup: u64, watch: bool);
     /// A control group is gone, and the filter may forget it.
@@ -131,6 +135,26 @@ impl Source for KernelSource {
             .living()
             .inspect_err(|error| tracing::debug!(%error, "the living processes cannot be listed"))
             .ok()
+    }
+
+    fn oldest(&mut self) -> HashMap<u64, u64> {
+        let records = match self.sensor.snapshot() {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::debug!(%error, "the running processes cannot be listed");
+                return HashMap::new();
+            }
+        };
+        // One of its own: these processes were told of before.
+        let mut decoder = Decoder::default();
+        let mut oldest = HashMap::new();
+        for decoded in records.iter().filter_map(|record| decoder.decode(record).ok()).flatten() {
+            let Decoded::Known(process) = decoded else { continue };
+            let start_ns = process.task.process.start_ns;
+            let known = oldest.entry(process.task.cgroup.id).or_insert(start_ns);
+            *known = start_ns.min(*known);
+        }
+        oldest
     }
 
     fn decide(&mut self, cgroup: u64, watch: bool) {

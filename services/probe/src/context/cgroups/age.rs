@@ -1,13 +1,9 @@
 //! Since when containers exist: one time for each, for as long as one of its control groups is known.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use event::Cgroup;
-
-use crate::context::proc_args::{TICK_NS, start_ticks};
 
 /// The times of the containers that have a known control group.
 #[derive(Debug, Default)]
@@ -47,15 +43,4 @@ impl Ages {
             }
         }
     }
-}
-
-/// When the oldest process of a control group started, by the boot clock. Those that are gone meanwhile are skipped.
-pub(super) fn oldest_process(cgroup: &Path, proc: &Path) -> Option<u64> {
-    let processes = fs::read_to_string(cgroup.join("cgroup.procs")).ok()?;
-    let start_ns = |pid: &str| {
-        let pid: u32 = pid.parse().ok()?;
-        let stat = fs::read_to_string(proc.join(pid.to_string()).join("stat")).ok()?;
-        start_ticks(&stat)?.checked_mul(TICK_NS)
-    };
-    processes.lines().filter_map(start_ns).min()
 }

@@ -10,7 +10,7 @@ mod hierarchy;
 mod parse;
 
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use event::{Cgroup, Text};
@@ -32,8 +32,6 @@ pub struct Workloads {
     hierarchies: Vec<Hierarchy>,
     known: HashMap<u64, Arc<Cgroup>, RandomState>,
     ages: Ages,
-    /// Where processes are looked up.
-    proc: PathBuf,
     /// Removed ones with the time to forget them, oldest first.
     removed: VecDeque<(u64, u64)>,
     limit: usize,
@@ -53,7 +51,6 @@ impl Workloads {
             hierarchies,
             known: HashMap::default(),
             ages: Ages::default(),
-            proc: PathBuf::from("/proc"),
             removed: VecDeque::new(),
             limit,
             wall_offset_ns,
@@ -78,29 +75,29 @@ impl Workloads {
     /// Walks the mounted hierarchies and returns the control groups that were not known before.
     ///
     /// Nobody saw them made, and the kernel does not keep when they were: a container of them is taken to be as old as
-    /// its oldest process.
-    pub fn scan(&mut self) -> Vec<Arc<Cgroup>> {
+    /// its oldest process. `oldest` gives the start of that of each control group by the boot clock, by id; it is asked once,
+    /// and only when there is a new container.
+    pub fn scan(&mut self, oldest: impl FnOnce() -> HashMap<u64, u64>) -> Vec<Arc<Cgroup>> {
         let mut found = Vec::new();
-        for (number, hierarchy) in self.hierarchies.iter().enumerate() {
-            hierarchy.walk(self.limit, &mut |id, path| found.push((id, path, number)));
+        for hierarchy in &self.hierarchies {
+            hierarchy.walk(self.limit, &mut |id, path| found.push((id, path)));
         }
         self.scans += 1;
-        found.retain(|(id, ..)| !self.known.contains_key(id));
-        let mut oldest: HashMap<Arc<str>, i64> = HashMap::new();
-        for (_, path, number) in &found {
-            let Some(container) = workload(path).container_id().cloned() else { continue };
-            let directory = self.hierarchies.get(*number).and_then(|hierarchy| hierarchy.directory(path));
-            if self.ages.get(&container).is_none()
-                && let Some(start_ns) = directory.and_then(|path| age::oldest_process(&path, &self.proc))
-            {
-                let created = self.wall_clock(start_ns);
-                oldest.entry(container).and_modify(|known| *known = created.min(*known)).or_insert(created);
-            }
+        found.retain(|(id, _)| !self.known.contains_key(id));
+        let is_new = |container: &Arc<str>| self.ages.get(container).is_none();
+        let container = |path: &str| workload(path).container_id().filter(|id| is_new(id)).cloned();
+        let new: Vec<_> = found.iter().filter_map(|(id, path)| Some((*id, container(path)?))).collect();
+        let started = if new.is_empty() { HashMap::new() } else { oldest() };
+        let mut created: HashMap<Arc<str>, i64> = HashMap::new();
+        for (id, container) in new {
+            let Some(started) = started.get(&id) else { continue };
+            let started = self.wall_clock(*started);
+            created.entry(container).and_modify(|known| *known = started.min(*known)).or_insert(started);
         }
         let created = |path: &str| {
-            workload(path).container_id().and_then(|container| oldest.get(container)).copied().unwrap_or(0)
+            workload(path).container_id().and_then(|container| created.get(container)).copied().unwrap_or(0)
         };
-        found.into_iter().filter_map(|(id, path, _)| self.remember(id, &path, created(&path))).collect()
+        found.into_iter().filter_map(|(id, path)| self.remember(id, &path, created(&path))).collect()
     }
 
     /// A control group was made. `None` when it belongs to a hierarchy that is not used.
@@ -234,49 +231,40 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("docker").join(ID)).unwrap();
         let mut workloads = Workloads::new(vec![unified(dir.path())], 100, 0);
-        let found = workloads.scan();
+        let found = workloads.scan(HashMap::new);
         assert_eq!(found.len(), 3);
-        assert_eq!(workloads.scan().len(), 0);
+        assert_eq!(workloads.scan(HashMap::new).len(), 0);
         assert_eq!(workloads.subtree("/docker").len(), 2);
         assert_eq!(workloads.subtree("/dock"), [] as [u64; 0]);
     }
 
-    /// A `/proc` with processes that started at these ticks.
-    fn proc_of(processes: &[(u32, u64)]) -> tempfile::TempDir {
-        let proc = tempfile::tempdir().unwrap();
-        for (pid, ticks) in processes {
-            let own = proc.path().join(pid.to_string());
-            std::fs::create_dir(&own).unwrap();
-            let fields = ["0"; 18].join(" ");
-            std::fs::write(own.join("stat"), format!("{pid} (a b) c) S {fields} {ticks} 0 0")).unwrap();
-        }
-        proc
-    }
-
-    fn group(mount: &Path, path: &str, processes: &str) {
-        let directory = mount.join(path);
-        std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(directory.join("cgroup.procs"), processes).unwrap();
-    }
-
     #[test]
-    fn a_container_from_before_the_probe_is_as_old_as_its_oldest_process() {
-        let (dir, proc) = (tempfile::tempdir().unwrap(), proc_of(&[(5, 900), (6, 700), (7, 800), (8, 100)]));
-        group(dir.path(), &format!("docker/{ID}"), "5\n9\nx\n");
-        group(dir.path(), &format!("docker/{ID}/init.scope"), "7\n6\n");
-        group(dir.path(), "system.slice/a.service", "8\n");
+    fn a_container_that_was_not_seen_made_is_as_old_as_its_oldest_process() {
+        use std::os::unix::fs::MetadataExt;
+
+        let dir = tempfile::tempdir().unwrap();
         let other = ID.replace('4', "5");
-        group(dir.path(), &format!("docker/{other}"), "");
+        let group = |path: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::metadata(path).unwrap().ino()
+        };
+        let [own, below, service, without] = [
+            format!("docker/{ID}"),
+            format!("docker/{ID}/init.scope"),
+            "system.slice/a.service".to_owned(),
+            format!("docker/{other}"),
+        ]
+        .map(|path| group(&path));
         let mut workloads = Workloads::new(vec![unified(dir.path())], 100, 1_000);
-        workloads.proc = proc.path().to_owned();
         let created = |found: &[Arc<Cgroup>], id: &str| {
             let of =
                 found.iter().filter(|cgroup| cgroup.workload.container_id().is_some_and(|own| **own == *id));
             of.map(|cgroup| cgroup.created_ns).collect::<Vec<_>>()
         };
-        let found = workloads.scan();
-        assert_eq!(created(&found, ID), [700 * 10_000_000 + 1_000; 2]);
-        assert_eq!(created(&found, &other), [0], "without a process nothing tells");
+        let found = workloads.scan(|| HashMap::from([(own, 900), (below, 700), (service, 100)]));
+        assert_eq!(created(&found, ID), [1_700; 2]);
+        assert_eq!(created(&found, &other), [0], "{without}: without a process nothing tells");
         assert!(
             found.iter().all(|cgroup| cgroup.workload.container_id().is_some() || cgroup.created_ns == 0)
         );
@@ -285,8 +273,13 @@ mod tests {
         let made = |workloads: &mut Workloads, id: &str| {
             workloads.made(1 << 40, 0, &Text::from(format!("/docker/{id}/below")), 99).unwrap().created_ns
         };
-        assert_eq!(made(&mut workloads, ID), 700 * 10_000_000 + 1_000);
+        assert_eq!(made(&mut workloads, ID), 1_700);
         assert_eq!(made(&mut workloads, &other), 0);
+        // Another one, while the first is known.
+        let third = ID.replace('4', "6");
+        let id = group(&format!("docker/{third}"));
+        assert_eq!(created(&workloads.scan(|| HashMap::from([(id, 5)])), &third), [1_005]);
+        workloads.scan(|| panic!("nothing is new"));
     }
 
     #[test]
