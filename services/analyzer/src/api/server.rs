@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use bootstrap::socket::Limits;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
@@ -71,14 +72,15 @@ impl Api {
 
     /// Brings what is known of the reporter up to date.
     async fn ask_reporter(&self) {
-        let ask = async |reporter: &mut Reporter| match tokio::time::timeout(
+        let board = self.parts.board.clone();
+        let ask = async move |mut reporter: OwnedMutexGuard<Reporter>| match tokio::time::timeout(
             ANSWER_TIMEOUT,
             reporter.status(false),
         )
         .await
         {
-            Ok(Ok(status)) => self.parts.board.reporter_reported(status),
-            Ok(Err(error)) => self.parts.board.reporter_failed(&error),
+            Ok(Ok(status)) => board.reporter_reported(status),
+            Ok(Err(error)) => board.reporter_failed(&error),
             Err(_elapsed) => tracing::debug!("the reporter did not say how it is in time"),
         };
         self.reporter.ask(ask).await;
@@ -90,33 +92,55 @@ impl Api {
         if !self.parts.board.misses_a_report() {
             return;
         }
-        let ask = async |probe: &mut PathBuf| {
+        let board = self.parts.board.clone();
+        let ask = async move |probe: OwnedMutexGuard<PathBuf>| {
             let asked = async {
-                let channel = bootstrap::socket::connect(probe).await.ok()?;
+                let channel = bootstrap::socket::connect(&probe).await.ok()?;
                 ProbeClient::new(channel).get_status(v1::StatusRequest {}).await.ok()
             };
             if let Ok(Some(status)) = tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
-                self.parts.board.probe_reported(status.into_inner());
+                board.probe_reported(status.into_inner());
             }
         };
         self.probe.ask(ask).await;
     }
 }
 
-/// Somebody who is asked by one at a time: who wants to know meanwhile waits for that answer, so that many who ask at once
-/// cost one question, and wait no longer than one.
-struct AskOnce<T>(Mutex<T>);
+/// Somebody who is asked one question at a time: who wants to know meanwhile waits for its answer, so that many who ask at
+/// once cost one question, and who asks when there is no question gets one of its own. A question goes on when whoever
+/// asked it does not wait for it any more.
+struct AskOnce<T> {
+    asked: Arc<Mutex<T>>,
+    /// Closed once the question has its answer.
+    question: std::sync::Mutex<Option<watch::Receiver<()>>>,
+}
 
-impl<T> AskOnce<T> {
+impl<T: Send + 'static> AskOnce<T> {
     fn new(asked: T) -> Self {
-        Self(Mutex::new(asked))
+        Self { asked: Arc::new(Mutex::new(asked)), question: std::sync::Mutex::default() }
     }
 
-    async fn ask(&self, ask: impl AsyncFnOnce(&mut T)) {
-        match self.0.try_lock() {
-            Ok(mut asked) => ask(&mut asked).await,
-            Err(_others_ask) => drop(self.0.lock().await),
-        }
+    async fn ask<Q>(&self, ask: impl FnOnce(OwnedMutexGuard<T>) -> Q + Send + 'static)
+    where
+        Q: Future<Output = ()> + Send + 'static,
+    {
+        let mut answered = {
+            let mut question = self.question.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*question {
+                Some(open) if open.has_changed().is_ok() => open.clone(),
+                _ => {
+                    let (open, answered) = watch::channel(());
+                    let asked = Arc::clone(&self.asked);
+                    tokio::spawn(async move {
+                        ask(asked.lock_owned().await).await;
+                        drop(open);
+                    });
+                    question.insert(answered).clone()
+                }
+            }
+        };
+        // Nothing is ever sent: it is closed.
+        answered.changed().await.unwrap_or_default();
     }
 }
 
@@ -162,28 +186,35 @@ fn ended() -> Status {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+
+    type Questions = OwnedMutexGuard<usize>;
 
     #[tokio::test]
     async fn those_who_ask_at_the_same_time_cost_one_question() {
         let (neighbour, (answer, wait)) = (Arc::new(AskOnce::new(0)), oneshot::channel::<()>());
         let first = {
             let neighbour = Arc::clone(&neighbour);
-            let ask = async move |questions: &mut u32| {
-                *questions += 1;
-                wait.await.unwrap();
-            };
-            tokio::spawn(async move { neighbour.ask(ask).await })
+            tokio::spawn(async move {
+                neighbour
+                    .ask(async move |mut questions: Questions| {
+                        *questions += 1;
+                        wait.await.unwrap();
+                    })
+                    .await;
+            })
         };
-        while neighbour.0.try_lock().is_ok() {
+        while neighbour.asked.try_lock().is_ok() {
             tokio::task::yield_now().await;
         }
         let others: Vec<_> = (0..10)
             .map(|_| {
                 let neighbour = Arc::clone(&neighbour);
-                tokio::spawn(async move { neighbour.ask(async |questions: &mut u32| *questions += 1).await })
+                tokio::spawn(async move {
+                    neighbour.ask(async |mut questions: Questions| *questions += 1).await;
+                })
             })
             .collect();
         // They all run as far as they can before this goes on.
@@ -194,6 +225,62 @@ mod tests {
         for other in others {
             other.await.unwrap();
         }
-        assert_eq!(*neighbour.0.lock().await, 1);
+        assert_eq!(*neighbour.asked.lock().await, 1);
+    }
+
+    #[tokio::test]
+    async fn who_asks_again_and_again_gets_new_answers_however_many_do() {
+        let neighbour = Arc::new(AskOnce::new(0));
+        let callers: Vec<_> = (0..3)
+            .map(|_| {
+                let neighbour = Arc::clone(&neighbour);
+                tokio::spawn(async move {
+                    for _ in 0..5 {
+                        let ask = async |mut questions: Questions| {
+                            // Others ask meanwhile.
+                            tokio::task::yield_now().await;
+                            *questions += 1;
+                        };
+                        neighbour.ask(ask).await;
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        let questions = *neighbour.asked.lock().await;
+        assert!(questions >= 5, "each answer but the first is that of an earlier question: {questions}");
+    }
+
+    #[tokio::test]
+    async fn a_question_goes_on_when_whoever_asked_it_went_away() {
+        let (neighbour, (answer, wait)) = (Arc::new(AskOnce::new(())), oneshot::channel::<()>());
+        let answers = Arc::new(AtomicUsize::new(0));
+        let first = {
+            let (neighbour, answers) = (Arc::clone(&neighbour), Arc::clone(&answers));
+            tokio::spawn(async move {
+                neighbour
+                    .ask(async move |_asked: OwnedMutexGuard<()>| {
+                        wait.await.unwrap();
+                        answers.fetch_add(1, Ordering::Relaxed);
+                    })
+                    .await;
+            })
+        };
+        while neighbour.asked.try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        let second = {
+            let neighbour = Arc::clone(&neighbour);
+            tokio::spawn(async move { neighbour.ask(async |_asked: OwnedMutexGuard<()>| {}).await })
+        };
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished(), "the question of the first is still open");
+        answer.send(()).unwrap();
+        second.await.unwrap();
+        assert_eq!(answers.load(Ordering::Relaxed), 1);
     }
 }

@@ -35,6 +35,8 @@ struct Board {
     probe_ended: Option<Instant>,
     probe: Option<v1::ProbeStatus>,
     probe_reported: Option<Instant>,
+    /// When it connected or reported: it is silent since then.
+    probe_heard: Option<Instant>,
     /// What the newest report says of the time since the probe started; `None` = there is none of this stream.
     probe_uptime: Option<u64>,
     is_reporter_connected: bool,
@@ -60,6 +62,7 @@ impl StatusBoard {
             board.probe_error.clear();
             board.probe_warned.clear();
             board.probe_ended = None;
+            board.probe_heard = Some(Instant::now());
             board.probe_uptime = None;
         });
     }
@@ -105,6 +108,7 @@ impl StatusBoard {
             }
             if board.probe_uptime != uptime {
                 board.probe_reported = Some(Instant::now());
+                board.probe_heard = board.probe_reported;
             }
             board.probe_uptime = uptime;
             board.probe = Some(status);
@@ -115,8 +119,8 @@ impl StatusBoard {
     #[must_use]
     pub fn misses_a_report(&self) -> bool {
         self.with(|board| {
-            let is_due = board.probe_reported.is_none_or(|reported| reported.elapsed() >= REPORT_DUE);
-            board.is_probe_connected && is_due
+            let is_due = board.probe_heard.is_none_or(|heard| heard.elapsed() >= REPORT_DUE);
+            board.is_probe_connected && (is_due || board.probe_uptime.is_none())
         })
     }
 
@@ -163,10 +167,11 @@ impl StatusBoard {
     }
 
     /// What somebody must know who asks for events of these kinds: those that the probe does not observe. Nothing is
-    /// known before its first report.
+    /// known before its first report, of which there is one in each stream: it may be another probe.
     #[must_use]
     pub fn missing(&self, kinds: &[String]) -> Option<String> {
         let missing = self.with(|board| {
+            board.probe_uptime?;
             let hooks = &board.probe.as_ref().filter(|probe| !probe.hooks.is_empty())?.hooks;
             let why = |kind: &String| match hooks.iter().find(|hook| hook.kind == *kind) {
                 None => Some(format!("{kind} (the probe's configuration leaves it out of `kinds`)")),
@@ -212,7 +217,9 @@ impl StatusBoard {
 impl Board {
     /// What is wrong with the probe, or with what is known of it.
     fn probe_error(&self) -> String {
-        let age = self.probe_reported.map(|reported| reported.elapsed()).filter(|age| *age >= OLD_REPORT);
+        // One that has just connected had no time to say anything.
+        let is_silent = self.probe_heard.is_some_and(|heard| heard.elapsed() >= OLD_REPORT);
+        let age = self.probe_reported.map(|reported| reported.elapsed()).filter(|_| is_silent);
         match age {
             Some(age) if self.is_probe_connected && self.probe_error.is_empty() => {
                 format!("what it says here is {} s old: it stands, or cannot be asked", age.as_secs())
@@ -255,6 +262,24 @@ mod tests {
         assert_eq!(error(), "");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_probe_said_is_not_held_against_one_that_has_just_connected() {
+        let board = StatusBoard::default();
+        let error = || board.answer(&Registry::default(), std::time::Instant::now()).probe_error;
+        let kinds = ["open".to_owned()];
+        let hook = v1::Hook { kind: "exec".to_owned(), active: true, ..v1::Hook::default() };
+        board.probe_connected(None);
+        board.probe_reported(v1::ProbeStatus { hooks: vec![hook], ..v1::ProbeStatus::default() });
+        assert!(board.missing(&kinds).is_some());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        board.probe_connected(None);
+        assert_eq!(error(), "", "it had no time yet");
+        assert_eq!(board.missing(&kinds), None, "nobody knows what this one observes");
+        assert!(board.misses_a_report());
+        tokio::time::advance(OLD_REPORT).await;
+        assert!(error().contains("is 68 s old"), "{}", error());
+    }
+
     fn unreachable() -> LinkError {
         let source = std::io::Error::from(std::io::ErrorKind::NotFound);
         LinkError::Connect(bootstrap::socket::SocketError::Connect { path: "/probe.sock".into(), source })
@@ -282,6 +307,7 @@ mod tests {
     #[test]
     fn who_asks_for_what_the_probe_does_not_observe_is_told_why() {
         let board = StatusBoard::default();
+        board.probe_connected(None);
         let kinds = ["open", "bind", "connect", "rename"].map(str::to_owned);
         assert_eq!(board.missing(&kinds), None, "nobody knows yet");
         let hook = |kind: &str, active, unwanted_since_ns| v1::Hook {

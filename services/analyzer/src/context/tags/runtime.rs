@@ -97,10 +97,15 @@ impl RuntimeApi {
             }))
             .await?;
         let daemon = Daemon(channel);
-        if let Some(tags) = daemon.of_kubernetes(id).await? {
+        let of_kubernetes = daemon.of_kubernetes(id).await;
+        if let Ok(Some(tags)) = of_kubernetes {
             return Ok(Some(tags));
         }
-        daemon.of_containerd(id).await
+        // Also when the first failed: CRI is a plugin of containerd, which may be there and not work.
+        match daemon.of_containerd(id).await {
+            Ok(Some(tags)) => Ok(Some(tags)),
+            of_containerd => of_kubernetes.and(of_containerd),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ struct Known {
     containers: Vec<m::Container>,
     sandboxes: Vec<m::PodSandbox>,
     image: Option<m::Image>,
+    /// Whether CRI answers every question with an error.
+    is_cri_broken: bool,
     /// By namespace; none when the daemon is no containerd.
     own: Option<HashMap<String, m::ContainerdContainer>>,
 }
@@ -46,6 +48,9 @@ async fn serve(known: Known, request: http::Request<Body>) -> Answer {
         LIST_CONTAINERS => {
             unary(request, move |asked: Request<m::ListContainersRequest>| {
                 assert_eq!(asked.into_inner().filter.unwrap().id, ID);
+                if known.is_cri_broken {
+                    return Err(Status::internal("server is not initialized yet"));
+                }
                 Ok(m::ListContainersResponse { containers: known.containers.clone() })
             })
             .await
@@ -226,6 +231,22 @@ async fn what_no_kubelet_started_is_found_in_the_namespaces_of_containerd() {
     // Docker's containers have neither there, which is no answer.
     let own = [("moby".to_owned(), of_docker)];
     assert_eq!(ask(Known { own: Some(own.into()), ..Known::default() }).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_container_is_found_in_containerd_also_when_its_api_for_kubernetes_fails() {
+    let container = m::ContainerdContainer {
+        id: ID.to_owned(),
+        image: "docker.io/library/redis:7".to_owned(),
+        ..m::ContainerdContainer::default()
+    };
+    let own = HashMap::from([("default".to_owned(), container)]);
+    let broken = Known { is_cri_broken: true, own: Some(own), ..Known::default() };
+    let tags = ask(broken.clone()).await.unwrap().unwrap();
+    assert!(tags.list().contains(&"short_image:redis".to_owned()), "{tags:?}");
+    // Who is not there may be known to the API that failed.
+    let error = ask(Known { own: Some(HashMap::new()), ..broken }).await.unwrap_err();
+    assert!(error.to_string().contains("not initialized"), "{error}");
 }
 
 #[tokio::test]
