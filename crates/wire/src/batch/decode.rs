@@ -77,7 +77,7 @@ fn decode_texts(table: Option<&v1::TextTable>) -> Result<Vec<Text>> {
     for length in lengths {
         let split = usize::try_from(*length).ok().and_then(|length| rest.split_at_checked(length));
         let (own, after) = split.ok_or_else(wrong)?;
-        // One byte wide, so that a batch in memory is at most some 256 times the batch on the wire.
+        // One byte wide, so that texts in memory are at most some hundred times what they are on the wire.
         let start = usize::from(shared.narrow::<u8>()?);
         let end = usize::from(shared_end.narrow::<u8>()?);
         // What is shared with the end begins behind what is shared with the start.

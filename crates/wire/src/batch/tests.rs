@@ -277,6 +277,29 @@ fn a_text_that_shares_more_than_the_text_before_has_is_refused() {
 }
 
 #[test]
+fn texts_are_at_most_a_hundred_times_what_they_take_in_the_batch() {
+    use prost::Message;
+
+    const ROWS: usize = 10_000;
+    // All but the first are as much of it as they can be for the fewest bytes.
+    let mut lengths = vec![0; ROWS];
+    lengths[0] = 510;
+    let shared = |most| std::iter::once(0).chain(std::iter::repeat_n(most, ROWS - 1)).collect();
+    let worst = [(255, 255), (127, 127), (255, 0), (127, 0)].map(|(start, end)| {
+        let texts = v1::TextTable {
+            lengths: lengths.clone(),
+            content: vec![b'x'; 510],
+            shared: shared(start),
+            shared_end: if end == 0 { Vec::new() } else { shared(end) },
+        };
+        let batch = v1::Batch { texts: Some(texts), ..encode(1, &[], &[]) };
+        decode(&batch).unwrap();
+        (510 + (ROWS - 1) * (start as usize + end as usize)) / batch.encoded_len()
+    });
+    assert_eq!(worst, [100, 83, 83, 61]);
+}
+
+#[test]
 fn paths_that_begin_alike_are_written_once_and_come_back_whole() {
     let texts: Vec<Text> =
         (0..50).map(|n| Text::from(format!("{}/{n}", "/long/directory".repeat(30)))).collect();
