@@ -170,6 +170,15 @@ fn open_with_a_truncated_path() {
 }
 
 #[test]
+fn open_of_what_is_no_path() {
+    let name = "memfd:sh/bin/usr/";
+    let memfd = File { path_state: PathState::NoPlace, nlink: 0, filesystem: "tmpfs".into(), ..file(name) };
+    check("open_memfd", &event(&cat(), open(memfd, libc::O_RDONLY, 3)), &cat());
+    let detached = File { path_state: PathState::Detached, ..file("etc/passwd") };
+    check("open_detached", &event(&cat(), open(detached, libc::O_RDONLY, 3)), &cat());
+}
+
+#[test]
 fn open_of_a_deleted_file() {
     let file = File { nlink: 0, ..file("/tmp/gone") };
     check("open_deleted", &event(&cat(), open(file, libc::O_RDWR, 3)), &cat());
