@@ -78,12 +78,19 @@ impl Client {
         Ok(Self { http: builder.build().map_err(ClientError::Http)?, url })
     }
 
-    /// Posts one body. `message_ms` is when its last payload was accepted.
-    pub(crate) async fn post(&self, body: Bytes, encoding: &'static str, message_ms: i64) -> Outcome {
+    /// Posts one body. `id` is the same for every attempt, `message_ms` is when its last payload was accepted.
+    pub(crate) async fn post(
+        &self,
+        body: Bytes,
+        encoding: &'static str,
+        id: &str,
+        message_ms: i64,
+    ) -> Outcome {
         let request = self
             .http
             .post(self.url.clone())
             .header(CONTENT_ENCODING, encoding)
+            .header("shrike-batch-id", id)
             .header("dd-message-timestamp", message_ms)
             .header("dd-current-timestamp", now_ms())
             .body(body);

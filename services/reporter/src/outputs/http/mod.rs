@@ -62,6 +62,7 @@ impl Intake {
             intake_metrics: IntakeMetrics::new(registry),
             stopping,
             retries: LogLimit::default(),
+            ids: deliver::BatchIds::default(),
         };
         Ok(Self {
             batcher: Batcher::new(limits),
