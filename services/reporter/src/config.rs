@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use crate::outputs::http::config::{CompressionKind, IntakeConfig};
+pub use crate::spool::config::SpoolConfig;
 
 /// The configuration of the reporter. At least one of `intake`, `file` and `stdout` must be there; with several,
 /// every payload goes to each.
@@ -37,6 +38,8 @@ pub struct Config {
     /// The host name in every payload. Default: that of the machine.
     #[serde(deserialize_with = "bootstrap::config::maybe_name")]
     pub hostname: Option<String>,
+    /// Keep on disk what outputs over the network have not delivered yet. Default: only in memory.
+    pub spool: Option<SpoolConfig>,
     /// Send to a logs intake.
     pub intake: Option<IntakeConfig>,
     /// Write to a file.
@@ -54,6 +57,7 @@ impl Default for Config {
             leave_after: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(10),
             hostname: None,
+            spool: None,
             intake: None,
             file: None,
             stdout: None,
@@ -266,6 +270,9 @@ impl Config {
                 default_max_bytes(),
                 "over 0",
             );
+        }
+        if let Some(spool) = &mut self.spool {
+            spool.settle(&mut corrections);
         }
         if let Some(intake) = &mut self.intake {
             intake.settle(&mut corrections);

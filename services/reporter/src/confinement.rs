@@ -16,6 +16,7 @@ const NETWORK: [&str; 7] =
 pub fn confines(config: &Config) -> Needs {
     let mut needs = Needs { sockets: vec![directory_of(&config.socket)], ..Needs::default() };
     needs.write.extend(config.file.as_ref().map(|file| directory_of(&file.path)));
+    needs.write.extend(config.spool.as_ref().map(|spool| spool.path.clone()));
     if let Some(intake) = &config.intake {
         needs.calls = vec![Calls::Internet, Calls::Libraries];
         needs.read.extend(NETWORK.map(PathBuf::from));

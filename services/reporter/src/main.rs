@@ -51,6 +51,7 @@ async fn run() -> anyhow::Result<()> {
     }
     let may_try = cli.confinement;
     let config = cli.load()?;
+    reporter::prepare(&config)?;
     let needs = reporter::confinement::confines(&config);
     if may_try {
         return try_confinement(&needs);
@@ -72,6 +73,13 @@ async fn run() -> anyhow::Result<()> {
             destination = left.destination,
             payloads = left.payloads,
             "dropped undelivered payloads"
+        );
+    }
+    for left in left.iter().filter(|left| left.spooled > 0) {
+        tracing::info!(
+            destination = left.destination,
+            payloads = left.spooled,
+            "what is in the spool is sent after the next start"
         );
     }
     tracing::info!("stopped");

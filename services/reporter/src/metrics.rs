@@ -5,6 +5,8 @@
 //! the label that the sender gave; the number of labels is bounded in `labels.rs`. What counts a drop also says it in
 //! the log, so none can be forgotten there.
 
+pub(crate) mod spool;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,6 +89,14 @@ pub enum DropCause {
     QueueFull,
     /// The reporter was stopped, and the time to drain was over.
     Shutdown,
+    /// The output was down for too long, and its spool was full.
+    SpoolFull,
+    /// The spool was full, and something of a higher class came.
+    SpoolEvicted,
+    /// It was in the spool for too long.
+    SpoolExpired,
+    /// It was in the spool and cannot be read any more.
+    SpoolDamaged,
 }
 
 impl DropCause {
@@ -105,6 +115,10 @@ impl DropCause {
             Self::OutputDown => "output_down",
             Self::QueueFull => "queue_full",
             Self::Shutdown => "shutdown",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolEvicted => "spool_evicted",
+            Self::SpoolExpired => "spool_expired",
+            Self::SpoolDamaged => "spool_damaged",
         }
     }
 
@@ -113,6 +127,11 @@ impl DropCause {
         match self {
             Self::Status401 | Self::Status403 => "check the API key and its site",
             Self::OutputDown | Self::QueueFull => "see why the output is down or slow",
+            Self::SpoolFull | Self::SpoolEvicted => {
+                "see why the output is down, or give spool.max_bytes more"
+            }
+            Self::SpoolExpired => "see why the output is down, or give spool.max_age more",
+            Self::SpoolDamaged => "check the disk of spool.path; what is left of the file is beside it",
             Self::Status400
             | Self::Status413
             | Self::EntryTooLarge
@@ -131,7 +150,13 @@ impl DropCause {
             Self::Status413 | Self::EntryTooLarge | Self::TooLarge => "too_large",
             Self::NotUtf8 => "not_utf8",
             Self::Encoding => "write_failed",
-            Self::OutputDown | Self::QueueFull | Self::Shutdown => "output_down",
+            Self::OutputDown
+            | Self::QueueFull
+            | Self::Shutdown
+            | Self::SpoolFull
+            | Self::SpoolEvicted
+            | Self::SpoolExpired
+            | Self::SpoolDamaged => "output_down",
         }
     }
 }

@@ -31,7 +31,15 @@ impl Bench {
         let output = |(index, (name, is_reliable, queue_bytes)): (usize, &(&'static str, bool, usize))| {
             let metrics = DestinationMetrics::new(&registry, labels.clone(), name);
             let (is_reliable, queue_bytes, shared) = (*is_reliable, *queue_bytes, shared.clone());
-            Arc::new(Output::new(OutputParts { index, name, is_reliable, queue_bytes, metrics, shared }))
+            Arc::new(Output::new(OutputParts {
+                index,
+                name,
+                is_reliable,
+                queue_bytes,
+                spool: None,
+                metrics,
+                shared,
+            }))
         };
         let list = list.iter().enumerate().map(output).collect();
         let metrics = SubmitMetrics::new(&registry);
@@ -322,7 +330,11 @@ fn after(cause: DropCause) -> Option<DropCause> {
         DropCause::NotUtf8 => Some(DropCause::OutputDown),
         DropCause::OutputDown => Some(DropCause::QueueFull),
         DropCause::QueueFull => Some(DropCause::Shutdown),
-        DropCause::Shutdown => None,
+        DropCause::Shutdown => Some(DropCause::SpoolFull),
+        DropCause::SpoolFull => Some(DropCause::SpoolEvicted),
+        DropCause::SpoolEvicted => Some(DropCause::SpoolExpired),
+        DropCause::SpoolExpired => Some(DropCause::SpoolDamaged),
+        DropCause::SpoolDamaged => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `shrike-reporter` as a process: options, readiness, signals, what it prints.
 
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::Stdio;
 
 use crate::harness::{DEADLINE, KEY, Submission, client, intake, numbers, payloads};
@@ -15,7 +16,7 @@ struct Process {
     child: Child,
 }
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shrike-reporter"));
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).env("SHRIKE_LOG", "trace");
     command
@@ -23,22 +24,29 @@ fn command() -> Command {
 
 async fn start(config: &str, options: &[&str]) -> Process {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("key"), KEY).unwrap();
-    std::fs::write(dir.path().join("reporter.toml"), config).unwrap();
-    let ready = UnixDatagram::bind(dir.path().join("notify")).unwrap();
-    let mut command = command();
+    let child = start_in(dir.path(), command(), config, options);
+    Process { dir, child }
+}
+
+/// Starts a reporter in a directory, with its socket there, and waits until it is ready.
+pub(crate) fn start_in(dir: &Path, mut command: Command, config: &str, options: &[&str]) -> Child {
+    std::fs::write(dir.join("key"), KEY).unwrap();
+    std::fs::write(dir.join("reporter.toml"), config).unwrap();
+    // There is none the first time.
+    drop(std::fs::remove_file(dir.join("notify")));
+    let ready = UnixDatagram::bind(dir.join("notify")).unwrap();
     command
         .args(["--config", "reporter.toml", "--socket", "reporter.sock"])
         .args(options)
-        .current_dir(dir.path())
-        .env("NOTIFY_SOCKET", dir.path().join("notify"));
+        .current_dir(dir)
+        .env("NOTIFY_SOCKET", dir.join("notify"));
     let child = command.spawn().unwrap();
     ready.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut message = [0; 16];
     let length = tokio::task::block_in_place(|| ready.recv(&mut message)).unwrap();
     assert_eq!(message[..length].trim_ascii_end(), b"READY=1");
-    assert!(dir.path().join("reporter.sock").exists());
-    Process { dir, child }
+    assert!(dir.join("reporter.sock").exists());
+    child
 }
 
 impl Process {
@@ -61,12 +69,18 @@ impl Process {
 
     /// SIGTERM, and everything it printed.
     async fn terminate(self) -> (bool, String, String) {
+        let (is_success, stdout, stderr, _dir) = self.terminate_and_keep().await;
+        (is_success, stdout, stderr)
+    }
+
+    /// The same, and its directory.
+    async fn terminate_and_keep(self) -> (bool, String, String, TempDir) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.unwrap();
         assert!(status.success());
         let output = tokio::time::timeout(DEADLINE, self.child.wait_with_output()).await.unwrap().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.success(), text(output.stdout), text(output.stderr))
+        (output.status.success(), text(output.stdout), text(output.stderr), self.dir)
     }
 }
 
@@ -93,6 +107,31 @@ async fn the_drain_is_bounded_and_what_is_left_is_said() {
     assert!(is_success, "{stderr}");
     assert!(stderr.contains("dropped undelivered payloads") && stderr.contains("payloads=3"), "{stderr}");
     assert!(stderr.contains("status_5xx") && !stderr.contains(KEY), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_reporter_has_in_its_spool_is_sent_by_the_next_one() {
+    let intake = intake().await;
+    intake.fail(Plan::always(Fault::status(500)));
+    let url = intake.url();
+    let options = ["--intake-url", &url, "--api-key-file", "key"];
+    let dir = tempfile::tempdir().unwrap();
+    let spool = dir.path().join("spool");
+    let config = format!("drain_timeout = '100ms'\n[spool]\npath = {spool:?}\n");
+    let process = Process { child: start_in(dir.path(), command(), &config, &options), dir };
+    let mut client = client(&process.dir.path().join("reporter.sock")).await;
+    let mut submission = Submission::open(&mut client).await;
+    submission.send(payloads(0..3)).await;
+    assert_eq!(submission.wait_for(1).await, [], "settled, though the intake has nothing");
+    let (is_success, _, stderr, dir) = process.terminate_and_keep().await;
+    assert!(is_success && stderr.contains("is sent after the next start"), "{stderr}");
+    assert!(!stderr.contains("dropped undelivered payloads"), "{stderr}");
+    intake.fail(Plan::default());
+    let process = Process { child: start_in(dir.path(), command(), &config, &options), dir };
+    let received = intake.wait_for(DEADLINE, |received| received.len() == 3).await.unwrap();
+    assert_eq!(numbers(&received), [0, 1, 2]);
+    let (is_success, _, stderr) = process.terminate().await;
+    assert!(is_success, "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
