@@ -9,4 +9,6 @@ mod process;
 #[cfg(test)]
 mod settling;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod socket;
