@@ -88,7 +88,7 @@ impl Log {
                 segments.push(segment);
             }
         }
-        segments.sort_by_key(|segment| segment.first);
+        segments.sort_by_key(|segment| (segment.first, segment.salt));
         let end = match segments.last() {
             Some(last) => last.scan_end()?,
             None => 0,
@@ -143,6 +143,11 @@ impl Log {
             // Best effort: a part of a record that stays is seen by its checksum.
             drop(file.set_len(at));
             self.writer = None;
+            if at == 0 {
+                // Best effort too: what is left behind is empty.
+                drop(remove(&segment.path));
+                self.segments.pop();
+            }
             return Err(error);
         }
         segment.bytes += header.record_bytes();
@@ -153,7 +158,8 @@ impl Log {
 
     fn begin(&mut self, now_ms: i64) -> io::Result<()> {
         self.writer = None;
-        let mut segment = Segment::new(&self.dir, &self.prefix, self.next, rand::random());
+        let salt = Segment::next_salt(self.segments.iter().map(|segment| segment.salt));
+        let mut segment = Segment::new(&self.dir, &self.prefix, self.next, salt);
         segment.newest_ms = now_ms;
         let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&segment.path)?;
         self.has_new_name = true;

@@ -26,6 +26,14 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// The salt of a segment that is made after those with these salts. Its upper half counts: of segments that begin with
+    /// the same payload, which are left by processes that ended while they wrote the first record, the last is the one with
+    /// the payloads.
+    pub(crate) fn next_salt(known: impl Iterator<Item = u64>) -> u64 {
+        let made = known.map(|salt| salt >> 32).max().unwrap_or_default();
+        ((made + 1) << 32) | u64::from(rand::random::<u32>())
+    }
+
     /// A new one, not on disk yet.
     pub(crate) fn new(dir: &Path, prefix: &str, first: u64, salt: u64) -> Self {
         let path = dir.join(format!("{prefix}.{first:020}-{salt:016x}.segment"));

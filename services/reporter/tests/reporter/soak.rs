@@ -1,6 +1,6 @@
 //! Everything that can go wrong, in one run: every acknowledged payload arrives, and what arrives twice can be told by its id.
 //!
-//! `SHRIKE_SOAK_EVENTS` (default 20 000) and `SHRIKE_SOAK_SEED` make it longer or other. Without root there is no small disk
+//! `SHRIKE_SOAK_EVENTS` (default 60 000) and `SHRIKE_SOAK_SEED` make it longer or other. Without root there is no small disk
 //! to fill, and that fault is left out.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -261,7 +261,7 @@ fn mount(path: &Path) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_payload_arrives_whatever_is_killed_refused_reset_or_full() {
-    let (total, seed) = (setting("SHRIKE_SOAK_EVENTS", 20_000), setting("SHRIKE_SOAK_SEED", 7));
+    let (total, seed) = (setting("SHRIKE_SOAK_EVENTS", 60_000), setting("SHRIKE_SOAK_SEED", 7));
     let mut chaos = Chaos::start().await;
     let (acked, mut progress) = watch::channel(0);
     let lost = Arc::new(AtomicU64::new(0));
@@ -296,11 +296,13 @@ async fn every_acknowledged_payload_arrives_whatever_is_killed_refused_reset_or_
             let done =
                 sum("reporter_destination_delivered_total") + sum("reporter_destination_dropped_total");
             if sum("reporter_destination_payloads_total") == done {
-                return sum("reporter_destination_dropped_total");
+                let is_drop = |metric: &&v1::Metric| metric.name == "reporter_destination_dropped_total";
+                let drops: Vec<_> = status.metrics.iter().filter(is_drop).collect();
+                return (sum("reporter_destination_dropped_total"), format!("{drops:?}"));
             }
         }
     };
-    let dropped = tokio::time::timeout(DEADLINE, drained).await.expect("the spool is not emptied");
+    let (dropped, causes) = tokio::time::timeout(DEADLINE, drained).await.expect("the spool is not emptied");
     chaos.note_batches();
 
     let mut arrived = vec![0_u32; usize::try_from(total).unwrap()];
@@ -321,7 +323,7 @@ async fn every_acknowledged_payload_arrives_whatever_is_killed_refused_reset_or_
         lost.load(Ordering::SeqCst),
         chaos.batches.len()
     );
-    assert_eq!((missing, dropped, lost.load(Ordering::SeqCst)), (0, 0, 0));
+    assert_eq!((missing, dropped, lost.load(Ordering::SeqCst)), (0, 0, 0), "{causes}");
     // Each fault can repeat what was under way: in memory, that is not yet noted as delivered.
     let under_way = 4 * (4 << 20) / 250 + UNSETTLED as u64 * GROUP;
     assert!(twice <= (steps + chaos.kills) * under_way, "{twice}");

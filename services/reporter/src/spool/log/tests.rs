@@ -96,6 +96,32 @@ fn a_new_process_never_writes_to_a_file_of_the_one_before() {
 }
 
 #[test]
+fn files_of_processes_that_ended_with_their_first_record_hide_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = open(dir.path(), 0);
+    fill(&mut log, 30, 10);
+    let end = log.next();
+    drop(log);
+    let mut known = files(dir.path(), "segment");
+    for left in [0, 10, 0, 60, 100, 0, 0, 7] {
+        let mut log = open(dir.path(), end);
+        log.append(1, 0, &body(end, 500)).unwrap();
+        drop(log);
+        let made = files(dir.path(), "segment").into_iter().find(|path| !known.contains(path)).unwrap();
+        File::options().write(true).open(&made).unwrap().set_len(left).unwrap();
+        known.push(made);
+    }
+    let mut log = open(dir.path(), end);
+    fill(&mut log, end + 30, 10);
+    let more = log.next();
+    drop(log);
+    let mut log = open(dir.path(), more);
+    log.release(end).unwrap();
+    assert_eq!(check(&mut log, end..more, 10), 0);
+    assert_eq!(files(dir.path(), "segment").len(), 1);
+}
+
+#[test]
 fn what_is_released_is_removed_file_by_file() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = open(dir.path(), 0);
