@@ -257,11 +257,10 @@ impl Group {
         self.settle();
     }
 
-    /// The spool of an output has it, durably; returns how many payloads the output has not resolved.
+    /// The spool of an output has it, durably; returns how many payloads the output has not resolved. Whoever has counted
+    /// them settles it.
     pub(crate) fn keep(&self, output: usize) -> u32 {
-        let open = self.fate().keep(output);
-        self.settle();
-        open
+        self.fate().keep(output)
     }
 
     /// Whether the spool of an output has it.

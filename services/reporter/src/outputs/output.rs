@@ -200,6 +200,7 @@ impl Output {
     /// The spool has the group; what is not delivered yet counts as spooled.
     pub(crate) fn keep(&self, group: &Group) {
         self.spooled.fetch_add(group.keep(self.index).into(), Ordering::SeqCst);
+        group.settle();
     }
 
     /// Payloads that were in the spool at the beginning.
