@@ -6,20 +6,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bootstrap::confine;
 use bootstrap::counters::Registry;
 use bootstrap::log_limit::LogLimit;
 use bootstrap::socket::{self, Door, PeerUids, SocketError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, InvalidConfig, LineFormat, SpoolConfig};
+use crate::config::{Config, Endpoint, IntakeConfig, InvalidConfig, LineFormat, SpoolConfig};
 use crate::intake::labels::{LabelId, Labels};
 use crate::intake::service::{self, Service};
 use crate::intake::stream::Phase;
 use crate::metrics::spool::SpoolMetrics;
 use crate::metrics::{self, DestinationMetrics, FileMetrics, SubmitMetrics};
 use crate::outputs::Outputs;
-use crate::outputs::http::{ClientError, Intake};
+use crate::outputs::http::{self, ClientError, Intake};
 use crate::outputs::lines::rotate::{FileError, RotatingFile};
 use crate::outputs::lines::{LineWriter, Sink, Stdout};
 use crate::outputs::output::{Output, OutputParts, Shared};
@@ -67,11 +68,19 @@ pub enum StartError {
     Stdout(#[source] std::io::Error),
 }
 
-/// Makes the directory of the spool, which a confined reporter may not do any more.
+/// Does what a confined reporter may not do any more: makes the directory of the spool, and finds out where the file really
+/// is if its path is a link, because that is where it is made and rotated.
 ///
 /// # Errors
-/// When it is not there and cannot be made.
-pub fn prepare(config: &Config) -> Result<(), StartError> {
+/// When the directory is not there and cannot be made.
+pub fn prepare(config: &mut Config) -> Result<(), StartError> {
+    if let Some(file) = &mut config.file {
+        // Also one that leads to nothing yet.
+        if let Ok(target) = std::fs::read_link(&file.path) {
+            let target = confine::directory_of(&file.path).join(target);
+            file.path = std::fs::canonicalize(&file.path).unwrap_or(target);
+        }
+    }
     // Also when this was done before.
     let Some(spool) = config.spool.as_ref().filter(|spool| !spool.path.is_dir()) else { return Ok(()) };
     match std::fs::DirBuilder::new().mode(0o700).create(&spool.path) {
@@ -133,7 +142,7 @@ impl Reporter {
         for correction in config.settle()? {
             tracing::warn!("{correction}");
         }
-        prepare(&config)?;
+        prepare(&mut config)?;
         let own_uid = nix::unistd::geteuid().as_raw();
         let allowed = match config.allowed_uids.as_slice() {
             [] => PeerUids::new([own_uid]),
@@ -277,16 +286,16 @@ impl Opening<'_> {
     fn open(&mut self) -> Result<(), StartError> {
         let config = self.config;
         if let Some(intake) = &config.intake {
-            let kept = config.spool.as_ref().filter(|_| intake.reliable);
-            let spool = kept.map(|_| Arc::<Spool>::default());
-            let output = self.output("intake", intake.reliable, intake.queue_bytes, spool.clone());
-            let intake =
-                Intake::new(intake, &self.hostname, output.clone(), &self.registry, self.stopped.clone())?;
-            let spool = match (kept, spool) {
-                (Some(kept), Some(spool)) => Some(self.keep(&output, spool, kept)?),
-                _ => None,
-            };
-            self.running.push(Running { output, task: tokio::spawn(intake.run()), spool });
+            for setting in intake.without_effect() {
+                tracing::warn!(
+                    setting,
+                    "has no effect: events of this product go over HTTP; a proxy is set with `proxy`"
+                );
+            }
+            for endpoint in intake.endpoints()? {
+                tracing::info!(destination = endpoint.name, "{}", http::status_line(intake, &endpoint));
+                self.open_intake(intake, &endpoint)?;
+            }
         }
         if let Some(file) = &config.file {
             let output = self.output("file", file.reliable, file.queue_bytes, None);
@@ -300,6 +309,20 @@ impl Opening<'_> {
             let sink = Stdout::new().map_err(StartError::Stdout)?;
             self.write_lines(sink, stdout.format, output, metrics)?;
         }
+        Ok(())
+    }
+
+    fn open_intake(&mut self, config: &IntakeConfig, endpoint: &Endpoint) -> Result<(), StartError> {
+        let kept = self.config.spool.as_ref().filter(|_| endpoint.is_reliable);
+        let spool = kept.map(|_| Arc::<Spool>::default());
+        let output = self.output(endpoint.name, endpoint.is_reliable, config.queue_bytes, spool.clone());
+        let stopped = self.stopped.clone();
+        let intake = Intake::new(config, endpoint, &self.hostname, output.clone(), &self.registry, stopped)?;
+        let spool = match (kept, spool) {
+            (Some(kept), Some(spool)) => Some(self.keep(&output, spool, kept)?),
+            _ => None,
+        };
+        self.running.push(Running { output, task: tokio::spawn(intake.run()), spool });
         Ok(())
     }
 

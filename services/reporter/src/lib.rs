@@ -15,5 +15,5 @@ mod spool;
 
 pub use compose::{Left, Reporter, StartError, prepare};
 pub use intake::documents::{MAX_CONTENT_BYTES, MAX_GROUP_BYTES};
-pub use outputs::http::ClientError;
+pub use outputs::http::{ClientError, check};
 pub use outputs::lines::rotate::FileError;

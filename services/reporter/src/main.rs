@@ -10,6 +10,7 @@ use bootstrap::confine::{self, Needs};
 use bootstrap::{cause, logging, privacy, readiness, shutdown};
 use clap::Parser;
 use reporter::Reporter;
+use reporter::config::Config;
 
 use cli::Cli;
 
@@ -32,6 +33,18 @@ fn try_confinement(needs: &Needs) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn check(config: &Config) -> anyhow::Result<()> {
+    let intake = config.intake.as_ref().context("there is no [intake] to ask")?;
+    let mut is_well = true;
+    for (line, problem) in reporter::check(intake).await? {
+        is_well &= problem.is_none();
+        let problem = problem.unwrap_or_else(|| "it answers and takes the key".to_owned());
+        writeln!(std::io::stdout(), "{line}: {problem}").context("cannot write")?;
+    }
+    anyhow::ensure!(is_well, "not every intake takes payloads");
+    Ok(())
+}
+
 async fn run() -> anyhow::Result<()> {
     let cli = Cli::parse();
     logging::init("reporter");
@@ -49,15 +62,18 @@ async fn run() -> anyhow::Result<()> {
         _ = &mut stop => return Ok(()),
         () = std::future::ready(()) => {}
     }
-    let may_try = cli.confinement;
-    let config = cli.load()?;
-    reporter::prepare(&config)?;
+    let (may_try, checks) = (cli.confinement, cli.check);
+    let mut config = cli.load()?;
+    reporter::prepare(&mut config)?;
     let needs = reporter::confinement::confines(&config);
     if may_try {
         return try_confinement(&needs);
     }
     // Before the threads of its outputs are there.
     confine::enter_and_tell(&needs)?;
+    if checks {
+        return check(&config).await;
+    }
     let socket = config.socket.clone();
     let reporter = Reporter::start(config)?;
     tracing::info!(socket = %socket.display(), version = bootstrap::VERSION, "ready");

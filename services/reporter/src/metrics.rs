@@ -342,18 +342,20 @@ pub struct IntakeMetrics {
 }
 
 impl IntakeMetrics {
-    /// The counters of the intake.
+    /// The counters of the intake behind this destination.
     #[must_use]
-    pub fn new(registry: &Registry) -> Self {
+    pub fn new(registry: &Registry, destination: &str) -> Self {
+        let label = [("destination", destination)];
         let retries = |cause: RetryCause| {
-            (cause, registry.counter("reporter_intake_retries_total", &[("cause", cause.name())]))
+            let labels = [("destination", destination), ("cause", cause.name())];
+            (cause, registry.counter("reporter_intake_retries_total", &labels))
         };
         Self {
-            requests: registry.counter("reporter_intake_requests_total", &[]),
-            splits: registry.counter("reporter_intake_splits_total", &[]),
-            raw_bytes: registry.counter("reporter_intake_raw_bytes_total", &[]),
-            sent_bytes: registry.counter("reporter_intake_sent_bytes_total", &[]),
-            backoff_errors: registry.counter("reporter_intake_backoff_errors", &[]),
+            requests: registry.counter("reporter_intake_requests_total", &label),
+            splits: registry.counter("reporter_intake_splits_total", &label),
+            raw_bytes: registry.counter("reporter_intake_raw_bytes_total", &label),
+            sent_bytes: registry.counter("reporter_intake_sent_bytes_total", &label),
+            backoff_errors: registry.counter("reporter_intake_backoff_errors", &label),
             retries: RetryCause::ALL.into_iter().map(retries).collect(),
         }
     }

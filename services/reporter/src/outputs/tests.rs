@@ -410,7 +410,8 @@ fn dead_intake(bench: &Bench, key: &std::path::Path, stopping: watch::Receiver<b
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let config = IntakeConfig { url: Some(url), api_key_file: Some(key.into()), ..IntakeConfig::default() };
-    Intake::new(&config, "h", bench.output(0), &bench.registry, stopping).unwrap()
+    Intake::new(&config, &config.endpoints().unwrap()[0], "h", bench.output(0), &bench.registry, stopping)
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]

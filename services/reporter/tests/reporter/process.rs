@@ -135,6 +135,47 @@ async fn what_a_stopped_reporter_has_in_its_spool_is_sent_by_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_behind_a_link_is_made_where_the_link_leads_by_a_confined_reporter() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere/events.json", dir.path().join("link")).unwrap();
+    let config = format!("[file]\npath = {:?}\n", dir.path().join("link"));
+    let process = Process { child: start_in(dir.path(), command(), &config, &[]), dir };
+    process.submit(2).await;
+    let (is_success, _, stderr, dir) = process.terminate_and_keep().await;
+    assert!(is_success, "{stderr}");
+    let lines = std::fs::read_to_string(dir.path().join("elsewhere/events.json")).unwrap();
+    assert_eq!(lines, "{\"n\":0}\n{\"n\":1}\n");
+    assert!(dir.path().join("link").is_symlink());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_what_each_intake_answers() {
+    let intake = intake().await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), KEY).unwrap();
+    let (url, key) = (intake.url(), dir.path().join("key"));
+    let main = format!("[intake]\nurl = '{url}'\napi_key_file = {key:?}\n");
+    let wrong = "[[intake.additional_endpoints]]\nurl = 'http://127.0.0.1:1'\napi_key_env = 'PATH'\n";
+    for (config, is_well, expected) in [(main.clone(), true, "it answers"), (main + wrong, false, "refused")]
+    {
+        std::fs::write(dir.path().join("reporter.toml"), config).unwrap();
+        let mut command = command();
+        command.args(["--config", "reporter.toml", "--check"]).current_dir(dir.path());
+        let output = tokio::time::timeout(DEADLINE, command.output()).await.unwrap().unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.success(), is_well, "{stdout}{stderr}");
+        assert!(
+            stdout.contains("Reliable: Sending compressed logs in HTTP to 127.0.0.1 on port"),
+            "{stdout}"
+        );
+        assert!(stdout.contains(expected) && !stderr.contains(KEY), "{stdout}");
+    }
+    assert_eq!(intake.received().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_in_the_configuration_is_an_exit_code_and_a_message() {
     let dir = tempfile::tempdir().unwrap();
     for (config, expected) in [
@@ -144,6 +185,16 @@ async fn a_mistake_in_the_configuration_is_an_exit_code_and_a_message() {
         ("", "no output is configured"),
         ("[intake]\nurl = 'http://127.0.0.1:9'\n", "api_key_file"),
         ("[intake]\nurl = 'http://127.0.0.1:9'\napi_key = 'hunter2'\n", "put the key in a file"),
+        ("[intake]\nurl = 'nonsense'\napi_key_env = 'PATH'\n", "intake.url: "),
+        ("[intake]\nsite = 'x'\ncompression_kind = 'lz4'\n", "`gzip`, `zstd`, `none`"),
+        (
+            "[intake]\nsite = 'x'\napi_key_env = 'PATH'\nforce_use_tcp = true\nforce_use_http = true\n",
+            "intake.force_use_http and intake.force_use_tcp",
+        ),
+        (
+            "[intake]\nurl = 'http://127.0.0.1:9'\napi_key_file = '/absent'\n",
+            "cannot read the API key from /absent",
+        ),
         ("[intake]\nurl = 'http://127.0.0.1:9'\napi_key_env = 'SHRIKE_NO_SUCH_KEY'\n", "SHRIKE_NO_SUCH_KEY"),
     ] {
         std::fs::write(dir.path().join("reporter.toml"), config).unwrap();

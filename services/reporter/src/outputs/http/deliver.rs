@@ -121,6 +121,7 @@ impl Delivery {
                     self.intake_metrics.sent_bytes.add(body.len() as u64);
                     return Ok(());
                 }
+                Verdict::Refused(DropCause::Status401 | DropCause::Status403) if self.client.renew_key() => {}
                 Verdict::Refused(cause) => {
                     self.answered();
                     return Err(cause);
