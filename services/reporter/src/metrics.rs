@@ -330,6 +330,9 @@ impl RetryCause {
 pub struct IntakeMetrics {
     /// Requests sent, repeated ones too.
     pub requests: Counter,
+    /// Payloads that were shortened because the intake keeps no more of one.
+    pub trimmed: Counter,
+    trims: Arc<LogLimit>,
     /// Batches that were cut in two because the intake found them too large.
     pub splits: Counter,
     /// Bytes of delivered bodies before compression.
@@ -352,11 +355,27 @@ impl IntakeMetrics {
         };
         Self {
             requests: registry.counter("reporter_intake_requests_total", &label),
+            trimmed: registry.counter("reporter_intake_trimmed_total", &label),
+            trims: Arc::default(),
             splits: registry.counter("reporter_intake_splits_total", &label),
             raw_bytes: registry.counter("reporter_intake_raw_bytes_total", &label),
             sent_bytes: registry.counter("reporter_intake_sent_bytes_total", &label),
             backoff_errors: registry.counter("reporter_intake_backoff_errors", &label),
             retries: RetryCause::ALL.into_iter().map(retries).collect(),
+        }
+    }
+
+    /// Counts payloads that were shortened, and says so.
+    pub(crate) fn note_trimmed(&self, destination: &str, n: u64) {
+        self.trimmed.add(n);
+        if n > 0
+            && let Some(suppressed) = self.trims.permit()
+        {
+            tracing::warn!(
+                destination,
+                suppressed,
+                "a payload was larger than the intake keeps: its longest texts and lists were cut, and it is tagged"
+            );
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod config;
 mod deliver;
 pub(crate) mod endpoint;
 mod entry;
+mod trim;
 
 use std::sync::{Arc, Mutex};
 
@@ -78,9 +79,9 @@ impl Intake {
     /// Runs until the output's queue ends and everything is delivered or given up.
     pub(crate) async fn run(self) {
         let (batches, filled) = mpsc::channel(1);
-        let output = self.delivery.output.clone();
+        let (output, metrics) = (self.delivery.output.clone(), self.delivery.intake_metrics.clone());
         tokio::join!(
-            collect(&output, self.batcher, &self.hostname, batches),
+            collect(&output, self.batcher, &self.hostname, &metrics, batches),
             deliver::run(self.delivery, filled, self.max_in_flight),
         );
     }
@@ -106,7 +107,13 @@ pub(crate) fn status_line(config: &IntakeConfig, endpoint: &Endpoint) -> String 
 }
 
 /// Fills batches from groups, and passes each on when it is full or old enough.
-async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches: mpsc::Sender<Batch>) {
+async fn collect(
+    output: &Output,
+    mut batcher: Batcher,
+    hostname: &str,
+    metrics: &IntakeMetrics,
+    batches: mpsc::Sender<Batch>,
+) {
     loop {
         let deadline = batcher.deadline();
         let group = tokio::select! {
@@ -135,6 +142,7 @@ async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches:
                 }
                 Err(cause) => output.gave_up(&group, place..place + 1, cause),
             }
+            metrics.note_trimmed(output.name(), batcher.take_trimmed());
         }
     }
     if let Some(rest) = batcher.take() {
