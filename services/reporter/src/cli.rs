@@ -28,6 +28,9 @@ pub(crate) struct Cli {
     /// Host name in every payload, where that of the machine is not the one to report (in a Kubernetes pod)
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
+    /// Ask each intake whether it can be reached and takes the API key, say what it answered, and end
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Confine itself as a running reporter is, try what must not be possible then, and show what came of it
     #[arg(long)]
     pub(crate) confinement: bool,

@@ -1,26 +1,32 @@
 //! Opens the outputs and the socket, and ends them in the order in which nothing is lost.
 
 use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bootstrap::confine;
 use bootstrap::counters::Registry;
 use bootstrap::log_limit::LogLimit;
 use bootstrap::socket::{self, Door, PeerUids, SocketError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, InvalidConfig, LineFormat};
+use crate::config::{Config, Endpoint, IntakeConfig, InvalidConfig, LineFormat, SpoolConfig};
 use crate::intake::labels::{LabelId, Labels};
 use crate::intake::service::{self, Service};
 use crate::intake::stream::Phase;
+use crate::metrics::spool::SpoolMetrics;
 use crate::metrics::{self, DestinationMetrics, FileMetrics, SubmitMetrics};
 use crate::outputs::Outputs;
-use crate::outputs::http::{ClientError, Intake};
+use crate::outputs::http::{self, ClientError, Intake};
 use crate::outputs::lines::rotate::{FileError, RotatingFile};
 use crate::outputs::lines::{LineWriter, Sink, Stdout};
 use crate::outputs::output::{Output, OutputParts, Shared};
+use crate::spool::Spool;
+use crate::spool::keeper::{self, Keeper};
+use crate::spool::store::Disk;
 
 /// What a sender may have on its way before the reporter reads it: enough for a large group.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -47,9 +53,46 @@ pub enum StartError {
     /// A writer thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
+    /// The spool cannot be used.
+    #[error("cannot use the spool in {path}: {source}; may uid {uid} write there?")]
+    Spool {
+        /// Its directory.
+        path: PathBuf,
+        /// Who the reporter is.
+        uid: u32,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// Standard output is closed.
     #[error("cannot use standard output: {0}")]
     Stdout(#[source] std::io::Error),
+}
+
+/// Does what a confined reporter may not do any more: makes the directory of the spool, and finds out where the file really
+/// is if its path is a link, because that is where it is made and rotated.
+///
+/// # Errors
+/// When the directory is not there and cannot be made.
+pub fn prepare(config: &mut Config) -> Result<(), StartError> {
+    if let Some(file) = &mut config.file {
+        // Also one that leads to nothing yet.
+        if let Ok(target) = std::fs::read_link(&file.path) {
+            let target = confine::directory_of(&file.path).join(target);
+            file.path = std::fs::canonicalize(&file.path).unwrap_or(target);
+        }
+    }
+    // Also when this was done before.
+    let Some(spool) = config.spool.as_ref().filter(|spool| !spool.path.is_dir()) else { return Ok(()) };
+    match std::fs::DirBuilder::new().mode(0o700).create(&spool.path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(unusable(spool.path.clone(), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unusable(path: PathBuf, source: std::io::Error) -> StartError {
+    StartError::Spool { path, uid: nix::unistd::geteuid().as_raw(), source }
 }
 
 /// A reporter whose outputs are open and whose socket exists.
@@ -74,6 +117,7 @@ struct Running {
     output: Arc<Output>,
     /// Ends when the destination has settled everything.
     task: JoinHandle<()>,
+    spool: Option<(Arc<Spool>, std::thread::JoinHandle<()>)>,
 }
 
 /// What became of the payloads of one destination, at the end.
@@ -83,6 +127,8 @@ pub struct Left {
     pub destination: &'static str,
     /// Payloads that were accepted and could not be delivered before the end; counted as dropped.
     pub payloads: u64,
+    /// Payloads that are in its spool and are sent after the next start.
+    pub spooled: u64,
 }
 
 impl Reporter {
@@ -96,6 +142,7 @@ impl Reporter {
         for correction in config.settle()? {
             tracing::warn!("{correction}");
         }
+        prepare(&mut config)?;
         let own_uid = nix::unistd::geteuid().as_raw();
         let allowed = match config.allowed_uids.as_slice() {
             [] => PeerUids::new([own_uid]),
@@ -208,12 +255,18 @@ impl Running {
             // A cancelled task is what was asked for.
             drop(self.task.await);
         }
-        let payloads = self.output.metrics().pending();
+        if let Some((spool, keeper)) = self.spool {
+            spool.end();
+            // It ends with what it is doing; a panic of it was printed, and the hook ends the process.
+            drop(tokio::task::spawn_blocking(move || keeper.join()).await);
+        }
+        let spooled = self.output.spooled();
+        let payloads = self.output.metrics().pending().saturating_sub(spooled);
         if payloads > 0 {
             let cause = metrics::DropCause::Shutdown;
             self.output.metrics().drop_payloads(cause, &[(LabelId::OTHER, payloads)]);
         }
-        Left { destination: self.output.name(), payloads }
+        Left { destination: self.output.name(), payloads, spooled }
     }
 }
 
@@ -233,19 +286,25 @@ impl Opening<'_> {
     fn open(&mut self) -> Result<(), StartError> {
         let config = self.config;
         if let Some(intake) = &config.intake {
-            let output = self.output("intake", intake.reliable, intake.queue_bytes);
-            let intake =
-                Intake::new(intake, &self.hostname, output.clone(), &self.registry, self.stopped.clone())?;
-            self.running.push(Running { output, task: tokio::spawn(intake.run()) });
+            for setting in intake.without_effect() {
+                tracing::warn!(
+                    setting,
+                    "has no effect: events of this product go over HTTP; a proxy is set with `proxy`"
+                );
+            }
+            for endpoint in intake.endpoints()? {
+                tracing::info!(destination = endpoint.name, "{}", http::status_line(intake, &endpoint));
+                self.open_intake(intake, &endpoint)?;
+            }
         }
         if let Some(file) = &config.file {
-            let output = self.output("file", file.reliable, file.queue_bytes);
+            let output = self.output("file", file.reliable, file.queue_bytes, None);
             let metrics = FileMetrics::new(&self.registry, "file");
             let sink = RotatingFile::open(file, metrics.cut_bytes.clone())?;
             self.write_lines(sink, file.format, output, metrics)?;
         }
         if let Some(stdout) = &config.stdout {
-            let output = self.output("stdout", stdout.reliable, stdout.queue_bytes);
+            let output = self.output("stdout", stdout.reliable, stdout.queue_bytes, None);
             let metrics = FileMetrics::new(&self.registry, "stdout");
             let sink = Stdout::new().map_err(StartError::Stdout)?;
             self.write_lines(sink, stdout.format, output, metrics)?;
@@ -253,12 +312,54 @@ impl Opening<'_> {
         Ok(())
     }
 
-    fn output(&self, name: &'static str, is_reliable: bool, queue_bytes: u64) -> Arc<Output> {
+    fn open_intake(&mut self, config: &IntakeConfig, endpoint: &Endpoint) -> Result<(), StartError> {
+        let kept = self.config.spool.as_ref().filter(|_| endpoint.is_reliable);
+        let spool = kept.map(|_| Arc::<Spool>::default());
+        let output = self.output(endpoint.name, endpoint.is_reliable, config.queue_bytes, spool.clone());
+        let stopped = self.stopped.clone();
+        let intake = Intake::new(config, endpoint, &self.hostname, output.clone(), &self.registry, stopped)?;
+        let spool = match (kept, spool) {
+            (Some(kept), Some(spool)) => Some(self.keep(&output, spool, kept)?),
+            _ => None,
+        };
+        self.running.push(Running { output, task: tokio::spawn(intake.run()), spool });
+        Ok(())
+    }
+
+    /// Starts what keeps on disk what this output has not delivered.
+    fn keep(
+        &self,
+        output: &Arc<Output>,
+        spool: Arc<Spool>,
+        config: &SpoolConfig,
+    ) -> Result<(Arc<Spool>, std::thread::JoinHandle<()>), StartError> {
+        let store =
+            Disk::open(&config.path, output.name()).map_err(|error| unusable(config.path.clone(), error))?;
+        let keeper = Keeper {
+            store,
+            spool: spool.clone(),
+            output: output.clone(),
+            labels: self.labels.clone(),
+            config: config.clone(),
+            metrics: SpoolMetrics::new(&self.registry, output.name()),
+            logs: keeper::Logs::default(),
+        };
+        Ok((spool, keeper.start().map_err(StartError::Thread)?))
+    }
+
+    fn output(
+        &self,
+        name: &'static str,
+        is_reliable: bool,
+        queue_bytes: u64,
+        spool: Option<Arc<Spool>>,
+    ) -> Arc<Output> {
         Arc::new(Output::new(OutputParts {
             index: self.running.len(),
             name,
             is_reliable,
             queue_bytes: usize::try_from(queue_bytes).unwrap_or(usize::MAX),
+            spool,
             metrics: DestinationMetrics::new(&self.registry, self.labels.clone(), name),
             shared: self.shared.clone(),
         }))
@@ -283,7 +384,7 @@ impl Opening<'_> {
         let finished = writer.spawn(self.abandoned.clone()).map_err(StartError::Thread)?;
         // The sender disappears only with its thread, finished or not.
         let task = tokio::spawn(async { drop(finished.await) });
-        self.running.push(Running { output, task });
+        self.running.push(Running { output, task, spool: None });
         Ok(())
     }
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use crate::outputs::http::config::{CompressionKind, IntakeConfig};
+pub use crate::outputs::http::endpoint::{Endpoint, EndpointConfig, KeySource, Track};
+pub use crate::spool::config::SpoolConfig;
 
 /// The configuration of the reporter. At least one of `intake`, `file` and `stdout` must be there; with several,
 /// every payload goes to each.
@@ -37,6 +39,8 @@ pub struct Config {
     /// The host name in every payload. Default: that of the machine.
     #[serde(deserialize_with = "bootstrap::config::maybe_name")]
     pub hostname: Option<String>,
+    /// Keep on disk what outputs over the network have not delivered yet. Default: only in memory.
+    pub spool: Option<SpoolConfig>,
     /// Send to a logs intake.
     pub intake: Option<IntakeConfig>,
     /// Write to a file.
@@ -54,6 +58,7 @@ impl Default for Config {
             leave_after: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(10),
             hostname: None,
+            spool: None,
             intake: None,
             file: None,
             stdout: None,
@@ -163,22 +168,41 @@ pub enum InvalidConfig {
     )]
     QueueMaxBytes,
     /// There is no destination in `[intake]`, or two.
-    #[error("set one of intake.url and intake.site, not {0}")]
-    UrlOrSite(&'static str),
+    #[error("set one of {0}.url and {0}.site, not {1}")]
+    UrlOrSite(String, &'static str),
     /// The address cannot be used.
-    #[error("intake.{key}: {problem}")]
+    #[error("{key}: {problem}")]
     Address {
         /// The key.
-        key: &'static str,
+        key: String,
         /// What is wrong, and what to do.
         problem: String,
     },
     /// The key was put where configuration management, backups and error messages would copy it.
-    #[error("intake.api_key is not read from the configuration: put the key in a file and set api_key_file")]
-    InlineApiKey,
+    #[error("{0}.api_key is not read from the configuration: put the key in a file and set api_key_file")]
+    InlineApiKey(String),
     /// There is no key, or two.
-    #[error("set one of intake.api_key_file and intake.api_key_env, not {0}")]
-    ApiKeySource(&'static str),
+    #[error("set one of {0}.api_key_file and {0}.api_key_env, not {1}")]
+    ApiKeySource(String, &'static str),
+    /// Two contradictions at once.
+    #[error("intake.force_use_http and intake.force_use_tcp are both set: set one, or neither for HTTP")]
+    BothForced,
+    /// Each makes counters and files with a name of its own.
+    #[error("intake.additional_endpoints has {given} entries: give at most {most}")]
+    TooManyEndpoints {
+        /// How many there are.
+        given: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// The certificates cannot be used.
+    #[error("intake.ca_file: cannot use {path}: {problem}; expected certificates in PEM")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The key file cannot be read.
     #[error("cannot read the API key from {path}: {source}")]
     ApiKeyFile {
@@ -239,7 +263,7 @@ impl Config {
             return Err(InvalidConfig::QueueMaxBytes);
         }
         let reliable = [
-            self.intake.as_ref().map(|intake| intake.reliable),
+            self.intake.as_ref().map(IntakeConfig::is_reliable),
             self.file.as_ref().map(|file| file.reliable),
             self.stdout.map(|stdout| stdout.reliable),
         ];
@@ -266,6 +290,9 @@ impl Config {
                 default_max_bytes(),
                 "over 0",
             );
+        }
+        if let Some(spool) = &mut self.spool {
+            spool.settle(&mut corrections);
         }
         if let Some(intake) = &mut self.intake {
             intake.settle(&mut corrections);

@@ -2,8 +2,8 @@
 //!
 //! The only service that talks to the outside. It knows nothing of events: a payload is a line of JSON with tags, and
 //! a label that it is counted by. Invariants: for every destination `payloads = delivered + dropped + pending`;
-//! nothing counts as delivered that the destination did not confirm; nothing is settled that a reliable destination
-//! may still lose without a word.
+//! nothing counts as delivered that the destination did not confirm; nothing is settled that neither a reliable
+//! destination nor its spool has, or that is not counted as lost.
 
 mod compose;
 pub mod config;
@@ -11,8 +11,9 @@ pub mod confinement;
 mod intake;
 pub mod metrics;
 mod outputs;
+mod spool;
 
-pub use compose::{Left, Reporter, StartError};
+pub use compose::{Left, Reporter, StartError, prepare};
 pub use intake::documents::{MAX_CONTENT_BYTES, MAX_GROUP_BYTES};
-pub use outputs::http::ClientError;
+pub use outputs::http::{ClientError, check};
 pub use outputs::lines::rotate::FileError;

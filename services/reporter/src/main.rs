@@ -2,12 +2,16 @@
 
 mod cli;
 
+use std::io::Write as _;
 use std::process::ExitCode;
+
+use anyhow::Context as _;
 
 use bootstrap::confine;
 use bootstrap::{cause, logging, privacy, readiness, shutdown};
 use clap::Parser;
 use reporter::Reporter;
+use reporter::config::Config;
 
 use cli::Cli;
 
@@ -21,6 +25,18 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn check(config: &Config) -> anyhow::Result<()> {
+    let intake = config.intake.as_ref().context("there is no [intake] to ask")?;
+    let mut is_well = true;
+    for (line, problem) in reporter::check(intake).await? {
+        is_well &= problem.is_none();
+        let problem = problem.unwrap_or_else(|| "it answers and takes the key".to_owned());
+        writeln!(std::io::stdout(), "{line}: {problem}").context("cannot write")?;
+    }
+    anyhow::ensure!(is_well, "not every intake takes payloads");
+    Ok(())
 }
 
 async fn run() -> anyhow::Result<()> {
@@ -40,14 +56,18 @@ async fn run() -> anyhow::Result<()> {
         _ = &mut stop => return Ok(()),
         () = std::future::ready(()) => {}
     }
-    let may_try = cli.confinement;
-    let config = cli.load()?;
+    let (may_try, checks) = (cli.confinement, cli.check);
+    let mut config = cli.load()?;
+    reporter::prepare(&mut config)?;
     let needs = reporter::confinement::confines(&config);
     if may_try {
         return Ok(confine::show_attempts(&needs, Vec::new)?);
     }
     // Before the threads of its outputs are there.
     confine::enter_and_tell(&needs)?;
+    if checks {
+        return check(&config).await;
+    }
     let socket = config.socket.clone();
     let reporter = Reporter::start(config)?;
     tracing::info!(socket = %socket.display(), version = bootstrap::VERSION, "ready");
@@ -63,6 +83,13 @@ async fn run() -> anyhow::Result<()> {
             destination = left.destination,
             payloads = left.payloads,
             "dropped undelivered payloads"
+        );
+    }
+    for left in left.iter().filter(|left| left.spooled > 0) {
+        tracing::info!(
+            destination = left.destination,
+            payloads = left.spooled,
+            "what is in the spool is sent after the next start"
         );
     }
     tracing::info!("stopped");

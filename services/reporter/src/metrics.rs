@@ -5,6 +5,8 @@
 //! the label that the sender gave; the number of labels is bounded in `labels.rs`. What counts a drop also says it in
 //! the log, so none can be forgotten there.
 
+pub(crate) mod spool;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,6 +89,14 @@ pub enum DropCause {
     QueueFull,
     /// The reporter was stopped, and the time to drain was over.
     Shutdown,
+    /// The output was down for too long, and its spool was full.
+    SpoolFull,
+    /// The spool was full, and something of a higher class came.
+    SpoolEvicted,
+    /// It was in the spool for too long.
+    SpoolExpired,
+    /// It was in the spool and cannot be read any more.
+    SpoolDamaged,
 }
 
 impl DropCause {
@@ -105,6 +115,10 @@ impl DropCause {
             Self::OutputDown => "output_down",
             Self::QueueFull => "queue_full",
             Self::Shutdown => "shutdown",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolEvicted => "spool_evicted",
+            Self::SpoolExpired => "spool_expired",
+            Self::SpoolDamaged => "spool_damaged",
         }
     }
 
@@ -113,6 +127,11 @@ impl DropCause {
         match self {
             Self::Status401 | Self::Status403 => "check the API key and its site",
             Self::OutputDown | Self::QueueFull => "see why the output is down or slow",
+            Self::SpoolFull | Self::SpoolEvicted => {
+                "see why the output is down, or give spool.max_bytes more"
+            }
+            Self::SpoolExpired => "see why the output is down, or give spool.max_age more",
+            Self::SpoolDamaged => "check the disk of spool.path; what is left of the file is beside it",
             Self::Status400
             | Self::Status413
             | Self::EntryTooLarge
@@ -131,7 +150,13 @@ impl DropCause {
             Self::Status413 | Self::EntryTooLarge | Self::TooLarge => "too_large",
             Self::NotUtf8 => "not_utf8",
             Self::Encoding => "write_failed",
-            Self::OutputDown | Self::QueueFull | Self::Shutdown => "output_down",
+            Self::OutputDown
+            | Self::QueueFull
+            | Self::Shutdown
+            | Self::SpoolFull
+            | Self::SpoolEvicted
+            | Self::SpoolExpired
+            | Self::SpoolDamaged => "output_down",
         }
     }
 }
@@ -305,6 +330,9 @@ impl RetryCause {
 pub struct IntakeMetrics {
     /// Requests sent, repeated ones too.
     pub requests: Counter,
+    /// Payloads that were shortened because the intake keeps no more of one.
+    pub trimmed: Counter,
+    trims: Arc<LogLimit>,
     /// Batches that were cut in two because the intake found them too large.
     pub splits: Counter,
     /// Bytes of delivered bodies before compression.
@@ -317,19 +345,37 @@ pub struct IntakeMetrics {
 }
 
 impl IntakeMetrics {
-    /// The counters of the intake.
+    /// The counters of the intake behind this destination.
     #[must_use]
-    pub fn new(registry: &Registry) -> Self {
+    pub fn new(registry: &Registry, destination: &str) -> Self {
+        let label = [("destination", destination)];
         let retries = |cause: RetryCause| {
-            (cause, registry.counter("reporter_intake_retries_total", &[("cause", cause.name())]))
+            let labels = [("destination", destination), ("cause", cause.name())];
+            (cause, registry.counter("reporter_intake_retries_total", &labels))
         };
         Self {
-            requests: registry.counter("reporter_intake_requests_total", &[]),
-            splits: registry.counter("reporter_intake_splits_total", &[]),
-            raw_bytes: registry.counter("reporter_intake_raw_bytes_total", &[]),
-            sent_bytes: registry.counter("reporter_intake_sent_bytes_total", &[]),
-            backoff_errors: registry.counter("reporter_intake_backoff_errors", &[]),
+            requests: registry.counter("reporter_intake_requests_total", &label),
+            trimmed: registry.counter("reporter_intake_trimmed_total", &label),
+            trims: Arc::default(),
+            splits: registry.counter("reporter_intake_splits_total", &label),
+            raw_bytes: registry.counter("reporter_intake_raw_bytes_total", &label),
+            sent_bytes: registry.counter("reporter_intake_sent_bytes_total", &label),
+            backoff_errors: registry.counter("reporter_intake_backoff_errors", &label),
             retries: RetryCause::ALL.into_iter().map(retries).collect(),
+        }
+    }
+
+    /// Counts payloads that were shortened, and says so.
+    pub(crate) fn note_trimmed(&self, destination: &str, n: u64) {
+        self.trimmed.add(n);
+        if n > 0
+            && let Some(suppressed) = self.trims.permit()
+        {
+            tracing::warn!(
+                destination,
+                suppressed,
+                "a payload was larger than the intake keeps: its longest texts and lists were cut, and it is tagged"
+            );
         }
     }
 

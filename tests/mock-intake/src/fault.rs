@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// What one request gets. Everything but [`Fault::SlowMs`] and [`Fault::None`] leaves its entries unrecorded.
+/// What one request gets. Everything but [`Fault::SlowMs`], [`Fault::TakeAndClose`] and [`Fault::None`] leaves its entries
+/// unrecorded.
 ///
-/// As JSON: `"none"`, `"hang"`, `"close"`, `"garbage"`, `{"status":{"code":429,"retry_after":"1"}}`, `{"slow_ms":50}`.
+/// As JSON: `"none"`, `"hang"`, `"close"`, `"take_and_close"`, `"garbage"`, `{"status":{"code":429,"retry_after":"1"}}`,
+/// `{"slow_ms":50}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
@@ -24,6 +26,8 @@ pub enum Fault {
     Hang,
     /// The connection is closed without an answer.
     Close,
+    /// The entries are taken and the connection is closed without an answer: as when the answer is lost on its way.
+    TakeAndClose,
     /// Bytes that are not HTTP.
     Garbage,
     /// An honest answer after this many milliseconds.

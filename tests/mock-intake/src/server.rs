@@ -93,8 +93,10 @@ async fn receive(
 ) -> Result<Response, std::convert::Infallible> {
     let mut request =
         Request { path: uri.path().to_owned(), headers, wire_bytes: body.len(), entries: 0, status: 0 };
-    match intake.store.next_fault() {
-        Fault::None => {}
+    let fault = intake.store.next_fault();
+    let is_answered = fault != Fault::TakeAndClose;
+    match fault {
+        Fault::None | Fault::TakeAndClose => {}
         Fault::SlowMs(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Fault::Status { code, retry_after } => {
             request.status = code;
@@ -124,6 +126,9 @@ async fn receive(
         Ok(accepted) => {
             request.status = StatusCode::ACCEPTED.as_u16();
             record(&intake, request, Some(accepted));
+            if !is_answered {
+                return Ok(instead(Instead::Close));
+            }
             (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], "{}").into_response()
         }
         Err(refusal) => {

@@ -44,6 +44,16 @@ impl Documents {
         Ok(Self { content, tails, ends })
     }
 
+    /// Puts the documents into a message, as they came.
+    pub(crate) fn put(&self, message: &mut v1::PayloadGroup) {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|end| end.own));
+        message.length = self.ends.iter().zip(starts).map(|(end, start)| end.own - start).collect();
+        if !self.tails.is_empty() {
+            message.tail = self.ends.iter().map(|end| end.tail).collect();
+        }
+        (message.content, message.tails) = (self.content.clone(), self.tails.clone());
+    }
+
     pub(crate) fn len(&self) -> u32 {
         u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
     }

@@ -1,7 +1,8 @@
 //! Who has which payload of one group. Pure; the lock around it is the group's.
 //!
 //! Invariants: an output resolves a payload once; a group settles once, when every reliable output has resolved all
-//! of it or has left the mark; what no reliable output has then is lost, with one cause.
+//! of it, has it in its spool or has left the mark; what no reliable output has then is lost, with one cause; an output
+//! whose spool is about to take the group is waited for, whether it has left or not.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -48,6 +49,18 @@ impl Places {
     }
 }
 
+/// Whether the spool of an output has the group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Kept {
+    /// It has not, or there is none.
+    #[default]
+    No,
+    /// It was asked to, and has not answered.
+    Asked,
+    /// It has, durably.
+    Yes,
+}
+
 /// One output's part in a group.
 #[derive(Debug, Clone, Default)]
 struct Holder {
@@ -58,6 +71,9 @@ struct Holder {
     open: u32,
     /// The group settled without this output: what nobody had then was counted as lost here.
     is_written_off: bool,
+    kept: Kept,
+    /// Number of its record in the spool.
+    record: Option<u64>,
 }
 
 /// What a call of [`Fate::resolve`] changed.
@@ -69,6 +85,8 @@ pub(crate) struct Resolved {
     pub(crate) counted_before: Vec<u32>,
     /// How many of them were written off.
     pub(crate) written_off: u32,
+    /// How many of the range the spool had, and the output need not deliver again.
+    pub(crate) unspooled: u32,
 }
 
 /// How a group settled.
@@ -101,7 +119,7 @@ impl Fate {
         }
         let open = n.saturating_sub(u32::try_from(unfit.len()).unwrap_or(u32::MAX));
         let holder =
-            |is_reliable| Holder { is_reliable, resolved: resolved.clone(), open, is_written_off: false };
+            |is_reliable| Holder { is_reliable, resolved: resolved.clone(), open, ..Holder::default() };
         Self {
             n,
             holders: reliable.into_iter().map(holder).collect(),
@@ -109,6 +127,71 @@ impl Fate {
             given_up: unfit.iter().copied().collect(),
             is_settled: false,
         }
+    }
+
+    /// Of a group that `output` has in its spool, in the record with this number, and that nobody waits for.
+    pub(crate) fn spooled(n: u32, output: usize, record: u64, unfit: &[(u32, DropCause)]) -> Self {
+        let mut fate = Self::new(n, std::iter::repeat_n(false, output + 1), unfit);
+        for (index, holder) in fate.holders.iter_mut().enumerate() {
+            if index == output {
+                (holder.kept, holder.record) = (Kept::Yes, Some(record));
+            } else {
+                (holder.resolved, holder.open) = (Places::All, 0);
+            }
+        }
+        fate.is_settled = true;
+        fate
+    }
+
+    /// The spool of `output` is asked to take the group.
+    pub(crate) fn ask_spool(&mut self, output: usize) {
+        if let Some(holder) = self.holders.get_mut(output).filter(|holder| holder.kept == Kept::No) {
+            holder.kept = Kept::Asked;
+        }
+    }
+
+    /// The spool is writing the record with this number; false when it need not, because the output has nothing left to
+    /// do here.
+    pub(crate) fn begin_record(&mut self, output: usize, record: u64) -> bool {
+        if self.is_void_for(output) {
+            return false;
+        }
+        if let Some(holder) = self.holders.get_mut(output) {
+            holder.record = Some(record);
+        }
+        true
+    }
+
+    /// The spool could not take the group.
+    pub(crate) fn refuse_record(&mut self, output: usize) {
+        if let Some(holder) = self.holders.get_mut(output) {
+            (holder.kept, holder.record) = (Kept::No, None);
+        }
+    }
+
+    /// The spool has the group, durably; returns how many payloads the output has not resolved.
+    pub(crate) fn keep(&mut self, output: usize) -> u32 {
+        let Some(holder) = self.holders.get_mut(output) else { return 0 };
+        holder.kept = Kept::Yes;
+        if holder.is_reliable && !self.is_settled {
+            if holder.resolved == Places::None {
+                self.had = Places::All;
+            }
+            for place in (0..self.n).filter(|place| !holder.resolved.contains(*place)) {
+                self.had.insert(place..place + 1, self.n);
+            }
+        }
+        holder.open
+    }
+
+    /// Whether the spool of `output` has the group.
+    pub(crate) fn is_kept(&self, output: usize) -> bool {
+        self.holders.get(output).is_some_and(|holder| holder.kept == Kept::Yes)
+    }
+
+    /// The record of the group in the spool of `output`.
+    pub(crate) fn record(&self, output: usize) -> Option<u64> {
+        self.holders.get(output).and_then(|holder| holder.record)
     }
 
     /// `output` has these payloads, or gave them up.
@@ -137,7 +220,9 @@ impl Fate {
                 }
             }
         }
-        holder.open = holder.open.saturating_sub(u32::try_from(fresh).unwrap_or(u32::MAX));
+        let fresh = u32::try_from(fresh).unwrap_or(u32::MAX);
+        holder.open = holder.open.saturating_sub(fresh);
+        result.unspooled = if holder.kept == Kept::Yes { fresh } else { 0 };
         result.is_finished = fresh > 0 && holder.open == 0;
         if holder.is_reliable && !self.is_settled {
             match outcome {
@@ -169,8 +254,14 @@ impl Fate {
 
     /// Settles the group if all it waits for has happened; `has_left` says which outputs it does not wait for.
     pub(crate) fn settle(&mut self, has_left: impl Fn(usize) -> bool) -> Option<Settlement> {
-        let holds =
-            |(index, holder): (usize, &Holder)| holder.is_reliable && holder.open > 0 && !has_left(index);
+        let holds = |(index, holder): (usize, &Holder)| {
+            let is_waited_for = match holder.kept {
+                Kept::No => !has_left(index),
+                Kept::Asked => true,
+                Kept::Yes => false,
+            };
+            holder.is_reliable && holder.open > 0 && is_waited_for
+        };
         if self.is_settled || self.holders.iter().enumerate().any(holds) {
             return None;
         }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use prost::Message;
 use wire::v1;
 
 use crate::intake::documents::Documents;
@@ -28,6 +29,26 @@ const GROUP_BYTES: usize = 512;
 pub(crate) enum Class {
     High,
     Low,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 2] = [Self::High, Self::Low];
+
+    /// Name used in file names.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Low => "low",
+        }
+    }
+
+    fn of(message: &v1::PayloadGroup) -> Result<Self, InvalidGroup> {
+        match v1::PayloadClass::try_from(message.class) {
+            Ok(v1::PayloadClass::High) => Ok(Self::High),
+            Ok(v1::PayloadClass::Low) => Ok(Self::Low),
+            Err(_) => Err(InvalidGroup::Class { number: message.number, class: message.class }),
+        }
+    }
 }
 
 /// A group that was taken.
@@ -64,16 +85,58 @@ impl Group {
         if number != expected {
             return Err(InvalidGroup::Number { number, expected });
         }
-        let class = match v1::PayloadClass::try_from(message.class) {
-            Ok(v1::PayloadClass::High) => Class::High,
-            Ok(v1::PayloadClass::Low) => Class::Low,
-            Err(_) => return Err(InvalidGroup::Class { number, class: message.class }),
-        };
+        let class = Class::of(&message)?;
         let documents = Documents::take(&mut message)?;
         let unfit = documents.unfit();
         let fate = Fate::new(documents.len(), outputs.iter().map(|output| output.is_reliable()), &unfit);
+        Ok(Self::assemble(message, class, (documents, unfit, fate), (mark, outputs), (labels, now_ms())))
+    }
+
+    /// Makes a group again of what [`Group::encode`] made, for one output, which has it in its spool.
+    pub(crate) fn from_spool(
+        body: Vec<u8>,
+        (output, record, accepted_ms): (usize, u64, i64),
+        labels: &Labels,
+    ) -> Option<Self> {
+        let mut message = v1::PayloadGroup::decode(Bytes::from(body)).ok()?;
+        let class = Class::of(&message).ok()?;
+        let documents = Documents::take(&mut message).ok()?;
+        let unfit = documents.unfit();
+        let fate = Fate::spooled(documents.len(), output, record, &unfit);
+        // Its sender has its mark, so there is none to move and no other output to ask.
+        let care = (Arc::default(), Vec::new().into());
+        Some(Self::assemble(message, class, (documents, unfit, fate), care, (labels, accepted_ms)))
+    }
+
+    /// What is put into a spool: the message as it was submitted.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let class = match self.class {
+            Class::High => v1::PayloadClass::High,
+            Class::Low => v1::PayloadClass::Low,
+        };
+        let tags = self.tags.split(',').filter(|tag| !tag.is_empty());
+        let mut message = v1::PayloadGroup {
+            class: class.into(),
+            time_ms: self.time_ms.clone(),
+            tags: tags.map(str::to_owned).collect(),
+            service: self.service.to_string(),
+            labels: self.labels.iter().map(|(name, _)| name.to_string()).collect(),
+            label: self.label.clone(),
+            ..v1::PayloadGroup::default()
+        };
+        self.documents.put(&mut message);
+        message.encode_to_vec()
+    }
+
+    fn assemble(
+        message: v1::PayloadGroup,
+        class: Class,
+        (documents, unfit, fate): (Documents, Vec<(u32, DropCause)>, Fate),
+        (mark, outputs): (Arc<Mark>, Arc<[Arc<Output>]>),
+        (labels, accepted_ms): (&Labels, i64),
+    ) -> Self {
         let mut group = Self {
-            number,
+            number: message.number,
             class,
             documents,
             time_ms: message.time_ms,
@@ -83,13 +146,13 @@ impl Group {
             label: message.label,
             unfit,
             counts: Vec::new(),
-            accepted_ms: now_ms(),
+            accepted_ms,
             fate: Mutex::new(fate),
             mark,
             outputs,
         };
         group.counts = group.tally(group.fit_runs().flatten());
-        Ok(group)
+        group
     }
 
     pub(crate) fn class(&self) -> Class {
@@ -176,6 +239,43 @@ impl Group {
         if let Some(settlement) = settlement {
             self.settled(settlement);
         }
+    }
+
+    /// The spool of an output is asked to take it.
+    pub(crate) fn ask_spool(&self, output: usize) {
+        self.fate().ask_spool(output);
+    }
+
+    /// The spool of an output is writing the record with this number; false when it need not.
+    pub(crate) fn begin_record(&self, output: usize, record: u64) -> bool {
+        self.fate().begin_record(output, record)
+    }
+
+    /// The spool of an output could not take it.
+    pub(crate) fn refuse_record(&self, output: usize) {
+        self.fate().refuse_record(output);
+        self.settle();
+    }
+
+    /// The spool of an output has it, durably; returns how many payloads the output has not resolved. Whoever has counted
+    /// them settles it.
+    pub(crate) fn keep(&self, output: usize) -> u32 {
+        self.fate().keep(output)
+    }
+
+    /// Whether the spool of an output has it.
+    pub(crate) fn is_kept(&self, output: usize) -> bool {
+        self.fate().is_kept(output)
+    }
+
+    /// Its record in the spool of an output.
+    pub(crate) fn record(&self, output: usize) -> Option<u64> {
+        self.fate().record(output)
+    }
+
+    /// How many documents of each label outputs get of it.
+    pub(crate) fn label_counts(&self) -> Vec<(LabelId, u64)> {
+        self.named(&self.counts)
     }
 
     /// Whether an output has no use for it any more.

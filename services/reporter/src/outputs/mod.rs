@@ -83,7 +83,7 @@ impl Outputs {
         self.set_backlog(message.backlog_percent >= BACKLOG_PERCENT);
         let group = Arc::new(Group::new(message, mark.clone(), self.list.clone(), &self.labels)?);
         let turn = self.turn.lock().await;
-        let rooms = self.rooms(group.bytes()).await;
+        let rooms = self.rooms(&group).await;
         mark.open(&group);
         self.metrics.payloads.add(u64::from(group.len()));
         self.metrics.discard(group.unfit());
@@ -114,10 +114,10 @@ impl Outputs {
         self.set_backlog(false);
     }
 
-    /// Nothing is submitted any more; the outputs end when they have written what they have.
+    /// Nothing is submitted any more; the outputs end when they have written what they have in memory.
     pub(crate) fn close(&self) {
         for output in &*self.list {
-            output.queue().close();
+            output.close();
         }
     }
 
@@ -177,15 +177,17 @@ impl Outputs {
         self.shared.is_backlogged() && others.any(|other| other.is_reliable() && other.is_up(now))
     }
 
-    /// Waits until each output that the mark waits for has room; says which outputs have.
-    async fn rooms(&self, bytes: usize) -> Vec<bool> {
+    /// Waits until each output that the mark waits for, or whose spool makes room, has some; says which outputs have.
+    async fn rooms(&self, group: &Group) -> Vec<bool> {
+        let (class, bytes) = (group.class(), group.bytes());
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
             // From here on nothing that frees room is missed.
             changed.as_mut().enable();
-            let rooms: Vec<bool> = self.list.iter().map(|output| output.queue().has_room(bytes)).collect();
+            let rooms: Vec<bool> =
+                self.list.iter().map(|output| output.queue().has_room(class, bytes)).collect();
             let is_full = |(output, has_room): (&Arc<Output>, &bool)| {
-                !has_room && output.is_reliable() && !output.has_left()
+                !has_room && output.is_reliable() && (!output.has_left() || output.spools(class))
             };
             if !self.list.iter().zip(&rooms).any(is_full) {
                 return rooms;

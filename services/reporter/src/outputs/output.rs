@@ -1,21 +1,23 @@
 //! One output as the rest of the reporter sees it: its queue, its health, its counters.
 //!
 //! Invariant, for every output: `payloads = delivered + dropped + pending`. A payload that was written off while the
-//! output was away and arrives all the same is counted as late, because it was counted as dropped before.
+//! output was away and arrives all the same is counted as late, because it was counted as dropped before. What is in its
+//! spool is pending, also when the reporter ends.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::intake::group::Group;
+use crate::intake::group::{Class, Group};
 use crate::intake::labels::LabelId;
 use crate::metrics::{DestinationMetrics, DropCause};
 use crate::outputs::health::{Health, Recovery};
 use crate::outputs::queue::Queue;
+use crate::spool::Spool;
 
 /// What all outputs share.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ pub(crate) struct OutputParts {
     pub(crate) name: &'static str,
     pub(crate) is_reliable: bool,
     pub(crate) queue_bytes: usize,
+    pub(crate) spool: Option<Arc<Spool>>,
     pub(crate) metrics: DestinationMetrics,
     pub(crate) shared: Arc<Shared>,
 }
@@ -64,6 +67,9 @@ pub(crate) struct Output {
     name: &'static str,
     is_reliable: bool,
     queue: Queue,
+    spool: Option<Arc<Spool>>,
+    /// Payloads that the spool has and the output has not resolved.
+    spooled: AtomicI64,
     health: Mutex<Health>,
     has_left: AtomicBool,
     /// Something in the queue may be void.
@@ -74,12 +80,14 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(parts: OutputParts) -> Self {
-        let OutputParts { index, name, is_reliable, queue_bytes, metrics, shared } = parts;
+        let OutputParts { index, name, is_reliable, queue_bytes, spool, metrics, shared } = parts;
         Self {
             index,
             name,
             is_reliable,
-            queue: Queue::new(queue_bytes),
+            queue: Queue::new(queue_bytes, spool.is_some()),
+            spool,
+            spooled: AtomicI64::new(0),
             health: Mutex::default(),
             has_left: AtomicBool::new(false),
             has_void: AtomicBool::new(false),
@@ -111,10 +119,33 @@ impl Output {
         &self.metrics
     }
 
+    /// Its place among the outputs.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Nothing comes any more: it ends when it has written what is in memory.
+    pub(crate) fn close(&self) {
+        if let Some(spool) = &self.spool {
+            spool.hurry();
+        }
+        self.queue.close();
+    }
+
+    /// Whether its spool takes groups of this class now.
+    pub(crate) fn spools(&self, class: Class) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.takes(class))
+    }
+
     /// The next group to write; `None` at the end. May be cancelled; for one reader.
     pub(crate) async fn next(&self) -> Option<Arc<Group>> {
         loop {
-            let group = self.queue.pop().await?;
+            let load = |class| {
+                if let Some(spool) = &self.spool {
+                    spool.load(class);
+                }
+            };
+            let group = self.queue.pop(load).await?;
             if !group.is_void_for(self.index) {
                 return Some(group);
             }
@@ -125,6 +156,7 @@ impl Output {
     /// It has these documents.
     pub(crate) fn delivered(&self, group: &Group, range: Range<u32>) {
         let (resolved, counts) = group.resolve(self.index, range, Ok(()));
+        self.unspool(resolved.unspooled.into());
         self.metrics.late.add(u64::from(resolved.written_off));
         for (label, n) in counts {
             self.metrics.deliver(label, n);
@@ -144,11 +176,57 @@ impl Output {
     /// Takes a group that was counted for it, or gives it up when there is no room.
     pub(crate) fn offer(&self, group: &Arc<Group>, has_room: bool) {
         if has_room {
+            if self.spools(group.class()) {
+                group.ask_spool(self.index);
+            }
             self.queue.push(group.clone());
+            if let Some(spool) = &self.spool {
+                spool.add(group);
+            }
             return;
         }
-        let cause = if self.is_reliable { DropCause::OutputDown } else { DropCause::QueueFull };
+        let cause = if self.is_reliable { self.away_cause() } else { DropCause::QueueFull };
         self.drop_from(group, 0..group.len(), cause);
+    }
+
+    /// Why something is lost while it is away.
+    fn away_cause(&self) -> DropCause {
+        match &self.spool {
+            Some(spool) if spool.is_full() => DropCause::SpoolFull,
+            _ => DropCause::OutputDown,
+        }
+    }
+
+    /// The spool has the group; what is not delivered yet counts as spooled.
+    pub(crate) fn keep(&self, group: &Group) {
+        self.spooled.fetch_add(group.keep(self.index).into(), Ordering::SeqCst);
+        group.settle();
+    }
+
+    /// Payloads that were in the spool at the beginning.
+    pub(crate) fn resume(&self, n: u64) {
+        self.metrics.payloads.add(n);
+        self.spooled.fetch_add(i64::try_from(n).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Counts payloads that were in the spool and are given up there.
+    pub(crate) fn lose_spooled(&self, cause: DropCause, counts: &[(LabelId, u64)]) {
+        self.unspool(counts.iter().map(|(_, n)| n).sum());
+        self.metrics.drop_payloads(cause, counts);
+    }
+
+    /// Payloads that the spool has and the output has not resolved.
+    pub(crate) fn spooled(&self) -> u64 {
+        u64::try_from(self.spooled.load(Ordering::SeqCst)).unwrap_or_default()
+    }
+
+    fn unspool(&self, n: u64) {
+        self.spooled.fetch_sub(i64::try_from(n).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Room has become free.
+    pub(crate) fn changed(&self) {
+        self.shared.changed.notify_waiters();
     }
 
     /// Frees the room of groups that were written off.
@@ -163,19 +241,24 @@ impl Output {
 
     /// Counts what the mark does not wait for and nobody else has.
     pub(crate) fn write_off(&self, counts: &[(LabelId, u64)]) {
-        self.metrics.drop_payloads(DropCause::OutputDown, counts);
+        self.metrics.drop_payloads(self.away_cause(), counts);
         self.has_void.store(true, Ordering::SeqCst);
     }
 
     fn drop_from(&self, group: &Group, range: Range<u32>, cause: DropCause) -> bool {
         let (resolved, counts) = group.resolve(self.index, range, Err(cause));
+        self.unspool(resolved.unspooled.into());
         self.metrics.drop_payloads(cause, &counts);
         resolved.is_finished
     }
 
     fn release(&self, group: &Group) {
         self.queue.release(group.bytes());
-        self.shared.changed.notify_waiters();
+        if let (Some(spool), Some(record)) = (&self.spool, group.record(self.index)) {
+            self.queue.resolved(group.class(), record);
+            spool.note_resolved();
+        }
+        self.changed();
     }
 
     /// A write begins, which may block.

@@ -31,7 +31,15 @@ impl Bench {
         let output = |(index, (name, is_reliable, queue_bytes)): (usize, &(&'static str, bool, usize))| {
             let metrics = DestinationMetrics::new(&registry, labels.clone(), name);
             let (is_reliable, queue_bytes, shared) = (*is_reliable, *queue_bytes, shared.clone());
-            Arc::new(Output::new(OutputParts { index, name, is_reliable, queue_bytes, metrics, shared }))
+            Arc::new(Output::new(OutputParts {
+                index,
+                name,
+                is_reliable,
+                queue_bytes,
+                spool: None,
+                metrics,
+                shared,
+            }))
         };
         let list = list.iter().enumerate().map(output).collect();
         let metrics = SubmitMetrics::new(&registry);
@@ -322,7 +330,11 @@ fn after(cause: DropCause) -> Option<DropCause> {
         DropCause::NotUtf8 => Some(DropCause::OutputDown),
         DropCause::OutputDown => Some(DropCause::QueueFull),
         DropCause::QueueFull => Some(DropCause::Shutdown),
-        DropCause::Shutdown => None,
+        DropCause::Shutdown => Some(DropCause::SpoolFull),
+        DropCause::SpoolFull => Some(DropCause::SpoolEvicted),
+        DropCause::SpoolEvicted => Some(DropCause::SpoolExpired),
+        DropCause::SpoolExpired => Some(DropCause::SpoolDamaged),
+        DropCause::SpoolDamaged => None,
     }
 }
 
@@ -398,7 +410,8 @@ fn dead_intake(bench: &Bench, key: &std::path::Path, stopping: watch::Receiver<b
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let config = IntakeConfig { url: Some(url), api_key_file: Some(key.into()), ..IntakeConfig::default() };
-    Intake::new(&config, "h", bench.output(0), &bench.registry, stopping).unwrap()
+    Intake::new(&config, &config.endpoints().unwrap()[0], "h", bench.output(0), &bench.registry, stopping)
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]

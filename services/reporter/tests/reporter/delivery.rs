@@ -44,6 +44,26 @@ async fn a_request_has_every_documented_header_and_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_attempt_at_a_batch_has_its_id_and_every_batch_another_one() {
+    let intake = intake().await;
+    // The first batch arrives twice, because its answer was lost; the second one is cut.
+    intake.fail(Plan::once([Fault::TakeAndClose, Fault::status(500), Fault::None, Fault::status(413)]));
+    let mut reporter = Harness::start(&intake.url(), batches_of(2)).await;
+    reporter.submit(payloads(0..4)).await;
+    let received = intake.wait_for(DEADLINE, |received| received.len() == 6).await.unwrap();
+    assert_eq!(numbers(&received), [0, 1, 0, 1, 2, 3]);
+    let ids: Vec<_> = intake
+        .requests()
+        .iter()
+        .map(|request| request.headers["shrike-batch-id"].to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((&ids[0], &ids[0]), (&ids[1], &ids[2]));
+    let mut distinct = ids[2..].to_vec();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 4, "{ids:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_encoding_arrives() {
     for (kind, name) in [
         (CompressionKind::Gzip, "gzip"),

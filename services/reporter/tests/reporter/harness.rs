@@ -169,6 +169,11 @@ impl Submission {
         drop(self.groups.send(group).await);
     }
 
+    /// Where groups go and marks come from, each for itself.
+    pub(crate) fn halves(&mut self) -> (&mpsc::Sender<v1::PayloadGroup>, &mut Streaming<v1::Settled>) {
+        (&self.groups, &mut self.marks)
+    }
+
     pub(crate) async fn mark(&mut self) -> Result<Option<v1::Settled>, Status> {
         tokio::time::timeout(DEADLINE, self.marks.message()).await.unwrap()
     }

@@ -3,10 +3,14 @@
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod endpoints;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
 mod settling;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod socket;

@@ -1,6 +1,7 @@
 //! `shrike-reporter` as a process: options, readiness, signals, what it prints.
 
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::Stdio;
 
 use crate::harness::{DEADLINE, KEY, Submission, client, intake, numbers, payloads};
@@ -15,7 +16,7 @@ struct Process {
     child: Child,
 }
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shrike-reporter"));
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).env("SHRIKE_LOG", "trace");
     command
@@ -23,22 +24,29 @@ fn command() -> Command {
 
 async fn start(config: &str, options: &[&str]) -> Process {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("key"), KEY).unwrap();
-    std::fs::write(dir.path().join("reporter.toml"), config).unwrap();
-    let ready = UnixDatagram::bind(dir.path().join("notify")).unwrap();
-    let mut command = command();
+    let child = start_in(dir.path(), command(), config, options);
+    Process { dir, child }
+}
+
+/// Starts a reporter in a directory, with its socket there, and waits until it is ready.
+pub(crate) fn start_in(dir: &Path, mut command: Command, config: &str, options: &[&str]) -> Child {
+    std::fs::write(dir.join("key"), KEY).unwrap();
+    std::fs::write(dir.join("reporter.toml"), config).unwrap();
+    // There is none the first time.
+    drop(std::fs::remove_file(dir.join("notify")));
+    let ready = UnixDatagram::bind(dir.join("notify")).unwrap();
     command
         .args(["--config", "reporter.toml", "--socket", "reporter.sock"])
         .args(options)
-        .current_dir(dir.path())
-        .env("NOTIFY_SOCKET", dir.path().join("notify"));
+        .current_dir(dir)
+        .env("NOTIFY_SOCKET", dir.join("notify"));
     let child = command.spawn().unwrap();
     ready.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut message = [0; 16];
     let length = tokio::task::block_in_place(|| ready.recv(&mut message)).unwrap();
     assert_eq!(message[..length].trim_ascii_end(), b"READY=1");
-    assert!(dir.path().join("reporter.sock").exists());
-    Process { dir, child }
+    assert!(dir.join("reporter.sock").exists());
+    child
 }
 
 impl Process {
@@ -61,12 +69,18 @@ impl Process {
 
     /// SIGTERM, and everything it printed.
     async fn terminate(self) -> (bool, String, String) {
+        let (is_success, stdout, stderr, _dir) = self.terminate_and_keep().await;
+        (is_success, stdout, stderr)
+    }
+
+    /// The same, and its directory.
+    async fn terminate_and_keep(self) -> (bool, String, String, TempDir) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.unwrap();
         assert!(status.success());
         let output = tokio::time::timeout(DEADLINE, self.child.wait_with_output()).await.unwrap().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.success(), text(output.stdout), text(output.stderr))
+        (output.status.success(), text(output.stdout), text(output.stderr), self.dir)
     }
 }
 
@@ -96,6 +110,72 @@ async fn the_drain_is_bounded_and_what_is_left_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_reporter_has_in_its_spool_is_sent_by_the_next_one() {
+    let intake = intake().await;
+    intake.fail(Plan::always(Fault::status(500)));
+    let url = intake.url();
+    let options = ["--intake-url", &url, "--api-key-file", "key"];
+    let dir = tempfile::tempdir().unwrap();
+    let spool = dir.path().join("spool");
+    let config = format!("drain_timeout = '100ms'\n[spool]\npath = {spool:?}\n");
+    let process = Process { child: start_in(dir.path(), command(), &config, &options), dir };
+    let mut client = client(&process.dir.path().join("reporter.sock")).await;
+    let mut submission = Submission::open(&mut client).await;
+    submission.send(payloads(0..3)).await;
+    assert_eq!(submission.wait_for(1).await, [], "settled, though the intake has nothing");
+    let (is_success, _, stderr, dir) = process.terminate_and_keep().await;
+    assert!(is_success && stderr.contains("is sent after the next start"), "{stderr}");
+    assert!(!stderr.contains("dropped undelivered payloads"), "{stderr}");
+    intake.fail(Plan::default());
+    let process = Process { child: start_in(dir.path(), command(), &config, &options), dir };
+    let received = intake.wait_for(DEADLINE, |received| received.len() == 3).await.unwrap();
+    assert_eq!(numbers(&received), [0, 1, 2]);
+    let (is_success, _, stderr) = process.terminate().await;
+    assert!(is_success, "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_behind_a_link_is_made_where_the_link_leads_by_a_confined_reporter() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere/events.json", dir.path().join("link")).unwrap();
+    let config = format!("[file]\npath = {:?}\n", dir.path().join("link"));
+    let process = Process { child: start_in(dir.path(), command(), &config, &[]), dir };
+    process.submit(2).await;
+    let (is_success, _, stderr, dir) = process.terminate_and_keep().await;
+    assert!(is_success, "{stderr}");
+    let lines = std::fs::read_to_string(dir.path().join("elsewhere/events.json")).unwrap();
+    assert_eq!(lines, "{\"n\":0}\n{\"n\":1}\n");
+    assert!(dir.path().join("link").is_symlink());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_what_each_intake_answers() {
+    let intake = intake().await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), KEY).unwrap();
+    let (url, key) = (intake.url(), dir.path().join("key"));
+    let main = format!("[intake]\nurl = '{url}'\napi_key_file = {key:?}\n");
+    let wrong = "[[intake.additional_endpoints]]\nurl = 'http://127.0.0.1:1'\napi_key_env = 'PATH'\n";
+    for (config, is_well, expected) in [(main.clone(), true, "it answers"), (main + wrong, false, "refused")]
+    {
+        std::fs::write(dir.path().join("reporter.toml"), config).unwrap();
+        let mut command = command();
+        command.args(["--config", "reporter.toml", "--check"]).current_dir(dir.path());
+        let output = tokio::time::timeout(DEADLINE, command.output()).await.unwrap().unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.success(), is_well, "{stdout}{stderr}");
+        assert!(
+            stdout.contains("Reliable: Sending compressed logs in HTTP to 127.0.0.1 on port"),
+            "{stdout}"
+        );
+        assert!(stdout.contains(expected) && !stderr.contains(KEY), "{stdout}");
+    }
+    assert_eq!(intake.received().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_in_the_configuration_is_an_exit_code_and_a_message() {
     let dir = tempfile::tempdir().unwrap();
     for (config, expected) in [
@@ -105,6 +185,16 @@ async fn a_mistake_in_the_configuration_is_an_exit_code_and_a_message() {
         ("", "no output is configured"),
         ("[intake]\nurl = 'http://127.0.0.1:9'\n", "api_key_file"),
         ("[intake]\nurl = 'http://127.0.0.1:9'\napi_key = 'hunter2'\n", "put the key in a file"),
+        ("[intake]\nurl = 'nonsense'\napi_key_env = 'PATH'\n", "intake.url: "),
+        ("[intake]\nsite = 'x'\ncompression_kind = 'lz4'\n", "`gzip`, `zstd`, `none`"),
+        (
+            "[intake]\nsite = 'x'\napi_key_env = 'PATH'\nforce_use_tcp = true\nforce_use_http = true\n",
+            "intake.force_use_http and intake.force_use_tcp",
+        ),
+        (
+            "[intake]\nurl = 'http://127.0.0.1:9'\napi_key_file = '/absent'\n",
+            "cannot read the API key from /absent",
+        ),
         ("[intake]\nurl = 'http://127.0.0.1:9'\napi_key_env = 'SHRIKE_NO_SUCH_KEY'\n", "SHRIKE_NO_SUCH_KEY"),
     ] {
         std::fs::write(dir.path().join("reporter.toml"), config).unwrap();

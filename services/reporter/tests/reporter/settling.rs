@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{DEADLINE, Harness, Submission, intake, numbers, payloads};
+use crate::harness::{DEADLINE, Harness, Submission, count, intake, numbers, payload, payloads};
 use mock_intake::{Fault, Plan};
-use reporter::config::{Config, FileConfig};
+use reporter::config::{Config, FileConfig, SpoolConfig};
 
 fn batches_of(n: usize) -> impl FnOnce(&mut Config) {
     move |config| config.intake.as_mut().unwrap().batch_max_size = n
@@ -61,6 +61,38 @@ async fn a_sender_that_says_that_it_stands_gets_its_mark_from_the_output_that_wo
     let request = wire::v1::ReporterStatusRequest { stands: true };
     reporter.client.get_status(request).await.unwrap();
     assert_eq!(submission.wait_for(1).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_output_with_a_spool_holds_up_nothing_and_gets_everything_when_it_is_back() {
+    let intake = intake().await;
+    intake.fail(Plan::always(Fault::status(500)));
+    let mut reporter = Harness::start(&intake.url(), |config: &mut Config| {
+        let in_dir = |name| config.socket.with_file_name(name);
+        config.file = Some(FileConfig::at(in_dir("events.json")));
+        config.spool = Some(SpoolConfig::at(in_dir("spool")));
+        config.leave_after = 10 * DEADLINE;
+        let intake = config.intake.as_mut().unwrap();
+        intake.queue_bytes = 4 << 20;
+    })
+    .await;
+    let mut submission = Submission::open(&mut reporter.client).await;
+    let groups = 40;
+    for n in 0..groups {
+        let mut large = payload(n);
+        large.content = format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(500_000));
+        submission.send(vec![large]).await;
+    }
+    assert_eq!(submission.wait_for(groups).await, []);
+    assert_eq!(reporter.count("reporter_destination_delivered_total", "intake"), 0);
+    reporter.wait_for_count("reporter_destination_delivered_total", "file", groups).await;
+    assert!(reporter.count("reporter_destination_queue_bytes", "intake") < 8 << 20);
+    intake.fail(Plan::default());
+    let received = intake.wait_for(DEADLINE, |received| received.len() >= 40).await.unwrap();
+    assert_eq!(numbers(&received), (0..groups).collect::<Vec<_>>());
+    let (counters, left) = reporter.stop().await;
+    assert_eq!((left[0].payloads, left[0].spooled), (0, 0));
+    assert_eq!(count(&counters, "reporter_destination_dropped_total", ""), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

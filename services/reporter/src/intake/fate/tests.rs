@@ -52,8 +52,51 @@ fn what_nobody_has_when_the_last_output_leaves_is_written_off_there_and_not_coun
     assert_eq!(settlement.written_off, [(1, vec![1])]);
     assert!(!fate.is_void_for(1), "document 0 is still of use");
     let resolved = fate.resolve(1, 0..3, Ok(()));
-    assert_eq!(resolved, Resolved { is_finished: true, counted_before: vec![1, 2], written_off: 1 });
+    assert_eq!(
+        resolved,
+        Resolved { is_finished: true, counted_before: vec![1, 2], written_off: 1, unspooled: 0 }
+    );
     assert!(fate.is_void_for(1));
+}
+
+#[test]
+fn an_output_that_has_left_is_waited_for_while_its_spool_is_asked_and_the_spool_has_what_it_keeps() {
+    let everybody = |_: usize| true;
+    let mut fate = fate(3, 1);
+    fate.resolve(0, 0..1, Err(DropCause::Status400));
+    fate.ask_spool(0);
+    assert_eq!(fate.settle(everybody), None, "the spool has not answered");
+    assert!(fate.begin_record(0, 7));
+    assert_eq!(fate.settle(everybody), None, "written is not committed");
+    assert_eq!(fate.keep(0), 2);
+    assert!(fate.is_kept(0));
+    assert_eq!(fate.settle(nobody).unwrap().lost, [(0, DropCause::Status400)], "what was given up before");
+    let resolved = fate.resolve(0, 0..3, Ok(()));
+    assert_eq!((resolved.counted_before, resolved.unspooled, resolved.is_finished), (vec![0], 2, true));
+}
+
+#[test]
+fn what_the_spool_refuses_is_lost_with_an_output_that_has_left_and_what_is_done_is_not_written() {
+    let mut refused = fate(1, 1);
+    refused.ask_spool(0);
+    refused.begin_record(0, 7);
+    refused.refuse_record(0);
+    assert_eq!((refused.record(0), refused.is_kept(0)), (None, false));
+    assert_eq!(refused.settle(nobody), None);
+    assert_eq!(refused.settle(|_| true).unwrap().lost, [(0, DropCause::OutputDown)]);
+    let mut done = fate(1, 1);
+    done.ask_spool(0);
+    done.resolve(0, 0..1, Ok(()));
+    assert!(!done.begin_record(0, 7));
+}
+
+#[test]
+fn a_group_from_the_spool_is_its_outputs_alone_and_settles_nothing() {
+    let mut fate = Fate::spooled(2, 1, 9, &[(0, DropCause::TooLarge)]);
+    assert_eq!((fate.record(1), fate.is_kept(1), fate.is_void_for(0)), (Some(9), true, true));
+    let resolved = fate.resolve(1, 0..2, Ok(()));
+    assert_eq!((resolved.unspooled, resolved.is_finished), (1, true));
+    assert_eq!(fate.settle(nobody), None);
 }
 
 #[test]
@@ -61,7 +104,10 @@ fn resolving_twice_changes_nothing() {
     let mut fate = fate(2, 1);
     fate.resolve(0, 0..2, Err(DropCause::Status400));
     let again = fate.resolve(0, 0..2, Ok(()));
-    assert_eq!(again, Resolved { is_finished: false, counted_before: vec![0, 1], written_off: 0 });
+    assert_eq!(
+        again,
+        Resolved { is_finished: false, counted_before: vec![0, 1], written_off: 0, unspooled: 0 }
+    );
     assert_eq!(fate.settle(nobody).unwrap().lost.len(), 2);
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn output(
 ) -> Arc<Output> {
     let metrics = DestinationMetrics::new(registry, Arc::default(), name);
     let (is_reliable, queue_bytes, shared) = (true, 16 << 20, shared.clone());
-    Arc::new(Output::new(OutputParts { index, name, is_reliable, queue_bytes, metrics, shared }))
+    Arc::new(Output::new(OutputParts { index, name, is_reliable, queue_bytes, spool: None, metrics, shared }))
 }
 
 /// A group for these outputs on a stream of its own.

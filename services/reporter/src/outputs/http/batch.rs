@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::entry::{EntryForm, MAX_ENTRY_BYTES};
+use super::trim;
 use crate::intake::group::Group;
 use crate::metrics::DropCause;
 
@@ -92,11 +93,17 @@ pub(crate) struct Batcher {
     /// Without the closing bracket; empty when there is no entry.
     open: Batch,
     deadline: Option<Instant>,
+    n_trimmed: u64,
 }
 
 impl Batcher {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, open: empty(), deadline: None }
+        Self { limits, open: empty(), deadline: None, n_trimmed: 0 }
+    }
+
+    /// How many payloads were shortened since the last call.
+    pub(crate) fn take_trimmed(&mut self) -> u64 {
+        std::mem::take(&mut self.n_trimmed)
     }
 
     /// When the open batch must be taken at the latest.
@@ -116,11 +123,18 @@ impl Batcher {
         let start = self.open.body.len();
         self.open.body.push(if start == 0 { b'[' } else { b',' });
         form.append(&mut self.open.body, group, place, now_ms);
-        let entry_bytes = self.open.body.len() - start - 1;
         // Alone it needs two brackets.
-        if entry_bytes > MAX_ENTRY_BYTES || entry_bytes + 2 > self.limits.max_bytes {
-            self.open.body.truncate(start);
-            return Err(DropCause::EntryTooLarge);
+        let max_bytes = MAX_ENTRY_BYTES.min(self.limits.max_bytes.saturating_sub(2));
+        if self.open.body.len() - start - 1 > max_bytes {
+            self.open.body.truncate(start + 1);
+            let entry = |short: &str| form.trimmed(group, place, short, now_ms);
+            let document = group.documents().parts(place).concat();
+            let Some(short) = trim::shorten(&document, |short| entry(short).len() <= max_bytes) else {
+                self.open.body.truncate(start);
+                return Err(DropCause::EntryTooLarge);
+            };
+            self.open.body.extend_from_slice(&entry(&short));
+            self.n_trimmed += 1;
         }
         let mut before = None;
         if self.open.body.len() + 1 > self.limits.max_bytes {

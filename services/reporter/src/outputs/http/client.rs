@@ -1,14 +1,16 @@
 //! One HTTP request to the intake, and what came of it.
 
 use std::error::Error;
-use std::time::SystemTime;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url};
 
 use super::answer::{Verdict, judge};
-use super::config::{IntakeConfig, is_exposed};
+use super::config::IntakeConfig;
+use super::endpoint::{Endpoint, KeySource};
 use super::names::Names;
 use crate::config::InvalidConfig;
 use crate::intake::group::now_ms;
@@ -31,11 +33,16 @@ pub enum ClientError {
     Http(#[source] reqwest::Error),
 }
 
+/// How long an intake has to answer the question whether it can be reached.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Posts bodies to one intake.
 #[derive(Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
     url: Url,
+    key_source: KeySource,
+    key: Mutex<HeaderValue>,
 }
 
 /// What came of a request, with a text for the log.
@@ -46,9 +53,9 @@ pub(crate) struct Outcome {
 }
 
 impl Client {
-    pub(crate) fn new(config: &IntakeConfig) -> Result<Self, ClientError> {
-        let url = config.endpoint()?;
-        if is_exposed(&url) {
+    pub(crate) fn new(config: &IntakeConfig, endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let url = endpoint.url.clone();
+        if endpoint.is_exposed() {
             let host = url.host_str().unwrap_or_default();
             tracing::warn!(host, "the API key and all payloads cross the network unencrypted: use https");
         }
@@ -57,7 +64,7 @@ impl Client {
         }
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("shrike/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers(config.read_api_key()?))
+            .default_headers(headers())
             .timeout(config.timeout)
             .redirect(reqwest::redirect::Policy::none())
             // What is repeated, and when, is decided in one place, which counts it.
@@ -67,28 +74,81 @@ impl Client {
         match &config.proxy {
             Some(proxy) => {
                 // The cause would repeat the address, which may hold a password.
-                let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_cause| InvalidConfig::Address {
-                    key: "proxy",
-                    problem: "expected http://[user:password@]host:port".to_owned(),
-                });
-                builder = builder.proxy(proxy?);
+                builder = builder.proxy(self::proxy(proxy.expose(), config.no_proxy.as_deref())?);
             }
             // Without TLS there is no need for root certificates, which a small image may not have.
             None if url.scheme() == "http" => builder = builder.tls_certs_only([]),
             None => {}
         }
-        Ok(Self { http: builder.build().map_err(ClientError::Http)?, url })
+        if let Some(path) = &config.ca_file {
+            let unusable = |problem: String| InvalidConfig::CaFile { path: path.clone(), problem };
+            let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(causes(&error)))?;
+            if certificates.is_empty() {
+                return Err(unusable("there is no certificate in it".to_owned()).into());
+            }
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let key = Mutex::new(endpoint.key.read()?);
+        let http = builder.build().map_err(ClientError::Http)?;
+        Ok(Self { http, url, key_source: endpoint.key.clone(), key })
     }
 
-    /// Posts one body. `message_ms` is when its last payload was accepted.
-    pub(crate) async fn post(&self, body: Bytes, encoding: &'static str, message_ms: i64) -> Outcome {
+    /// Reads the API key again; true when it is another one now.
+    pub(crate) fn renew_key(&self) -> bool {
+        match self.key_source.read() {
+            Ok(new) if new != *self.key() => {
+                *self.key() = new;
+                tracing::info!("the API key of the intake was replaced");
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                tracing::warn!(%error, "the intake refused the API key, and there is no other one");
+                false
+            }
+        }
+    }
+
+    /// Asks whether the intake can be reached with this configuration and takes the key.
+    pub(crate) async fn check(&self) -> Outcome {
+        let request = self
+            .http
+            .post(self.url.clone())
+            .timeout(CHECK_TIMEOUT)
+            .header(API_KEY, self.key().clone())
+            .header("dd-message-timestamp", 0)
+            .header("dd-current-timestamp", now_ms())
+            .body("{}");
+        self.send(request).await
+    }
+
+    fn key(&self) -> MutexGuard<'_, HeaderValue> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Posts one body. `id` is the same for every attempt, `message_ms` is when its last payload was accepted.
+    pub(crate) async fn post(
+        &self,
+        body: Bytes,
+        encoding: &'static str,
+        id: &str,
+        message_ms: i64,
+    ) -> Outcome {
         let request = self
             .http
             .post(self.url.clone())
             .header(CONTENT_ENCODING, encoding)
+            .header("shrike-batch-id", id)
             .header("dd-message-timestamp", message_ms)
             .header("dd-current-timestamp", now_ms())
+            .header(API_KEY, self.key().clone())
             .body(body);
+        self.send(request).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Outcome {
         match request.send().await {
             Ok(response) => {
                 let status = response.status();
@@ -105,10 +165,25 @@ impl Client {
     }
 }
 
+const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
+
+/// The cause of a refusal would repeat the address, which may hold a password.
+fn proxy(address: &str, exceptions: Option<&str>) -> Result<reqwest::Proxy, InvalidConfig> {
+    let problem = || InvalidConfig::Address {
+        key: "intake.proxy".to_owned(),
+        problem: "expected http://[user:password@]host:port, https://…, socks5://… or socks5h://…".to_owned(),
+    };
+    let url = Url::parse(address).map_err(|_cause| problem())?;
+    if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") || !url.has_host() {
+        return Err(problem());
+    }
+    let proxy = reqwest::Proxy::all(address).map_err(|_cause| problem())?;
+    Ok(proxy.no_proxy(exceptions.and_then(reqwest::NoProxy::from_string)))
+}
+
 /// The headers that are the same for every request.
-fn headers(api_key: HeaderValue) -> HeaderMap {
+fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(HeaderName::from_static("dd-api-key"), api_key);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let origin = HeaderValue::from_static("cloud-workload-security");
     headers.insert(HeaderName::from_static("dd-evp-origin"), origin);

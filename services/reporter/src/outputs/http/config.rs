@@ -1,18 +1,12 @@
-//! The `[intake]` section, and what follows from it: the address and the key.
+//! The `[intake]` section.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Url;
-use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
+use super::endpoint::{Endpoint, EndpointConfig, Track};
 use crate::config::{Correction, InvalidConfig, Secret, default_queue_bytes, default_reliable, fall_back};
-
-/// Host name before the site.
-const HOST_PREFIX: &str = "runtime-security-http-intake.logs.";
-/// Path of the track that takes runtime security events.
-const PATH: &str = "/api/v2/secruntime";
 
 /// A logs intake over HTTP. The keys are those that operators of the original know, where there is one.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -30,6 +24,14 @@ pub struct IntakeConfig {
     pub api_key_env: Option<String>,
     /// Never used: recognised only to be refused without printing it.
     pub api_key: Option<Secret>,
+    /// Which product of the intake takes the events: `secruntime` (the default) or `logs`.
+    pub track: Track,
+    /// Certificates (PEM) that are trusted beside those of the machine: the CA of an intake or a proxy of one's own.
+    #[serde(deserialize_with = "bootstrap::config::maybe_absolute")]
+    pub ca_file: Option<PathBuf>,
+    /// More intakes that get everything too, at most 7, each with a queue of its own. What is not said of one here is as
+    /// above.
+    pub additional_endpoints: Vec<EndpointConfig>,
     /// Default gzip, which every intake takes; zstd is about five times cheaper.
     pub compression_kind: CompressionKind,
     /// Level of gzip, 0 to 9. Default 6.
@@ -49,8 +51,19 @@ pub struct IntakeConfig {
     /// Time for one request, from connecting to the end of the answer. Default 10s.
     #[serde(deserialize_with = "bootstrap::config::time")]
     pub timeout: Duration,
-    /// HTTP proxy, `http://[user:password@]host:port`. Default none; the environment is not looked at.
+    /// Proxy, `http://[user:password@]host:port` or `socks5h://…`, with which the proxy resolves names, or `socks5://…`.
+    /// Default none; the environment is not looked at.
     pub proxy: Option<Secret>,
+    /// Hosts, domains and networks for which it is not used, separated by commas.
+    pub no_proxy: Option<String>,
+    /// No effect: this output always uses HTTP. Only refused together with `force_use_tcp`.
+    pub force_use_http: bool,
+    /// No effect, which the start says in the log: events of this product go over HTTP.
+    pub use_tcp: bool,
+    /// The same.
+    pub force_use_tcp: bool,
+    /// No effect, which the start says in the log: `proxy` takes `socks5://…`.
+    pub socks5_proxy_address: Option<Secret>,
     /// The random wait before an attempt starts at the upper bound divided by this, at least 2. Default 2.
     pub sender_backoff_factor: f64,
     /// Upper bound of the wait after one error is twice this. Default 1s.
@@ -77,6 +90,9 @@ impl Default for IntakeConfig {
             api_key_file: None,
             api_key_env: None,
             api_key: None,
+            track: Track::default(),
+            ca_file: None,
+            additional_endpoints: Vec::new(),
             compression_kind: CompressionKind::Gzip,
             compression_level: 6,
             zstd_compression_level: 1,
@@ -86,6 +102,11 @@ impl Default for IntakeConfig {
             batch_max_concurrent_send: 0,
             timeout: Duration::from_secs(10),
             proxy: None,
+            no_proxy: None,
+            force_use_http: false,
+            use_tcp: false,
+            force_use_tcp: false,
+            socks5_proxy_address: None,
             sender_backoff_factor: 2.0,
             sender_backoff_base: Duration::from_secs(1),
             sender_backoff_max: Duration::from_secs(120),
@@ -213,165 +234,55 @@ impl IntakeConfig {
         );
     }
 
-    /// The URL that batches are posted to.
-    ///
-    /// # Errors
-    /// When there is none, or it cannot be used.
-    pub fn endpoint(&self) -> Result<Url, InvalidConfig> {
-        match (&self.url, &self.site) {
-            (Some(url), None) => parse("url", url),
-            (None, Some(site)) => parse("site", &format!("https://{HOST_PREFIX}{}", site.trim())),
-            (Some(_), Some(_)) => Err(InvalidConfig::UrlOrSite("both")),
-            (None, None) => Err(InvalidConfig::UrlOrSite("neither")),
-        }
+    /// Whether payloads wait for one of its endpoints.
+    pub(crate) fn is_reliable(&self) -> bool {
+        self.reliable || self.additional_endpoints.iter().any(|one| one.is_reliable.unwrap_or(true))
     }
 
-    /// Reads the API key, as a header value that is never printed.
+    /// The intakes that get everything, the main one first.
     ///
     /// # Errors
-    /// When there is none, or it cannot be a header.
-    pub fn read_api_key(&self) -> Result<HeaderValue, InvalidConfig> {
+    /// When one of them cannot be meant.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>, InvalidConfig> {
+        if self.force_use_http && self.force_use_tcp {
+            return Err(InvalidConfig::BothForced);
+        }
         if self.api_key.is_some() {
-            return Err(InvalidConfig::InlineApiKey);
+            return Err(InvalidConfig::InlineApiKey("intake".to_owned()));
         }
-        match (&self.api_key_file, &self.api_key_env) {
-            (Some(path), None) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| InvalidConfig::ApiKeyFile { path: path.clone(), source })?;
-                api_key(&text, || path_text(path))
-            }
-            (None, Some(name)) => {
-                let text = std::env::var(name).unwrap_or_default();
-                api_key(&text, || format!("the environment variable {name}"))
-            }
-            (Some(_), Some(_)) => Err(InvalidConfig::ApiKeySource("both")),
-            (None, None) => Err(InvalidConfig::ApiKeySource("neither")),
-        }
-    }
-}
-
-fn path_text(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn api_key(text: &str, place: impl FnOnce() -> String) -> Result<HeaderValue, InvalidConfig> {
-    let text = text.trim();
-    match HeaderValue::from_str(text) {
-        Ok(mut key) if !text.is_empty() => {
-            key.set_sensitive(true);
-            Ok(key)
-        }
-        _ => Err(InvalidConfig::ApiKeyUnusable(place())),
-    }
-}
-
-fn parse(key: &'static str, text: &str) -> Result<Url, InvalidConfig> {
-    let problem = |problem: &str| InvalidConfig::Address { key, problem: problem.to_owned() };
-    // The text is not part of the message: it may hold credentials.
-    let mut url = Url::parse(text.trim())
-        .map_err(|error| problem(&format!("{error}; expected https://host[:port]")))?;
-    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-        return Err(problem("expected https://host[:port]"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(problem("credentials do not belong in the address, the API key is the credential"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(problem("remove what follows the path"));
-    }
-    let path = url.path().trim_end_matches('/').to_owned();
-    if !path.ends_with(PATH) {
-        url.set_path(&format!("{path}{PATH}"));
-    }
-    Ok(url)
-}
-
-/// True when the API key would cross a network that others can read.
-pub(crate) fn is_exposed(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let is_loopback = host == "localhost"
-        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    url.scheme() == "http" && !is_loopback
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn endpoint(url: Option<&str>, site: Option<&str>) -> Result<String, String> {
-        let config = IntakeConfig {
-            url: url.map(str::to_owned),
-            site: site.map(str::to_owned),
-            ..IntakeConfig::default()
+        let main = EndpointConfig {
+            url: self.url.clone(),
+            site: self.site.clone(),
+            api_key_file: self.api_key_file.clone(),
+            api_key_env: self.api_key_env.clone(),
+            api_key: None,
+            is_reliable: Some(self.reliable),
+            track: Some(self.track),
         };
-        config.endpoint().map(String::from).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_address_follows_from_the_url_or_the_site() {
-        assert_eq!(
-            endpoint(None, Some("datadoghq.eu")).unwrap(),
-            "https://runtime-security-http-intake.logs.datadoghq.eu/api/v2/secruntime"
-        );
-        assert_eq!(
-            endpoint(Some("http://127.0.0.1:9"), None).unwrap(),
-            "http://127.0.0.1:9/api/v2/secruntime"
-        );
-        assert_eq!(endpoint(Some("https://gate/dd/"), None).unwrap(), "https://gate/dd/api/v2/secruntime");
-        assert_eq!(
-            endpoint(Some("https://h/api/v2/secruntime"), None).unwrap(),
-            "https://h/api/v2/secruntime"
-        );
-    }
-
-    #[test]
-    fn an_address_that_cannot_be_meant_is_refused_without_its_credentials() {
-        assert!(endpoint(None, None).unwrap_err().contains("neither"));
-        assert!(endpoint(Some("https://h"), Some("s")).unwrap_err().contains("both"));
-        for bad in
-            ["h:443", "ftp://h", "https://", "https://h?x=1", "https://me:hunter2@h", "https://me:hunter2@"]
-        {
-            let error = endpoint(Some(bad), None).unwrap_err();
-            assert!(error.starts_with("intake.url: ") && !error.contains("hunter2"), "{error}");
+        let mut endpoints = vec![Endpoint::new("intake", "intake", &main, &main)?];
+        for (name, (number, config)) in ADDITIONAL_NAMES.iter().zip((1..).zip(&self.additional_endpoints)) {
+            let place = format!("intake.additional_endpoints[{}]", number - 1);
+            endpoints.push(Endpoint::new(name, &place, config, &main)?);
         }
+        if self.additional_endpoints.len() > ADDITIONAL_NAMES.len() {
+            let (given, most) = (self.additional_endpoints.len(), ADDITIONAL_NAMES.len());
+            return Err(InvalidConfig::TooManyEndpoints { given, most });
+        }
+        Ok(endpoints)
     }
 
-    #[test]
-    fn the_api_key_is_read_from_its_file_and_never_printed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("key");
-        std::fs::write(&path, " 0123456789abcdef\n").unwrap();
-        let mut config = IntakeConfig { api_key_file: Some(path.clone()), ..IntakeConfig::default() };
-        let key = config.read_api_key().unwrap();
-        assert_eq!(key.as_bytes(), b"0123456789abcdef");
-        assert!(!format!("{key:?}").contains("0123"));
-
-        std::fs::write(&path, "\n").unwrap();
-        assert!(matches!(config.read_api_key(), Err(InvalidConfig::ApiKeyUnusable(_))));
-        std::fs::write(&path, "two\nlines-of-secret").unwrap();
-        assert!(!config.read_api_key().unwrap_err().to_string().contains("lines-of-secret"));
-        config.api_key_file = Some(dir.path().join("absent"));
-        assert!(matches!(config.read_api_key(), Err(InvalidConfig::ApiKeyFile { .. })));
-        config.api_key_file = None;
-        assert!(matches!(config.read_api_key(), Err(InvalidConfig::ApiKeySource("neither"))));
-    }
-
-    #[test]
-    fn a_key_or_a_proxy_password_in_the_configuration_is_not_printed() {
-        let config: IntakeConfig =
-            toml::from_str("api_key = 'hunter2'\nproxy = 'http://me:hunter2@proxy:3128'").unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
-        let error = config.read_api_key().unwrap_err();
-        assert!(matches!(error, InvalidConfig::InlineApiKey) && !error.to_string().contains("hunter2"));
-    }
-
-    #[test]
-    fn plain_http_is_exposed_beyond_this_machine() {
-        let exposed = |url: &str| is_exposed(&Url::parse(url).unwrap());
-        assert!(exposed("http://intake.example"));
-        assert!(!exposed("https://intake.example"));
-        assert!(
-            !exposed("http://127.0.0.1:80") && !exposed("http://[::1]:80") && !exposed("http://localhost")
-        );
+    /// Settings that are known from elsewhere and mean nothing here.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let settings = [
+            ("intake.use_tcp", self.use_tcp),
+            ("intake.force_use_tcp", self.force_use_tcp),
+            ("intake.socks5_proxy_address", self.socks5_proxy_address.is_some()),
+        ];
+        settings.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
     }
 }
+
+/// What the outputs of additional endpoints are called, in the log, in counters and in the spool.
+const ADDITIONAL_NAMES: [&str; 7] =
+    ["intake_1", "intake_2", "intake_3", "intake_4", "intake_5", "intake_6", "intake_7"];

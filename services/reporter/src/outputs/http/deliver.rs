@@ -1,5 +1,6 @@
 //! Gets each batch to the intake, or counts it as given up.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,26 @@ pub(crate) struct Delivery {
     /// Becomes true when the reporter is stopping.
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) retries: LogLimit,
+    pub(crate) ids: BatchIds,
+}
+
+/// Gives each batch an id that no other batch has, of this process or another one.
+#[derive(Debug)]
+pub(crate) struct BatchIds {
+    run: u64,
+    given: AtomicU64,
+}
+
+impl Default for BatchIds {
+    fn default() -> Self {
+        Self { run: rand::random(), given: AtomicU64::new(0) }
+    }
+}
+
+impl BatchIds {
+    fn next(&self) -> String {
+        format!("{:016x}-{}", self.run, self.given.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 /// Delivers batches, up to `max_in_flight` at a time, until there are no more.
@@ -83,6 +104,7 @@ impl Delivery {
     /// Sends a batch until the intake has it or refuses it for good.
     async fn settle(&self, batch: &Batch, plain: &Bytes) -> Result<(), DropCause> {
         let body = self.compress(plain.clone()).await?;
+        let id = self.ids.next();
         let mut has_tried_while_stopping = false;
         loop {
             if !self.wait(&mut has_tried_while_stopping).await {
@@ -91,7 +113,7 @@ impl Delivery {
             self.intake_metrics.requests.inc();
             let encoding = self.compression.header();
             let Outcome { verdict, detail } =
-                self.client.post(body.clone(), encoding, batch.last_accepted_ms()).await;
+                self.client.post(body.clone(), encoding, &id, batch.last_accepted_ms()).await;
             match verdict {
                 Verdict::Delivered => {
                     self.answered();
@@ -99,6 +121,7 @@ impl Delivery {
                     self.intake_metrics.sent_bytes.add(body.len() as u64);
                     return Ok(());
                 }
+                Verdict::Refused(DropCause::Status401 | DropCause::Status403) if self.client.renew_key() => {}
                 Verdict::Refused(cause) => {
                     self.answered();
                     return Err(cause);

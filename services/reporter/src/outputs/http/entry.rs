@@ -12,6 +12,8 @@ pub(crate) const MAX_ENTRY_BYTES: usize = 1_000_000;
 /// The intake takes timestamps up to 18 hours old; the last hour is for waiting and repeating.
 const MAX_AGE_MS: i64 = 17 * 3600 * 1000;
 
+/// The tag of an event that is not whole.
+const TRIMMED: &[u8] = b"shrike.trimmed:true";
 /// Bytes of escaped tails that are kept while a group is written; those of a usual group are a fraction of it.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 
@@ -50,6 +52,21 @@ impl EntryForm {
         out.extend_from_slice(br#"","status":"info","timestamp":"#);
         out.extend_from_slice(timestamp(group.time_ms(place), now_ms).to_string().as_bytes());
         out.extend_from_slice(&self.end);
+    }
+
+    /// The entry of one document in a shorter form, with a tag that says so.
+    pub(crate) fn trimmed(&self, group: &Group, place: u32, short: &str, now_ms: i64) -> Vec<u8> {
+        let mut out = br#"{"message":"#.to_vec();
+        append_string(&mut out, short.as_bytes());
+        out.extend_from_slice(br#","status":"info","timestamp":"#);
+        out.extend_from_slice(timestamp(group.time_ms(place), now_ms).to_string().as_bytes());
+        out.extend_from_slice(self.end.strip_suffix(br#""}"#).unwrap_or(&self.end));
+        if !group.tags().is_empty() {
+            out.push(b',');
+        }
+        out.extend_from_slice(TRIMMED);
+        out.extend_from_slice(br#""}"#);
+        out
     }
 
     fn append_tail(&mut self, out: &mut Vec<u8>, index: usize, tail: &[u8]) {

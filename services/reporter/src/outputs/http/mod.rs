@@ -12,8 +12,10 @@ mod client;
 mod compress;
 pub(crate) mod config;
 mod deliver;
+pub(crate) mod endpoint;
 mod entry;
 mod names;
+mod trim;
 
 use std::sync::{Arc, Mutex};
 
@@ -27,8 +29,9 @@ use crate::outputs::output::Output;
 use backoff::{Backoff, Policy};
 use batch::{Batch, Batcher, Limits};
 use bootstrap::log_limit::LogLimit;
-use config::IntakeConfig;
+use config::{CompressionKind, IntakeConfig};
 use deliver::Delivery;
+use endpoint::Endpoint;
 
 pub use client::ClientError;
 pub(crate) use entry::EntryForm;
@@ -45,6 +48,7 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(
         config: &IntakeConfig,
+        endpoint: &Endpoint,
         hostname: &str,
         output: Arc<Output>,
         registry: &Registry,
@@ -56,13 +60,14 @@ impl Intake {
             max_wait: config.batch_wait,
         };
         let delivery = Delivery {
-            client: client::Client::new(config)?,
+            client: client::Client::new(config, endpoint)?,
             compression: compress::Compression::new(config),
             backoff: Mutex::new(Backoff::new(Policy::new(config))),
+            intake_metrics: IntakeMetrics::new(registry, output.name()),
             output,
-            intake_metrics: IntakeMetrics::new(registry),
             stopping,
             retries: LogLimit::default(),
+            ids: deliver::BatchIds::default(),
         };
         Ok(Self {
             batcher: Batcher::new(limits),
@@ -75,16 +80,41 @@ impl Intake {
     /// Runs until the output's queue ends and everything is delivered or given up.
     pub(crate) async fn run(self) {
         let (batches, filled) = mpsc::channel(1);
-        let output = self.delivery.output.clone();
+        let (output, metrics) = (self.delivery.output.clone(), self.delivery.intake_metrics.clone());
         tokio::join!(
-            collect(&output, self.batcher, &self.hostname, batches),
+            collect(&output, self.batcher, &self.hostname, &metrics, batches),
             deliver::run(self.delivery, filled, self.max_in_flight),
         );
     }
 }
 
+/// What is sent where, and whether each intake answers: a line for people, and what is wrong.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub async fn check(config: &IntakeConfig) -> Result<Vec<(String, Option<String>)>, ClientError> {
+    let mut answers = Vec::new();
+    for endpoint in config.endpoints()? {
+        let line = status_line(config, &endpoint);
+        let client::Outcome { verdict, detail } = client::Client::new(config, &endpoint)?.check().await;
+        answers.push((line, (verdict != answer::Verdict::Delivered).then_some(detail)));
+    }
+    Ok(answers)
+}
+
+/// What an endpoint does, in a line.
+pub(crate) fn status_line(config: &IntakeConfig, endpoint: &Endpoint) -> String {
+    endpoint.status_line(config.compression_kind != CompressionKind::None)
+}
+
 /// Fills batches from groups, and passes each on when it is full or old enough.
-async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches: mpsc::Sender<Batch>) {
+async fn collect(
+    output: &Output,
+    mut batcher: Batcher,
+    hostname: &str,
+    metrics: &IntakeMetrics,
+    batches: mpsc::Sender<Batch>,
+) {
     loop {
         let deadline = batcher.deadline();
         let group = tokio::select! {
@@ -113,6 +143,7 @@ async fn collect(output: &Output, mut batcher: Batcher, hostname: &str, batches:
                 }
                 Err(cause) => output.gave_up(&group, place..place + 1, cause),
             }
+            metrics.note_trimmed(output.name(), batcher.take_trimmed());
         }
     }
     if let Some(rest) = batcher.take() {

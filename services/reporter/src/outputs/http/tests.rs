@@ -11,8 +11,8 @@ fn collector() -> (Arc<Output>, mpsc::Receiver<Batch>) {
     let shared = Arc::new(Shared::new(Duration::from_secs(60)));
     let output = output(0, "intake", &Registry::default(), &shared);
     let (batches, filled) = mpsc::channel(1);
-    let own = output.clone();
-    tokio::spawn(async move { collect(&own, Batcher::new(limits), "h", batches).await });
+    let (own, metrics) = (output.clone(), IntakeMetrics::new(&Registry::default(), "intake"));
+    tokio::spawn(async move { collect(&own, Batcher::new(limits), "h", &metrics, batches).await });
     (output, filled)
 }
 
@@ -49,9 +49,10 @@ async fn a_full_batch_leaves_at_once_and_the_rest_at_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_payload_the_intake_would_cut_is_counted_and_the_others_go_on() {
+async fn a_payload_that_cannot_be_made_to_fit_is_counted_and_the_others_go_on() {
     let (output, mut batches) = collector();
-    let quotes = format!("\"{}\"", "\\\"".repeat(400_000));
+    let names: String = (0..65_000).map(|n| format!("\"{n}\\\"\\\"\":0,")).collect();
+    let quotes = format!("{{{names}\"a\":1}}");
     push(&output, &[&quotes, "1"]);
     output.queue().close();
     assert_eq!(batches.recv().await.unwrap().len(), 1);

@@ -70,11 +70,24 @@ async fn an_entry_that_can_never_fit_is_dropped_alone() {
     assert_eq!(batcher.push(&long, Instant::now()).unwrap_err(), DropCause::EntryTooLarge);
     let Ok([None, Some(full)]) = batcher.push("1", Instant::now()) else { panic!("not full") };
     assert_eq!(messages(&full), ["1"]);
+}
 
+#[tokio::test]
+async fn an_entry_that_is_longer_than_the_intake_keeps_is_shortened_and_tagged() {
     // Quotes double when a document becomes a string: this one is short enough to be accepted, and too long here.
-    let mut usual = self::batcher(10, 5_000_000);
-    let quotes = format!("\"{}\"", "\\\"".repeat(400_000));
-    assert_eq!(usual.push(&quotes, Instant::now()).unwrap_err(), DropCause::EntryTooLarge);
+    let mut batcher = batcher(10, 5_000_000);
+    let quotes = format!("{{\"path\":\"{}\",\"n\":1}}", "\\\"".repeat(400_000));
+    assert!(matches!(batcher.push(&quotes, Instant::now()), Ok([None, None])));
+    assert!(matches!(batcher.push("{\"n\":2}", Instant::now()), Ok([None, None])));
+    assert_eq!((batcher.0.take_trimmed(), batcher.0.take_trimmed()), (1, 0));
+    let batch = batcher.take().unwrap();
+    let documents: Vec<serde_json::Value> =
+        messages(&batch).iter().map(|message| serde_json::from_str(message).unwrap()).collect();
+    assert!(documents[0]["path"].as_str().unwrap().ends_with(" bytes cut]"));
+    assert_eq!((&documents[0]["n"], &documents[1]["n"]), (&1.into(), &2.into()));
+    let body: Vec<serde_json::Value> = serde_json::from_slice(&batch.body).unwrap();
+    assert_eq!((&body[0]["ddtags"], &body[1]["ddtags"]), (&"a:b,shrike.trimmed:true".into(), &"a:b".into()));
+    assert!(body[0].to_string().len() <= MAX_ENTRY_BYTES);
 }
 
 #[tokio::test]
