@@ -2,7 +2,7 @@
 
 fn main() -> anyhow::Result<()> {
     let root = "../../proto";
-    let files = ["v1/analyzer", "v1/batch", "v1/probe", "v1/reporter", "v1/status", "wire1/batch"]
+    let files = ["v1/analyzer", "v1/batch", "v1/dump", "v1/probe", "v1/reporter", "v1/status", "wire1/batch"]
         .map(|name| format!("{root}/shrike/{name}.proto"));
     println!("cargo:rerun-if-changed={root}");
     let descriptors = protox::compile(&files, [root])?;

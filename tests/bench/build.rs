@@ -1,4 +1,4 @@
-//! Compiles the empty program that the cost of hooks is measured beside.
+//! Compiles what is measured beside: an empty program for hooks, and the messages of dumps for prost.
 
 use std::env;
 use std::path::PathBuf;
@@ -21,5 +21,9 @@ fn main() -> anyhow::Result<()> {
         .status()
         .with_context(|| format!("{clang} is needed to compile a bpf program (Debian package clang)"))?;
     ensure!(status.success(), "{clang} ended with {status}");
-    Ok(())
+    let root = manifest.join("../../proto");
+    let messages = root.join("datadog/cws/dumpsv1/activity_dump.proto");
+    println!("cargo::rerun-if-changed={}", messages.display());
+    let descriptors = protox::compile([messages], [root])?;
+    Ok(tonic_prost_build::configure().compile_fds(descriptors)?)
 }

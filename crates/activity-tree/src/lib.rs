@@ -33,7 +33,7 @@ mod tests;
 
 pub use activity::{Activity, Verdict, What};
 pub use codec::{DecodeError, WireError, gunzip, gzip};
-pub use draw::SyscallName;
+pub use draw::{Line, LineKind, SyscallName};
 pub use dump::{Context, Dump, EventTypeState, Metadata, Profile, Selector};
 pub use lineage::lineage;
 pub use model::{

@@ -1,5 +1,6 @@
 //! The commands and their options.
 
+mod dump;
 mod rule;
 
 use std::path::PathBuf;
@@ -8,6 +9,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use event::{Kind, ScopeRule};
 
+pub(crate) use self::dump::{
+    DumpCommand, DumpConvertArgs, DumpDiffArgs, DumpFromArgs, DumpListArgs, DumpShowArgs, DumpStartArgs,
+    DumpStatsArgs, DumpStopArgs,
+};
 pub(crate) use self::rule::{RuleCheckArgs, RuleCommand, RuleEvalArgs, RuleFieldsArgs, RuleOs};
 use crate::launch::output::Output;
 use crate::view::terminal::ColorMode;
@@ -68,6 +73,9 @@ pub(crate) enum Command {
     /// Look into capture files and convert them
     #[command(subcommand)]
     Capture(CaptureCommand),
+    /// Record what a workload does, and look into such recordings
+    #[command(subcommand)]
+    Dump(DumpCommand),
     /// Check rules, try them on a capture, list their fields
     #[command(subcommand)]
     Rule(RuleCommand),

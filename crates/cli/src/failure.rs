@@ -209,6 +209,50 @@ pub(crate) enum Failure {
         /// The cause.
         source: wire::WireError,
     },
+    /// A dump cannot be read.
+    #[error("{path}: {source}")]
+    Dump {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: dump::ReadError,
+    },
+    /// The analyzer does not do what is asked for.
+    #[error("{message}")]
+    DumpRefused {
+        /// What it said.
+        message: String,
+    },
+    /// Nothing was recorded.
+    #[error(
+        "nothing of the workload was seen, so {name} holds nothing: is it in the scope (`shrike status`), and did it do anything?"
+    )]
+    EmptyDump {
+        /// Name of the dump.
+        name: String,
+    },
+    /// A file whose ending is no format of dumps.
+    #[error("{path} does not end in .protobuf, .profile, .json, .dot or .html, each also .gz")]
+    UnknownDumpEnding {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Bytes that a terminal cannot show.
+    #[error("a .{format} is not for a terminal: write it to a file with -o, or into a pipe")]
+    NotForATerminal {
+        /// What it is.
+        format: dump::Format,
+    },
+    /// A capture in which more than one workload did something, or none.
+    #[error("{path} holds the events of {n} workloads: name one with --container\n{names}", n = if *count == 0 { "no".to_owned() } else { count.to_string() })]
+    WhichWorkload {
+        /// The capture.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// Which, one a line.
+        names: String,
+    },
     /// A configuration for the services is not usable.
     #[error("{path}: {message}")]
     Config {
@@ -259,8 +303,14 @@ impl Failure {
             | Self::Capture { .. }
             | Self::CapturedBatch { .. }
             | Self::Rules { .. }
+            | Self::Dump { .. }
+            | Self::DumpRefused { .. }
+            | Self::EmptyDump { .. }
             | Self::Conversion { .. } => 1,
             Self::UnknownEnding { .. }
+            | Self::UnknownDumpEnding { .. }
+            | Self::NotForATerminal { .. }
+            | Self::WhichWorkload { .. }
             | Self::SameForm { .. }
             | Self::NoRule { .. }
             | Self::NoField { .. }

@@ -9,10 +9,12 @@ mod become_service;
 mod captures;
 mod demo;
 mod doctor;
+mod dump;
 mod events;
 mod failure;
 mod launch;
 mod record;
+mod recorded;
 mod replay;
 mod rule;
 mod status;
@@ -74,6 +76,7 @@ fn run(command: Command, global: Global) -> Result<(), Failure> {
                 captures::convert(&input, &output, force)
             }
             Command::Capture(CaptureCommand::Info { file }) => captures::info(&file, global.color),
+            Command::Dump(command) => dump::run(command, &global).await,
             Command::Rule(command) => rule::run(&command, global.color),
             Command::Status(args) => status::run(args, global).await,
             Command::Doctor(args) => doctor::run(args, global),

@@ -34,6 +34,10 @@ mod tests {
         /// Without one: of an analyzer that has no probe.
         status: Option<v1::AnalyzerStatus>,
         asked: Arc<Mutex<Vec<v1::SubscribeRequest>>>,
+        /// Dumps that end.
+        dumps: Vec<v1::ActivityDumpStreamMessage>,
+        /// Not empty: what it says instead of doing what it is asked for.
+        refuses: String,
     }
 
     fn stream<T: Send + 'static>(items: Vec<T>, stays_open: bool) -> Response<BoxStream<T>> {
@@ -49,6 +53,7 @@ mod tests {
     impl Analyzer for Fake {
         type SubscribeStream = BoxStream<v1::EventMessage>;
         type RecordStream = BoxStream<v1::FromProbe>;
+        type GetActivityDumpStreamStream = BoxStream<v1::ActivityDumpStreamMessage>;
 
         async fn subscribe(
             &self,
@@ -65,6 +70,48 @@ mod tests {
             let messages =
                 self.recording.iter().map(|message| v1::FromProbe { message: Some(message.clone()) });
             Ok(stream(messages.collect(), self.stays_open))
+        }
+
+        async fn dump_activity(
+            &self,
+            request: Request<v1::ActivityDumpParams>,
+        ) -> Result<Response<v1::ActivityDumpMessage>, Status> {
+            let error = self.refuses.clone();
+            let container_id = request.into_inner().container_id;
+            let metadata = v1::MetadataMessage { name: "d".into(), container_id, ..Default::default() };
+            Ok(Response::new(v1::ActivityDumpMessage {
+                error,
+                metadata: Some(metadata),
+                ..Default::default()
+            }))
+        }
+
+        async fn list_activity_dumps(
+            &self,
+            _: Request<v1::ActivityDumpListParams>,
+        ) -> Result<Response<v1::ActivityDumpListMessage>, Status> {
+            Ok(Response::new(v1::ActivityDumpListMessage::default()))
+        }
+
+        async fn stop_activity_dump(
+            &self,
+            _: Request<v1::ActivityDumpStopParams>,
+        ) -> Result<Response<v1::ActivityDumpStopMessage>, Status> {
+            Ok(Response::new(v1::ActivityDumpStopMessage { error: self.refuses.clone() }))
+        }
+
+        async fn transcoding_request(
+            &self,
+            _: Request<v1::TranscodingRequestParams>,
+        ) -> Result<Response<v1::TranscodingRequestMessage>, Status> {
+            Err(Status::unimplemented("not asked for"))
+        }
+
+        async fn get_activity_dump_stream(
+            &self,
+            _: Request<v1::ActivityDumpStreamParams>,
+        ) -> Result<Response<Self::GetActivityDumpStreamStream>, Status> {
+            Ok(stream(self.dumps.clone(), self.stays_open))
         }
 
         async fn get_status(

@@ -72,6 +72,18 @@ impl Tree {
         known
     }
 
+    /// What every living process runs now, parents first.
+    pub fn living(&self) -> impl Iterator<Item = &Arc<Run>> {
+        let mut alive: Vec<(&ProcessKey, NodeId)> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| process.ended_ns.is_none())
+            .map(|(key, process)| (key, process.node))
+            .collect();
+        alive.sort_unstable();
+        alive.into_iter().filter_map(|(_, id)| self.nodes.get(id)).map(|node| &node.run)
+    }
+
     fn add_known(&mut self, known: &KnownProcess) {
         let key = known.task.process;
         let above = known.parent.and_then(|parent| self.parent_at(parent, key, u64::MAX));

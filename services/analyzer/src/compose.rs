@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context};
 use bootstrap::socket::{self, Door, PeerUids, SocketError};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::api::status::StatusBoard;
-use crate::api::{self, Api, ApiParts};
+use crate::api::{self, Api, ApiParts, Dumping};
 use crate::config::{Config, NamesConfig, OutputEvents, ScrubError};
 use crate::context::tags::{Directory, TagManager};
 use crate::context::workloads::Workloads;
+use crate::dumps::{Ask, DumpManager, DumpManagerParts, Store};
 use crate::link::connection::{Phase, ProbeLink};
 use crate::link::ingest::{Ingest, Outlets};
 use crate::link::wanted::{Wanted, Who};
@@ -21,6 +22,7 @@ use crate::metrics::{self, Metrics};
 use crate::output::outbox::{Fixed, Outbox, OutboxParts, Queue, Reporter, Room, Tagger, ToOutbox};
 use crate::output::subscribers::{Recorders, SubscriptionManager};
 use crate::stages;
+use crate::stages::dump::{DumpInsert, DumpMark, Dumps, Parcel, Shared};
 use crate::stages::pipeline::Pipeline;
 
 /// How long the link may take to hand over the batch it holds when the service ends.
@@ -39,6 +41,12 @@ pub enum RunError {
 
 /// Requests of the API that may wait for the pipeline.
 const REQUESTS: usize = 16;
+/// Dumps that may wait to be written; more wait in the stages.
+const PARCELS: usize = 4;
+/// Dumps that a reader of the stream may be behind.
+const FINISHED: usize = 8;
+/// How long the end of the service may take to write the dumps that ran.
+const STOP_DUMPS: Duration = Duration::from_secs(5);
 
 /// Runs the analyzer inside an actix system until `shutdown` resolves.
 ///
@@ -93,7 +101,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     let audience = subscriptions.audience();
     let subscriptions = start(subscriptions, config.queues.subscriptions.get());
 
-    let stages = stages::configured(config.internal_monitoring, metrics.events.clone());
+    let dumping = start_dumping(&config, workloads.clone(), &metrics);
+    let mut stages = stages::configured(config.internal_monitoring, metrics.events.clone());
+    stages.dump_mark = Some(Box::new(DumpMark(dumping.running.clone())));
+    stages.dump_insert = Some(Box::new(DumpInsert::new(dumping.running.clone(), dumping.parcels.clone())));
     let ingest = Ingest::new(
         Pipeline::new(config.tree, config.scrub.scrubber()?, stages),
         names,
@@ -119,6 +130,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
         board: board.clone(),
         probe: config.sockets.probe.clone(),
         reporter,
+        dumps: dumping.api(),
         metrics,
     });
     let server =
@@ -148,9 +160,84 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     }
     phase.send_replace(Phase::Ending);
     end_link(link).await;
+    dumping.end().await;
     server.abort();
     remove_socket(&config.sockets.api);
     Ok(())
+}
+
+/// What records and writes dumps.
+struct DumpParts {
+    running: Shared,
+    parcels: mpsc::Sender<Parcel>,
+    asks: mpsc::Sender<Ask>,
+    finished: broadcast::Sender<std::sync::Arc<crate::dumps::Finished>>,
+    directory: Option<String>,
+    manager: JoinHandle<()>,
+}
+
+fn start_dumping(config: &Config, workloads: Workloads, metrics: &Metrics) -> DumpParts {
+    let settings = &config.activity_dump;
+    let store = Store::open(&settings.local_storage);
+    if let Err(error) = &store {
+        tracing::info!(%error, "dumps are not kept: a request is answered by the stream alone, and none begins by itself");
+    }
+    let store = store.ok();
+    let directory = store.as_ref().map(|_| settings.local_storage.output_directory.display().to_string());
+    let running = Shared::new(Dumps::new(settings.clone(), store.is_some(), metrics.dumps.clone()));
+    let (parcels, from_stages) = mpsc::channel(PARCELS);
+    let (asks, from_api) = mpsc::channel(REQUESTS);
+    let (finished, _) = broadcast::channel(FINISHED);
+    let service = config.outbox.service.iter().map(|service| format!("service:{service}"));
+    let manager = DumpManager::new(DumpManagerParts {
+        store,
+        workloads,
+        finished: finished.clone(),
+        wait: settings.tags_resolution_period,
+        tags: config.outbox.tags.iter().cloned().chain(service).collect(),
+        distribution: distribution(),
+        metrics: metrics.dumps.clone(),
+    });
+    let manager = tokio::spawn(manager.run(from_stages, from_api));
+    DumpParts { running, parcels, asks, finished, directory, manager }
+}
+
+impl DumpParts {
+    fn api(&self) -> Dumping {
+        Dumping {
+            running: self.running.clone(),
+            asks: self.asks.clone(),
+            finished: self.finished.clone(),
+            directory: self.directory.clone(),
+        }
+    }
+
+    /// Ends every dump, and waits until what there is of it is written. The stages are gone by then, or go soon.
+    async fn end(self) {
+        let Self { running, parcels, manager, .. } = self;
+        running.with(|running| running.end_all(dump::Partial::Ending));
+        let written = async {
+            while let Some(parcel) = running.with(Dumps::next_parcel) {
+                if parcels.send(parcel).await.is_err() {
+                    break;
+                }
+            }
+            drop(parcels);
+            manager.await
+        };
+        if tokio::time::timeout(STOP_DUMPS, written).await.is_err() {
+            tracing::warn!(
+                "not every dump could be written in time; copies of them are finished at the next start"
+            );
+        }
+    }
+}
+
+/// What the host calls itself, where its files can be seen.
+fn distribution() -> String {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.unwrap_or_default().trim_matches('"').to_owned()
 }
 
 /// Lets the outbox submit what is there, and gives how many payloads were left.

@@ -12,6 +12,10 @@ use serde::{Deserialize, Deserializer};
 
 use crate::context::scrub::{RefusedWord, Scrubber};
 
+mod dump;
+
+pub use dump::{ActivityDumpConfig, SilentConfig, StorageConfig};
+
 /// Entries of a queue. What is larger is no bound.
 const MAX_QUEUE: usize = 1 << 20;
 /// The reporter takes no larger groups.
@@ -39,6 +43,8 @@ pub struct Config {
     pub scrub: ScrubConfig,
     /// Names of users and groups.
     pub names: NamesConfig,
+    /// What is recorded of workloads.
+    pub activity_dump: ActivityDumpConfig,
     /// Bounds of the queues between the parts.
     pub queues: QueuesConfig,
 }

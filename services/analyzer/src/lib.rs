@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod compose;
 pub mod config;
 pub mod context;
+pub mod dumps;
 pub mod link;
 pub mod metrics;
 pub mod output;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use analyzer::config::Config;
 use analyzer::replay::{self, Format};
-use analyzer::{compose, privilege};
+use analyzer::{compose, dumps, privilege};
 use anyhow::Context;
 use bootstrap::confine;
 use clap::{Parser, Subcommand};
@@ -62,6 +62,8 @@ fn start(args: Args) -> anyhow::Result<()> {
     match args.command.unwrap_or(Command::Run) {
         Command::Run => {
             privilege::drop_all(args.allow_root)?;
+            // Whether it can be used is found out, and told, when it is opened.
+            dumps::prepare(&config.activity_dump.local_storage).unwrap_or_default();
             // Before there is a second thread.
             confine::enter_and_tell(&privilege::confines(&config))?;
             run(config)

@@ -145,6 +145,54 @@ counters! {
     }
 }
 
+counters! {
+    /// Activity dumps.
+    DumpMetrics {
+        /// Gauge: dumps that run.
+        active: "analyzer_dump_active";
+        /// Gauge: bytes of their trees.
+        bytes: "analyzer_dump_bytes";
+        /// Dumps that began.
+        started: "analyzer_dump_started_total";
+        /// Dumps that ended.
+        finished: "analyzer_dump_finished_total";
+        /// Dumps that were full and went on with less.
+        partial: "analyzer_dump_partial_total";
+        /// Dumps in which there was nothing, which are not written.
+        empty: "analyzer_dump_empty_total";
+        /// Dumps that were written without the tags of their container.
+        untagged: "analyzer_dump_untagged_total";
+        /// Images on the deny list.
+        refused_denied: "analyzer_dump_refused_total", "what" => "denied";
+        /// Images of which there are enough dumps.
+        refused_count: "analyzer_dump_refused_total", "what" => "max_dump_count";
+        /// Requests for which there was no place.
+        refused_no_place: "analyzer_dump_refused_total", "what" => "no_place";
+        /// Rates that the load controller lowered.
+        reduced_rate: "analyzer_dump_reduced_total", "what" => "rate";
+        /// Times that it shortened.
+        reduced_timeout: "analyzer_dump_reduced_total", "what" => "timeout";
+        /// Event types that it took away.
+        reduced_event_types: "analyzer_dump_reduced_total", "what" => "event_types";
+        /// Events that dumps missed, as they say themselves.
+        missed_events: "analyzer_dump_missed_events_total";
+        /// Files written.
+        stored: "analyzer_dump_stored_files_total";
+        /// Bytes written.
+        stored_bytes: "analyzer_dump_stored_bytes_total";
+        /// Copies of running dumps written.
+        checkpoints: "analyzer_dump_checkpoints_total";
+        /// Dumps deleted to make room.
+        deleted: "analyzer_dump_deleted_total";
+        /// Files that could not be written.
+        failed: "analyzer_dump_failed_files_total";
+        /// Dumps found running at the start, after the analyzer was killed.
+        recovered: "analyzer_dump_recovered_total";
+        /// Finished dumps that a slow reader of the stream did not get.
+        dropped: "analyzer_dump_stream_dropped_total";
+    }
+}
+
 /// Counts refused connections to the API, by why.
 pub const REFUSED: &str = "analyzer_api_refused_total";
 
@@ -165,6 +213,8 @@ pub struct Metrics {
     pub tags: TagMetrics,
     /// Subscribers and recorders.
     pub api: ApiMetrics,
+    /// Activity dumps.
+    pub dumps: DumpMetrics,
 }
 
 impl Metrics {
@@ -179,6 +229,7 @@ impl Metrics {
             outbox: OutboxMetrics::new(&registry),
             tags: TagMetrics::new(&registry),
             api: ApiMetrics::new(&registry),
+            dumps: DumpMetrics::new(&registry),
             registry,
         }
     }

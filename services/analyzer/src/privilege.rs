@@ -52,7 +52,10 @@ pub fn confines(config: &Config) -> Needs {
     let mut read = vec![config.names.passwd.clone(), config.names.group.clone()];
     // The file is replaced by another when it changes.
     read.extend(config.tags.static_file.as_deref().map(confine::directory_of));
-    Needs { read, sockets: vec![confine::directory_of(&config.sockets.api)], ..Needs::default() }
+    // What dumps say of the host.
+    read.extend(["/etc/os-release", "/usr/lib/os-release"].map(Into::into));
+    let write = vec![config.activity_dump.local_storage.output_directory.clone()];
+    Needs { read, write, sockets: vec![confine::directory_of(&config.sockets.api)], ..Needs::default() }
 }
 
 fn check(uid: u32, capabilities: u64) -> Result<(), PrivilegeError> {

@@ -22,6 +22,7 @@ pub mod spread;
 pub mod stack;
 pub mod start;
 pub mod tally;
+pub mod trees;
 pub mod user_space;
 pub mod watcher;
 pub mod wire;

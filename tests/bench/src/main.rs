@@ -5,7 +5,7 @@ use bench::options::{Options, Part};
 use bench::programs::Programs;
 use bench::recorded::Workload;
 use bench::report::Report;
-use bench::{child, e2e, hooks, idle, latency, load, recorded, rules, start, user_space};
+use bench::{child, e2e, hooks, idle, latency, load, recorded, rules, start, trees, user_space};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,6 +67,7 @@ fn close_inherited() -> anyhow::Result<()> {
 fn run(part: Part, options: &Options, is_possible: bool, report: &mut Report) -> anyhow::Result<()> {
     match part {
         Part::Rules => return rules::run(report),
+        Part::Trees => return trees::run(report),
         Part::User if !is_possible => return user_space::run(report, &[]),
         Part::EndToEnd | Part::Latency | Part::Idle | Part::Start | Part::Hooks | Part::User => {}
     }
@@ -101,7 +102,7 @@ async fn measure(part: Part, options: &Options, report: &mut Report) -> anyhow::
         Part::Idle => idle::run(report, &all).await,
         Part::Start => start::run(report, options, &ours, first).await,
         Part::Hooks => hooks::run(report, options, &ours, first).await,
-        Part::User | Part::Rules => Ok(()),
+        Part::User | Part::Rules | Part::Trees => Ok(()),
     }
 }
 

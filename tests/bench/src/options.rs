@@ -23,10 +23,12 @@ pub enum Part {
     Start,
     /// Reading and evaluating rules on one core.
     Rules,
+    /// Activity trees and their files on one core.
+    Trees,
 }
 
 impl Part {
-    const NAMES: [(&'static str, Self); 7] = [
+    const NAMES: [(&'static str, Self); 8] = [
         ("e2e", Self::EndToEnd),
         ("latency", Self::Latency),
         ("idle", Self::Idle),
@@ -34,6 +36,7 @@ impl Part {
         ("hooks", Self::Hooks),
         ("user", Self::User),
         ("rules", Self::Rules),
+        ("trees", Self::Trees),
     ];
 }
 

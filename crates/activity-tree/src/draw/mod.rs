@@ -4,6 +4,9 @@
 
 mod dot;
 mod html;
+mod outline;
+
+pub use outline::{Line, LineKind};
 
 use crate::Dump;
 

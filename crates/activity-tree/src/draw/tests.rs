@@ -150,3 +150,31 @@ fn the_page_has_everything_that_was_done() {
     let html = dump.to_html(&|_| None);
     assert!(html.contains("v1 @10 @10") && html.contains("\"runtime\""));
 }
+
+#[test]
+fn an_outline_has_every_behaviour_on_a_line_below_its_process() {
+    let mut dump = Dump::new(Options::default());
+    let [shell, cat] = ["/bin/sh", "/bin/cat"].map(|path| {
+        let file = FileInfo { path: path.into(), ..FileInfo::default() };
+        Process { file, args: vec!["x".to_owned()], ..process("x") }
+    });
+    let cat = Process { is_exec: false, ..cat };
+    let bind = crate::Bind { family: "AF_INET".into(), ip: "0.0.0.0".into(), port: 80, protocol: 6 };
+    let what = [open("/etc/passwd"), open("/etc"), What::Bind(bind, 0)];
+    for what in what {
+        with("a", what, |activity| {
+            dump.tree.insert(&Activity { lineage: &[&shell, &cat], ..activity.clone() }).unwrap();
+        });
+    }
+    let lines = dump.tree.outline(&|_| None);
+    let shown: Vec<_> =
+        lines.iter().map(|line| (line.depth, line.kind, line.text.as_str(), line.more.as_str())).collect();
+    let expected = [
+        (0, LineKind::Process, "/bin/sh", "x"),
+        (1, LineKind::Process, "/bin/cat", "x"),
+        (2, LineKind::File, "/etc", "r"),
+        (2, LineKind::File, "/etc/passwd", "r"),
+        (2, LineKind::Socket, "0.0.0.0:80", "tcp"),
+    ];
+    assert_eq!(shown, expected);
+}

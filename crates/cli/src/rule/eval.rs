@@ -8,9 +8,10 @@ use rule_model::{Facts, Fields, Os, Seen};
 use secl::{Binding, Macros, Rule, check_rule};
 use wire::v1::EventMessage;
 
-use super::{recorded, remark};
+use super::remark;
 use crate::args::RuleEvalArgs;
 use crate::failure::Failure;
+use crate::recorded::{self, Seen as Recorded};
 use crate::view::terminal::{ColorMode, Terminal, note, print_line};
 use crate::view::text::grouped;
 use crate::view::{event_line, matched};
@@ -27,7 +28,8 @@ pub(crate) fn run(args: &RuleEvalArgs, color: ColorMode) -> Result<(), Failure> 
     let terminal = Terminal::stdout(color);
     let zone = TimeZone::system();
     let (mut all, mut found) = (0_u64, 0_u64);
-    recorded::replay(&args.capture, |host, event, run| {
+    recorded::replay(&args.capture, |seen| {
+        let Recorded::Event(host, event, run) = seen else { return Ok(true) };
         all += 1;
         let facts = Facts::new(&fields, Seen { event, run, host, tags: &[] });
         if !is_match(&rule, &facts) {
@@ -101,7 +103,8 @@ mod tests {
         let rule = check_rule(text, &fields, &Macros::default(), Binding::Any).unwrap();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/example.capture.jsonl");
         let mut found = Vec::new();
-        recorded::replay(&example, |host, event, run| {
+        recorded::replay(&example, |seen| {
+            let Recorded::Event(host, event, run) = seen else { return Ok(true) };
             let facts = Facts::new(&fields, Seen { event, run, host, tags: &[] });
             if is_match(&rule, &facts) {
                 found.push((event.kind().name(), matched::lines(&rule, &facts, &fields, Paint::new(false))));
@@ -149,7 +152,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("x.jsonl");
         std::fs::write(&file, "nonsense\n").unwrap();
-        let error = recorded::replay(&file, |_, _, _| Ok(true)).unwrap_err().to_string();
+        let error = recorded::replay(&file, |_| Ok(true)).unwrap_err().to_string();
         assert!(error.contains("line 1"), "{error}");
     }
 }

@@ -5,7 +5,6 @@
 mod check;
 mod eval;
 mod fields;
-mod recorded;
 
 use rule_model::Os;
 use secl::Diagnostic;

@@ -1,6 +1,7 @@
-//! The API of the analyzer on its unix socket: subscriptions, recording, status.
+//! The API of the analyzer on its unix socket: subscriptions, recording, dumps, status.
 
+mod dumps;
 mod server;
 pub mod status;
 
-pub use server::{Api, ApiParts, LIMITS};
+pub use server::{Api, ApiParts, Dumping, LIMITS};

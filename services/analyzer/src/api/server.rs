@@ -7,19 +7,23 @@ use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use bootstrap::socket::Limits;
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::{Mutex, OwnedMutexGuard, broadcast, mpsc, oneshot, watch};
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+use tokio_stream::wrappers::{BroadcastStream, ReceiverStream};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 use wire::v1;
 use wire::v1::analyzer_server::{Analyzer, AnalyzerServer};
 use wire::v1::probe_client::ProbeClient;
 
+use crate::api::dumps;
 use crate::api::status::StatusBoard;
+use crate::dumps::{Ask, Finished};
 use crate::link::ingest::StartRecord;
 use crate::metrics::Metrics;
 use crate::output::outbox::Reporter;
 use crate::output::subscribers::{Filter, Subscribe};
+use crate::stages::dump::Shared;
 
 /// How long a neighbour may take to say how it is; after that its last answer is shown.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
@@ -42,8 +46,22 @@ pub struct ApiParts {
     pub probe: PathBuf,
     /// Asked how it is when somebody asks us.
     pub reporter: Reporter,
+    /// What is recorded.
+    pub dumps: Dumping,
     /// The counters.
     pub metrics: Metrics,
+}
+
+/// What the API needs for dumps.
+pub struct Dumping {
+    /// Those that run.
+    pub running: Shared,
+    /// Takes files that are wanted in other formats.
+    pub asks: mpsc::Sender<Ask>,
+    /// Those that ended.
+    pub finished: broadcast::Sender<Arc<Finished>>,
+    /// Where they are kept, if they are.
+    pub directory: Option<String>,
 }
 
 /// The service.
@@ -148,6 +166,7 @@ impl<T: Send + 'static> AskOnce<T> {
 impl Analyzer for Api {
     type SubscribeStream = BoxStream<v1::EventMessage>;
     type RecordStream = BoxStream<v1::FromProbe>;
+    type GetActivityDumpStreamStream = BoxStream<v1::ActivityDumpStreamMessage>;
 
     async fn subscribe(
         &self,
@@ -177,6 +196,99 @@ impl Analyzer for Api {
     ) -> Result<Response<v1::AnalyzerStatus>, Status> {
         tokio::join!(self.ask_reporter(), self.ask_probe());
         Ok(Response::new(self.parts.board.answer(&self.parts.metrics.registry, self.started)))
+    }
+
+    async fn dump_activity(
+        &self,
+        request: Request<v1::ActivityDumpParams>,
+    ) -> Result<Response<v1::ActivityDumpMessage>, Status> {
+        let dumping = &self.parts.dumps;
+        let message = match dumps::request(request.into_inner(), dumping.directory.as_deref()) {
+            Err(error) => dumps::refused(error),
+            Ok(wanted) => dumping.running.with(|running| match running.request(wanted) {
+                Ok(info) => dumps::message(&info, running.host()),
+                Err(error) => dumps::refused(error.to_string()),
+            }),
+        };
+        Ok(Response::new(message))
+    }
+
+    async fn list_activity_dumps(
+        &self,
+        _: Request<v1::ActivityDumpListParams>,
+    ) -> Result<Response<v1::ActivityDumpListMessage>, Status> {
+        let dumps =
+            self.parts.dumps.running.with(|running| {
+                running.list().iter().map(|info| dumps::message(info, running.host())).collect()
+            });
+        Ok(Response::new(v1::ActivityDumpListMessage { dumps, error: String::new() }))
+    }
+
+    async fn stop_activity_dump(
+        &self,
+        request: Request<v1::ActivityDumpStopParams>,
+    ) -> Result<Response<v1::ActivityDumpStopMessage>, Status> {
+        let stopped = dumps::which(request.into_inner()).and_then(|which| {
+            let stopped = self.parts.dumps.running.with(|running| running.stop(&which));
+            stopped.map_err(|error| error.to_string())
+        });
+        Ok(Response::new(v1::ActivityDumpStopMessage { error: stopped.err().unwrap_or_default() }))
+    }
+
+    async fn transcoding_request(
+        &self,
+        request: Request<v1::TranscodingRequestParams>,
+    ) -> Result<Response<v1::TranscodingRequestMessage>, Status> {
+        let v1::TranscodingRequestParams { activity_dump_file: file, storage } = request.into_inner();
+        let dumping = &self.parts.dumps;
+        let refused = |error| Ok(Response::new(v1::TranscodingRequestMessage { error, storage: Vec::new() }));
+        let (formats, is_packed) =
+            match dumps::storage(storage.unwrap_or_default(), dumping.directory.as_deref()) {
+                Ok(storage) => storage,
+                Err(error) => return refused(error),
+            };
+        let (answer, written) = oneshot::channel();
+        dumping.asks.send(Ask { file, formats, is_packed, answer }).await.map_err(|_ended| ended())?;
+        match written.await.map_err(|_ended| ended())? {
+            Err(error) => refused(error),
+            Ok(written) => {
+                let storage = written.into_iter().map(|(format, file)| v1::StorageRequestMessage {
+                    r#type: "local_storage".to_owned(),
+                    format: format.name().to_owned(),
+                    compression: is_packed,
+                    file,
+                });
+                let storage = storage.collect();
+                Ok(Response::new(v1::TranscodingRequestMessage { error: String::new(), storage }))
+            }
+        }
+    }
+
+    async fn get_activity_dump_stream(
+        &self,
+        _: Request<v1::ActivityDumpStreamParams>,
+    ) -> Result<Response<Self::GetActivityDumpStreamStream>, Status> {
+        let dropped = self.parts.metrics.dumps.dropped.clone();
+        let finished = BroadcastStream::new(self.parts.dumps.finished.subscribe());
+        let messages = finished.map(move |finished| {
+            Ok(match finished {
+                Ok(finished) => v1::ActivityDumpStreamMessage {
+                    selector: Some(v1::WorkloadSelectorMessage {
+                        name: finished.selector.0.clone(),
+                        tag: finished.selector.1.clone(),
+                    }),
+                    header: finished.header.clone(),
+                    data: finished.data.clone(),
+                    name: finished.name.clone(),
+                    missed: 0,
+                },
+                Err(BroadcastStreamRecvError::Lagged(missed)) => {
+                    dropped.add(missed);
+                    v1::ActivityDumpStreamMessage { missed, ..v1::ActivityDumpStreamMessage::default() }
+                }
+            })
+        });
+        Ok(Response::new(Box::pin(messages)))
     }
 }
 

@@ -5,11 +5,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Recipient;
 use bytes::Bytes;
 use event::{Event, Host, PerKind};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tonic::Status;
 use wire::batch::{Decoded, Lane, News};
 use wire::v1;
@@ -62,6 +64,9 @@ pub struct Outlets {
 /// The outbox has ended.
 struct Ended;
 
+/// How long nothing has to come before the stages are told how late it is.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// The task.
 pub struct Ingest {
     pipeline: Pipeline,
@@ -81,6 +86,8 @@ pub struct Ingest {
     work: VecDeque<Work>,
     /// What is handed over next.
     next: Option<ToOutbox>,
+    /// When something came last.
+    last_came: Instant,
 }
 
 #[derive(Default)]
@@ -127,6 +134,7 @@ impl Ingest {
             probe: 0,
             work: VecDeque::new(),
             next: None,
+            last_came: Instant::now(),
         }
     }
 
@@ -136,6 +144,8 @@ impl Ingest {
         mut link: mpsc::Receiver<FromLink>,
         mut requests: mpsc::Receiver<StartRecord>,
     ) {
+        let mut look = interval(QUIET);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_busy = self.next.is_some() || !self.work.is_empty();
             tokio::select! {
@@ -152,6 +162,8 @@ impl Ingest {
                     Some(message) => self.take(message),
                     None => return,
                 },
+                // What waits in the link comes first, so here nothing does.
+                _ = look.tick(), if !is_busy && self.last_came.elapsed() >= QUIET => self.quiet(),
             }
         }
     }
@@ -195,7 +207,18 @@ impl Ingest {
         }
     }
 
+    /// Tells the stages how late it is.
+    fn quiet(&mut self) {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let offset = self.pipeline.host().wall_offset_ns;
+        let wall = nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let now_ns = wall.saturating_add_signed(offset.saturating_neg());
+        self.pipeline.quiet(nanos(self.last_came.elapsed()), now_ns);
+        self.outlets.wanted.set(Who::Stages, self.pipeline.wanted());
+    }
+
     fn take(&mut self, message: FromLink) {
+        self.last_came = Instant::now();
         match message {
             FromLink::Begin(hello, acks) => self.begin(hello, acks),
             FromLink::Batch(bytes) => self.batch(bytes),
@@ -216,6 +239,8 @@ impl Ingest {
         self.session = hello.session;
         self.work.push_back(Work::Tell(ToOutbox::Begin(self.probe, acks)));
         self.recorders.begin(hello);
+        // Whoever waits for the clock need not wait for the first event.
+        self.quiet();
     }
 
     fn batch(&mut self, bytes: Bytes) {

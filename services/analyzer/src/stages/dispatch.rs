@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use event::{Event, Run};
+use event::{Event, Host, Run};
 use wire::batch::News;
 
 use crate::context::tags::Tags;
@@ -45,6 +45,8 @@ pub struct Ending<'a> {
     pub news: &'a News,
     /// The newest time that is known, `CLOCK_BOOTTIME`: the only clock there is.
     pub last_ns: u64,
+    /// The processes that are known.
+    pub processes: &'a process_tree::Tree,
 }
 
 /// One step of the dispatch. It sees the events one by one, in order, must not block, and asks for what is to happen
@@ -52,6 +54,9 @@ pub struct Ending<'a> {
 pub trait Stage: Send {
     /// Called once, before anything else: what it needs to be observed, for example.
     fn start(&mut self, _: &mut Out) {}
+
+    /// A stream of this host begins.
+    fn begin(&mut self, _: &Arc<Host>, _: &mut Out) {}
 
     /// Looks at one event, and may mark it.
     fn event(&mut self, _: &mut Dispatched, _: &mut Out) {}
@@ -62,6 +67,10 @@ pub trait Stage: Send {
     /// About a second has passed; `now_ns` is the newest time that is known, `CLOCK_BOOTTIME`. It comes behind a batch, live and
     /// in a replay behind the same one; while the probe sends nothing, no time passes.
     fn tick(&mut self, _now_ns: u64, _: &mut Out) {}
+
+    /// Nothing came for a second or more, so that it is about `now_ns` by now. Only live, where somebody waits for the end of
+    /// what has one; a stage that makes events by this replays differently.
+    fn quiet(&mut self, _now_ns: u64, _: &mut Out) {}
 }
 
 /// Which events a stage sees.
@@ -112,6 +121,11 @@ impl Stages {
         self.all(out, |stage, out| stage.start(out));
     }
 
+    /// Tells every stage that a stream begins.
+    pub fn begin(&mut self, host: &Arc<Host>, out: &mut Out) {
+        self.all(out, |stage, out| stage.begin(host, out));
+    }
+
     /// Tells every stage that a batch has ended.
     pub fn end_of_batch(&mut self, batch: &Ending<'_>, out: &mut Out) {
         self.all(out, |stage, out| stage.end_of_batch(batch, out));
@@ -120,6 +134,11 @@ impl Stages {
     /// Tells every stage the time.
     pub fn tick(&mut self, now_ns: u64, out: &mut Out) {
         self.all(out, |stage, out| stage.tick(now_ns, out));
+    }
+
+    /// Tells every stage that nothing comes.
+    pub fn quiet(&mut self, now_ns: u64, out: &mut Out) {
+        self.all(out, |stage, out| stage.quiet(now_ns, out));
     }
 
     fn all(&mut self, out: &mut Out, ask: impl Fn(&mut dyn Stage, &mut Out)) {

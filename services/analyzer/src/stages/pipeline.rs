@@ -103,6 +103,7 @@ impl Pipeline {
         if host != *self.host {
             self.host = Arc::new(host);
         }
+        self.stages.begin(&self.host, &mut self.out);
         is_same_probe
     }
 
@@ -159,7 +160,7 @@ impl Pipeline {
             events.push(self.dispatch(event, known));
         }
         self.last_ns = self.last_ns.max(batch.news.complete_until_ns);
-        let ending = Ending { news: &batch.news, last_ns: self.last_ns };
+        let ending = Ending { news: &batch.news, last_ns: self.last_ns, processes: &self.tree };
         self.stages.end_of_batch(&ending, &mut self.out);
         if self.last_ns >= self.next_tick_ns {
             self.next_tick_ns = self.last_ns.saturating_add(TICK_NS);
@@ -179,6 +180,12 @@ impl Pipeline {
             self.tree.note_gap();
         }
         (is_repeated, missing)
+    }
+
+    /// Nothing has come for this long. `now_ns` is what time it is if no event has told.
+    pub fn quiet(&mut self, for_ns: u64, now_ns: u64) {
+        let now_ns = if self.last_ns == 0 { now_ns } else { self.last_ns.saturating_add(for_ns) };
+        self.stages.quiet(now_ns, &mut self.out);
     }
 
     /// The kinds that the stages want observed.

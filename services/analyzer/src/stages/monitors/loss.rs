@@ -49,7 +49,8 @@ mod tests {
             ..News::default()
         };
         let mut out = Out::default();
-        LossMonitor.end_of_batch(&Ending { news: &news, last_ns: 9 }, &mut out);
+        let processes = process_tree::Tree::new(process_tree::Limits::default());
+        LossMonitor.end_of_batch(&Ending { news: &news, last_ns: 9, processes: &processes }, &mut out);
         let rules: Vec<_> = out.custom.iter().map(|custom| (custom.rule, custom.boot_ns)).collect();
         let (gap, lost) = ((Rule::NotObserved, 2), (Rule::LostEvents, 9));
         let unwanted = |boot_ns| (Rule::Unwanted, boot_ns);

@@ -1,4 +1,4 @@
-//! The events of a capture, each with the program that was acting.
+//! The events of a capture, each with the program that was acting, and what its batches say beside them.
 //!
 //! The arguments are those of the capture: the analyzer hides secrets in them before its rules see them.
 
@@ -9,13 +9,22 @@ use capture::convert::JsonLines;
 use capture::{CaptureError, Item, Reader};
 use event::{Event, Host, Run};
 use process_tree::{Limits, Tree};
+use wire::batch::News;
 
 use crate::failure::Failure;
 
-/// Calls `see` with every event of the capture at `path`, in either form, until it says that it has seen enough.
+/// What a capture shows.
+pub(crate) enum Seen<'a> {
+    /// The beginning of a batch, with the processes that are known by then.
+    Batch(&'a Host, &'a News, &'a Tree),
+    /// An event.
+    Event(&'a Host, &'a Event, &'a Arc<Run>),
+}
+
+/// Calls `see` with everything in the capture at `path`, in either form, until it says that it has seen enough.
 pub(crate) fn replay(
     path: &Path,
-    mut see: impl FnMut(&Host, &Event, &Arc<Run>) -> Result<bool, Failure>,
+    mut see: impl FnMut(Seen<'_>) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let mut state = State { host: Host::default(), tree: Tree::new(Limits::default()) };
     match Reader::open(path) {
@@ -43,7 +52,7 @@ impl State {
         &mut self,
         path: &Path,
         items: impl Iterator<Item = Result<Item, Failure>>,
-        see: &mut impl FnMut(&Host, &Event, &Arc<Run>) -> Result<bool, Failure>,
+        see: &mut impl FnMut(Seen<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         for item in items {
             let batch = match item? {
@@ -63,9 +72,12 @@ impl State {
                 source,
             })?;
             decoded.processes.iter().for_each(|process| self.tree.know(process));
+            if !see(Seen::Batch(&self.host, &decoded.news, &self.tree))? {
+                return Ok(());
+            }
             for event in &decoded.events {
                 let run = self.tree.apply(event);
-                if !see(&self.host, event, &run)? {
+                if !see(Seen::Event(&self.host, event, &run))? {
                     return Ok(());
                 }
             }
