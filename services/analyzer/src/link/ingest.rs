@@ -163,7 +163,9 @@ impl Ingest {
                     None => return,
                 },
                 // What waits in the link comes first, so here nothing does.
-                _ = look.tick(), if !is_busy && self.last_came.elapsed() >= QUIET => self.quiet(),
+                _ = look.tick(), if !is_busy => if self.last_came.elapsed() >= QUIET {
+                    self.quiet();
+                },
             }
         }
     }
