@@ -82,7 +82,7 @@ pub enum AttemptError {
     Possible,
 }
 
-/// [`attempt_confined`], printed.
+/// `attempt_confined`, printed.
 ///
 /// # Errors
 /// See [`AttemptError`]; when something is possible, among them.
