@@ -63,12 +63,24 @@ impl Image {
     /// # Errors
     /// When the container does not start or the script fails.
     pub fn run(&self, name: &str, parent: &str, script: &str) -> anyhow::Result<String> {
+        self.podman("run", name, parent, script)
+    }
+
+    /// Makes such a container, and does not start it.
+    ///
+    /// # Errors
+    /// When podman fails.
+    pub fn create(&self, name: &str, parent: &str, script: &str) -> anyhow::Result<String> {
+        self.podman("create", name, parent, script)
+    }
+
+    fn podman(&self, verb: &str, name: &str, parent: &str, script: &str) -> anyhow::Result<String> {
         let id = tempfile::NamedTempFile::new()?;
         let path = id.path().to_owned();
         // podman insists on creating the file itself.
         drop(id);
         let mut command = Command::new("podman");
-        command.args(["--runtime", "runc", "run", "--name", name, "--network=none"]);
+        command.args(["--runtime", "runc", verb, "--name", name, "--network=none"]);
         command.args(["--cgroup-parent", parent]);
         command.args(["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=9000:9000", "--cidfile"]);
         output(command.arg(&path).arg(&self.name).args(["/bin/sh", "-c", script]))?;
@@ -82,6 +94,14 @@ impl Drop for Image {
     fn drop(&mut self) {
         drop(output(Command::new("podman").args(["rmi", "--force", &self.name])));
     }
+}
+
+/// Starts a container that was made, and waits for its end.
+///
+/// # Errors
+/// When it does not start, or its script fails.
+pub fn start(id: &str) -> anyhow::Result<()> {
+    output(Command::new("podman").args(["--runtime", "runc", "start", "--attach", id])).map(drop)
 }
 
 /// Removes a container.

@@ -7,6 +7,7 @@ pub mod containerd;
 pub mod contract;
 pub mod counts;
 pub mod documents;
+pub mod dumps;
 pub mod growth;
 pub mod stack;
 

@@ -3,6 +3,7 @@
 mod accounting;
 mod attack;
 mod containers;
+mod dumps;
 mod faults;
 mod killed;
 mod kinds;
@@ -55,6 +56,17 @@ fn main() {
         &no_containerd,
         containers::labels_from_containerd,
     );
+    add(
+        "a_dump_of_a_container_holds_exactly_what_its_script_did_in_every_format",
+        &no_containers,
+        dumps::of_a_container,
+    );
+    add(
+        "a_workload_of_random_names_ends_in_partial_dumps_that_say_what_was_taken_away",
+        &missing,
+        dumps::overload,
+    );
+    add("a_dump_survives_the_kill_of_a_service_or_says_what_it_lacks", &missing, dumps::killed);
     add("an_intake_that_fails_in_every_way_gets_everything_in_the_end", &missing, faults::failing_intake);
     add("random_bytes_on_every_socket_change_nothing", &missing, faults::random_bytes);
     add("a_wrong_uid_is_refused_by_the_probe", &missing, faults::wrong_uid);
