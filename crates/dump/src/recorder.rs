@@ -118,6 +118,11 @@ impl Recorder {
         if !self.takes(kind, &event.task.cgroup) {
             return Taken::Passed;
         }
+        // Whoever was moved here from elsewhere and has started no program here is what brings a container up. A program that
+        // is not known because something was lost is told by that loss.
+        if run.exec.is_none() || !self.target.has(&run.task.cgroup) {
+            return Taken::Passed;
+        }
         let at_ns = self.wall(event.boot_ns);
         let mut refused = None;
         let inserted = acts::act(event, at_ns, |what| {
@@ -134,6 +139,7 @@ impl Recorder {
         }
         match inserted {
             Err(Left::NoNode) => Taken::Passed,
+            Err(Left::NoPath) if self.is_of_runtime(run) => Taken::Passed,
             Err(Left::NoPath) => self.miss(kind, Lacks::NoPath),
             Ok(Ok(verdict)) if verdict.is_new() => Taken::New,
             Ok(Ok(Verdict::Known | Verdict::New | Verdict::NewProcess)) => Taken::Known,
@@ -196,6 +202,11 @@ impl Recorder {
             return Ok(Verdict::Known);
         }
         self.tree.insert(&activity)
+    }
+
+    /// Whether a run belongs to what brings a container up.
+    fn is_of_runtime(&self, run: &Run) -> bool {
+        matches!(lineage(run, |run| self.target.has(&run.task.cgroup)), Err(Refusal::InvalidRoot))
     }
 
     fn lineage_of(&self, run: &Arc<Run>) -> Known {

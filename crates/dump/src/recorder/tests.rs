@@ -98,10 +98,24 @@ fn an_event_that_no_tree_can_hold_is_counted_with_its_reason() {
     let open = Open { file: Arc::new(unreadable), flags: 0, mode: 0, retval: 3 };
     assert_eq!(bench.web(2, Did::Open(open)), Taken::Missed);
     assert_eq!(bench.open(2, &"/a".repeat(60), 3), Taken::Missed);
-    assert_eq!(bench.open(77, "/x", 3), Taken::Missed, "nobody knows its program");
-    let expected =
-        ["dump_lost:open:no_path:1", "dump_lost:open:broken_lineage:1", "dump_lost:open:too_deep:1"];
+    let expected = ["dump_lost:open:no_path:1", "dump_lost:open:too_deep:1"];
     assert_eq!(bench.recorder.missed().tags(), expected);
+}
+
+#[test]
+fn whoever_was_moved_here_and_started_no_program_is_no_part_of_the_workload() {
+    let mut bench = bench(Options::default());
+    assert_eq!(bench.open(77, "/x", 3), Taken::Passed, "a runtime that brings the container up");
+    let runc = Exec { executable: file("/usr/sbin/runc"), ..Exec::default() };
+    bench.of("host", 77, Did::Exec(Arc::new(runc)));
+    assert_eq!(bench.open(77, "/x", 3), Taken::Passed, "also if it is known what it runs");
+    assert_eq!(bench.exec(77, "/proc/runc"), Taken::Passed);
+    let detached = File { path: "/x".into(), path_state: PathState::Detached, inode: 1, ..File::default() };
+    let open = Open { file: Arc::new(detached), flags: 0, mode: 0, retval: 3 };
+    assert_eq!(bench.web(77, Did::Open(open)), Taken::Passed, "and if it is seen to start there");
+    assert_eq!(bench.exec(77, "/bin/sh"), Taken::New);
+    assert_eq!(bench.open(77, "/y", 3), Taken::New);
+    assert_eq!((bench.shown(), bench.recorder.missed().events()), (vec!["/bin/sh".into(), "  /y".into()], 0));
 }
 
 #[test]
