@@ -8,10 +8,12 @@ cd "$(dirname "$0")/.."
 
 readonly VERSION=1.85.1
 dir=.cache/subscriber
-[ -f "$dir/made-with-$VERSION" ] && exit 0
+# One file imports another, so all are translated, and again when one has changed.
+made=$dir/made-with-$VERSION-$(cat proto/shrike/v1/*.proto | sha256sum | cut -c 1-16)
+[ -f "$made" ] && exit 0
 rm -rf "$dir"
 python3 -m venv "$dir"
 "$dir/bin/pip" install --quiet --disable-pip-version-check "grpcio==$VERSION" "grpcio-tools==$VERSION"
 "$dir/bin/python" -m grpc_tools.protoc -I proto --python_out="$dir" --grpc_python_out="$dir" \
-    proto/shrike/v1/analyzer.proto proto/shrike/v1/probe.proto proto/shrike/v1/status.proto
-touch "$dir/made-with-$VERSION"
+    proto/shrike/v1/*.proto
+touch "$made"
