@@ -11,15 +11,16 @@ pub struct Profile {
     pub service: &'static str,
     /// Of which the running service makes fewer.
     more: &'static [Calls],
-    /// Calls that it makes before it confines itself, beside those of every service.
+    /// Calls that it makes before it confines itself, beside those of every service: loading programs, making the directory of
+    /// what it keeps.
     before: &'static [&'static str],
 }
 
 /// One for each service.
 pub const PROFILES: [Profile; 3] = [
     Profile { service: "probe", more: &[Calls::BpfInUse], before: &["bpf"] },
-    Profile { service: "analyzer", more: &[], before: &[] },
-    Profile { service: "reporter", more: &[Calls::Internet], before: &[] },
+    Profile { service: "analyzer", more: &[], before: &["mkdir"] },
+    Profile { service: "reporter", more: &[Calls::Internet], before: &["mkdir"] },
 ];
 
 impl Profile {
