@@ -2,6 +2,7 @@
 # Prints the pod of the DaemonSet as one that podman runs on a machine without Kubernetes:
 #
 #   deploy/podman/pod.sh >shrike-pod.yaml
+#   deploy/podman/volumes.sh
 #   podman kube play --seccomp-profile-root deploy/seccomp shrike-pod.yaml
 #
 #   IMAGES=localhost/shrike TAG=0.1.0   where build/images.sh put the images
@@ -12,7 +13,7 @@
 #
 # The pod is that of deploy/kubernetes/daemonset.yaml, line by line. What is different is what podman does another way: a file
 # has the profiles of system calls, which it takes from a directory of its own, so nothing has to put them anywhere; a key is a
-# file of the machine; and kustomize is not there to fill in images and configurations.
+# file of the machine; volumes are those that volumes.sh made; and kustomize is not there to fill in images and configurations.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -48,7 +49,7 @@ metadata:
     container.seccomp.security.alpha.kubernetes.io/analyzer: localhost/analyzer.json
     container.seccomp.security.alpha.kubernetes.io/reporter: localhost/reporter.json
 POD
-awk -v images="$images" -v tag="$tag" -v node="$node" -v key="$key" '
+awk -v images="$images" -v tag="$tag" -v node="$node" -v key="$key" -v name="$name" '
     # The specification of the pod is the last part of the file.
     /^    spec:$/ { inside = 1 }
     !inside { next }
@@ -58,6 +59,7 @@ awk -v images="$images" -v tag="$tag" -v node="$node" -v key="$key" '
     key == "" && /name: intake,/ { next }
     { sub(/mountPath: \/etc\/shrike-intake,/, "mountPath: /etc/shrike-intake/api-key,") }
     /name: intake, secret:/ { $0 = "    - { name: intake, hostPath: { path: " key ", type: File } }" }
+    /emptyDir: / { sub(/,/, "", $4); $0 = "    - { name: " $4 ", persistentVolumeClaim: { claimName: " name "-" $4 " } }" }
     { sub(/image: shrike\//, "image: " images "/") }
     /^      image: / { $0 = $0 ":" tag }
     { gsub(/\$\(NODE_NAME\)/, node) }

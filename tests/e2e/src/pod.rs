@@ -42,6 +42,9 @@ impl Pod {
         let pod = Self { dir: tempfile::Builder::new().prefix("shrike-pod-").tempdir()? };
         pod.write_settings()?;
         pod.build()?;
+        let mut volumes = Command::new(repository().join("deploy/podman/volumes.sh"));
+        pod.settings_of(&mut volumes);
+        output(volumes.env("NAME", POD))?;
         let manifest = pod.manifest(options)?;
         let mut play = pod.podman();
         play.args(["kube", "play", "--network", "host", "--seccomp-profile-root"]);
