@@ -103,7 +103,7 @@ static long send_chunk(__u32 index, struct scratch **cell)
 	event->list = walk->list;
 	event->pad = 0;
 	if (send(strings, EVENT_EXEC_STRINGS, walk->cgroup, event, sizeof(*event) + size)) {
-		sent->flags |= STRINGS_LOST;
+		sent->flags |= STRINGS_TRUNCATED;
 		return 1;
 	}
 	walk->room -= size;

@@ -69,7 +69,6 @@ pub struct file_flag(pub ::core::ffi::c_uint);
 impl strings_flag {
     pub const STRINGS_TRUNCATED: strings_flag = strings_flag(1);
     pub const STRINGS_UNREADABLE: strings_flag = strings_flag(2);
-    pub const STRINGS_LOST: strings_flag = strings_flag(4);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]

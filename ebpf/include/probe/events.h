@@ -70,9 +70,8 @@ enum file_flag {
 
 /* Bits of exec_event.args_flags and envs_flags. */
 enum strings_flag {
-	STRINGS_TRUNCATED = 1,  /* longer than STRINGS_MAX_BYTES */
+	STRINGS_TRUNCATED = 1,  /* longer than STRINGS_MAX_BYTES, or a chunk found no room in its ring */
 	STRINGS_UNREADABLE = 2, /* a page of it was not in memory */
-	STRINGS_LOST = 4,       /* a chunk found no room in its ring */
 };
 
 /* Which list a chunk of an exec belongs to. */
