@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.." || exit
 
 cargo=${CARGO:-cargo}
 passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+log=$logs/part
 
 # Runs a part and adds up what its output says it did. A part that ends with an error and counts no failed test did not
 # get as far as its tests: that is one failure.
@@ -27,6 +28,21 @@ part() {
     passed=$((passed + part_passed)) failed=$((failed + part_failed)) skipped=$((skipped + part_skipped))
 }
 
+# Starts a part beside what follows; `finished` waits for it, says what it said, and ends as it did.
+begin() {
+    local name=$1
+    shift
+    { "$@" </dev/null >"$logs/$name.said" 2>&1; echo $? >"$logs/$name.code"; } &
+    started[$name]=$!
+}
+
+finished() {
+    wait "${started[$1]}"
+    cat "$logs/$1.said"
+    return "$(cat "$logs/$1.code")"
+}
+declare -A started
+
 # Nothing can be built without these. What only some tests need may be missing: they say so and are skipped.
 build/deps.sh build || exit
 build/deps.sh test || echo "warning: some tests will be skipped"
@@ -43,13 +59,15 @@ echo "== build"
 if "$cargo" build --workspace --all-targets &&
     build/check-static.sh target/debug/shrike{,-probe,-analyzer,-reporter} target/debug/{count-events,flip-path,storm}; then
     part "unit and end-to-end tests" "$cargo" test --workspace --no-fail-fast
-    part "kernel matrix" tests/kernel-matrix/run.sh target/debug/shrike-probe
+    # Nothing in these is about time, and together they need two processors: the machines of the matrix one.
+    begin matrix tests/kernel-matrix/run.sh target/debug/shrike-probe
+    part "rules, fuzzed" build/fuzz.sh --rules
+    part "deployment files" deploy/check.sh
+    part "kernel matrix" finished matrix
 else
     echo "the build FAILED: nothing of it was tested"
     failed=$((failed + 1))
 fi
-part "rules, fuzzed" build/fuzz.sh --rules
-part "deployment files" deploy/check.sh
 part "package detection" build/test-deps.sh
 part "sum of the tests" build/test-sum.sh
 

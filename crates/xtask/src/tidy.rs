@@ -1,11 +1,13 @@
 //! Holds the house rules that no compiler knows: file size, headers, names, metrics, ring access, links, named tests.
 //!
 //! Reads text only and changes nothing. A rule looks at one file and knows nothing of the others, but for
-//! [`metrics`] and [`proofs`], which need all files to see that a counter counts and that a named test exists.
+//! [`metrics`], [`proofs`] and [`unrun`], which need all files to see that a counter counts, that a named test exists and
+//! that each test is run.
 
 mod links;
 mod metrics;
 mod proofs;
+mod unrun;
 
 use std::fmt;
 use std::io::Write as _;
@@ -116,6 +118,7 @@ fn check(root: &Path, sources: &[Source]) -> Vec<Finding> {
     }
     findings.extend(metrics::never_counted(sources));
     findings.extend(proofs::missing(sources));
+    findings.extend(unrun::left_out(sources));
     findings
 }
 

@@ -247,6 +247,9 @@ fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(text: D) -> Resul
 }
 
 #[cfg(test)]
+mod deployments;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use event::{Cgroup, Text};

@@ -113,3 +113,25 @@ fn a_document_that_names_a_test_or_a_module_that_is_not_there_fails() {
         );
     }
 }
+
+#[test]
+fn a_test_or_an_example_that_cargo_leaves_out_fails() {
+    let all = |program: &str, library: &str| {
+        let root = tempfile::tempdir().unwrap();
+        let manifest = "[lib]\ndoctest = false\n\n[[bin]]\npath = \"src/main.rs\"\ntest = false\n";
+        let sources = [
+            source("crates/a/Cargo.toml", manifest),
+            source("crates/a/src/main.rs", &format!("//! A.\n{program}")),
+            source("crates/a/src/lib.rs", &format!("//! A.\n{library}")),
+        ];
+        let found = check(root.path(), &sources);
+        found.into_iter().map(|finding| finding.to_string()).collect::<Vec<_>>()
+    };
+    let (test, example) = ("#[test]\nfn a() {}\n", "//! ```\n//! a();\n//! ```\n");
+    let text = "//! ```text\n//! a\n//! ```\n#[cfg(test)]\nmod tests {\n#[test]\nfn a() {}\n}\n";
+    assert_eq!(all("fn main() {}\n", text), [] as [String; 0]);
+    let found = [all(test, ""), all("", example)].concat();
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].contains("main.rs:2: no one runs this: the manifest says `test = false`"));
+    assert!(found[1].contains("lib.rs:2: no one runs this: the manifest says `doctest = false`"));
+}

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod deployments;
+#[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod harness;

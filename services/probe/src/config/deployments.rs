@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::Config;
 use bootstrap::config::load;
-use probe::config::Config;
 
 #[test]
 fn every_deployed_configuration_is_accepted_and_names_the_one_user_who_may_connect() {
