@@ -1,7 +1,8 @@
 //! Tells from the path of a control group what runs in it.
 //!
-//! Pure: a path in, a [`Workload`] out. The innermost container wins, so a container inside a container (docker in
-//! docker, kind) and systemd inside a container are both named after the container that is closest to the process.
+//! Pure: a path in, a [`Workload`] out. The outermost container wins: what is below it is named by whoever is root inside, who
+//! could name a control group like the container of somebody else. So docker in docker, the pods of a node that is itself a
+//! container (kind) and systemd in a container are all of the container that the host made.
 //! A monitor of a runtime (conmon) lives beside its container and is not part of it.
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub fn workload(path: &str) -> Workload {
 }
 
 fn container(segments: &[&str]) -> Option<Workload> {
-    segments.iter().enumerate().rev().find_map(|(position, segment)| {
+    segments.iter().enumerate().find_map(|(position, segment)| {
         let outer = segments.get(..position).unwrap_or_default();
         let (id, runtime) = container_segment(segment, outer)?;
         let pod_uid = pod_uid_of(segment, outer).map(Arc::from);

@@ -139,20 +139,23 @@ fn kubernetes_is_known_with_the_systemd_driver() {
 }
 
 #[test]
-fn the_innermost_container_wins() {
+fn a_cgroup_that_is_named_inside_a_container_like_another_one_is_of_the_container_that_the_host_made() {
     check(&[
-        ("/docker/{A}/docker/{B}", "docker {B}"),
-        ("/docker/{A}/kubelet/kubepods/burstable/pod{POD}/{B}", "unknown {B} pod {POD}"),
+        ("/docker/{A}/docker/{B}", "docker {A}"),
+        ("/docker/{A}/{B}", "docker {A}"),
+        ("/docker/{A}/kubelet/kubepods/burstable/pod{POD}/{B}", "docker {A}"),
         (
-            "/system.slice/docker-{A}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod{POD_}.slice/cri-containerd-{B}.scope",
-            "containerd {B} pod {POD}",
+            "/system.slice/docker-{A}.scope/kubelet.slice/kubelet-kubepods.slice/cri-containerd-{B}.scope",
+            "docker {A}",
         ),
-        ("/kubepods/burstable/pod{POD}/{A}/docker/{B}", "docker {B}"),
-        ("/docker/{A}/libpod_parent/libpod-{B}", "podman {B}"),
+        ("/kubepods/burstable/pod{POD}/{A}/docker/{B}", "unknown {A} pod {POD}"),
+        ("/docker/{A}/libpod_parent/libpod-{B}", "docker {A}"),
         ("/docker/{A}/libpod_parent/conmon", "docker {A}"),
         ("/docker/{A}/system.slice/nginx.service", "docker {A}"),
         ("/machine.slice/libpod-{A}.scope/container/init.scope", "podman {A}"),
-        ("/docker/{A}/docker/{B}/docker/{C}", "docker {C}"),
+        ("/machine.slice/libpod-{A}.scope/container/libpod-{B}.scope", "podman {A}"),
+        // A monitor is no container, and what it stands beside is not inside it.
+        ("/libpod_parent/libpod-conmon-{A}/libpod-{B}", "podman {B}"),
     ]);
 }
 
