@@ -29,9 +29,10 @@
 
 #include "process/exec.h"
 #include "process/exit.h"
-#include "process/fork.h"
 #include "cgroup/mkdir.h"
 #include "snapshot/task.h"
+#include "cgroup/attach.h"
+#include "process/fork.h"
 
 /* bpf_probe_read_kernel, bpf_ringbuf_output and others are for GPL-compatible programs only. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -37,14 +37,36 @@ int on_living(struct bpf_iter__task *context)
 	return 0;
 }
 
+/* All that is known of a process; gives the size of the record. */
+static __always_inline __u32 fill_known(struct scratch *scratch, struct task_struct *task, __u64 cgroup)
+{
+	struct known_event *event = (void *)scratch->record;
+	struct task_struct *parent = task->real_parent;
+	__u32 size = sizeof(*event);
+	__u64 of_parent;
+
+	__builtin_memset(event, 0, sizeof(*event));
+	fill_task(&event->task, task, cgroup, false);
+	/* One outside is nobody's parent: nothing of it is reported. */
+	if (in_scope(parent, EVENT_KNOWN, &of_parent, false))
+		event->parent_start_ns = parent_start(task);
+	fill_tty(event->tty, task);
+	begin_walks(scratch, task);
+	scratch->file_at = (__u64)task->mm->exe_file;
+	if (scratch->file_at)
+		/* As in process/exec.h. */
+		size = fill_file_at(scratch, &event->executable, *(volatile __u64 *)&scratch->file_at, size);
+	fill_header(&event->header, EVENT_KNOWN, size);
+	return size;
+}
+
 SEC("iter/task")
 int on_task(struct bpf_iter__task *context)
 {
 	struct seq_file *seq = context->meta->seq;
 	struct task_struct *task = context->task;
-	struct known_event *event;
 	struct scratch *scratch;
-	__u32 zero = 0, size = sizeof(*event);
+	__u32 zero = 0, size;
 	__u64 cgroup;
 
 	if (!task || !is_living(task))
@@ -54,17 +76,7 @@ int on_task(struct bpf_iter__task *context)
 	scratch = bpf_map_lookup_elem(&snapshot_scratch, &zero);
 	if (!scratch)
 		return 0;
-	event = (void *)scratch->record;
-	__builtin_memset(event, 0, sizeof(*event));
-	fill_task(&event->task, task, cgroup, false);
-	event->parent_start_ns = parent_start(task);
-	fill_tty(event->tty, task);
-	begin_walks(scratch, task);
-	scratch->file_at = (__u64)task->mm->exe_file;
-	if (scratch->file_at)
-		/* As in process/exec.h. */
-		size = fill_file_at(scratch, &event->executable, *(volatile __u64 *)&scratch->file_at, size);
-	fill_header(&event->header, EVENT_KNOWN, size);
-	bpf_seq_write(seq, event, size & (RECORD_BYTES - 1));
+	size = fill_known(scratch, task, cgroup);
+	bpf_seq_write(seq, scratch->record, size & (RECORD_BYTES - 1));
 	return 0;
 }

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub cgroups_unresolved: Counter,
     /// Walks through the cgroup file systems.
     pub cgroup_scans: Counter,
+    /// Processes that came into scope from outside.
+    pub entered: Counter,
     /// Analyzers that connected.
     pub sessions: Counter,
     /// Connections refused because they do not speak this protocol.
@@ -100,6 +102,7 @@ impl Default for Metrics {
             cgroups_refused: plain("probe_cgroup_refused_total"),
             cgroups_unresolved: plain("probe_cgroup_unresolved_total"),
             cgroup_scans: plain("probe_cgroup_scans_total"),
+            entered: plain("probe_process_entered_total"),
             sessions: plain("probe_server_sessions_total"),
             refused_protocol: refused("protocol"),
             refused_taken: refused("taken"),

@@ -59,6 +59,8 @@ pub struct Account {
 #[derive(Debug)]
 struct State {
     backlog: Backlog,
+    /// Came into scope, and are not in the table yet.
+    entered: Vec<KnownProcess>,
     newest: u64,
     connected: bool,
     /// The analyzer that connected last; 0 = none that said which one it is.
@@ -81,8 +83,15 @@ impl Handover {
     /// Shares this backlog, over the processes known at the start.
     #[must_use]
     pub fn new(backlog: Backlog, table: Table, metrics: Metrics) -> Self {
-        let state =
-            State { backlog, newest: 0, connected: false, instance: 0, analyzer_restarts: 0, next_log: None };
+        let state = State {
+            backlog,
+            entered: Vec::new(),
+            newest: 0,
+            connected: false,
+            instance: 0,
+            analyzer_restarts: 0,
+            next_log: None,
+        };
         Self {
             table: Mutex::new(table),
             state: Mutex::new(state),
@@ -101,17 +110,24 @@ impl Handover {
     /// Encodes a complete batch and keeps it for the analyzer.
     pub fn push(&self, complete: Complete) {
         let lane = complete.lane;
+        let entered = complete.known.clone();
         let batch = Waiting::encode(complete);
         self.metrics.batches.inc();
         self.metrics.batch_bytes.add(batch.encoded_bytes() as u64);
         let table = self.try_lock_table();
         let mut state = self.lock();
         state.backlog.push(lane, batch);
-        let ahead = if table.is_some() { state.backlog.take_ahead() } else { Vec::new() };
+        state.entered.extend(entered);
+        let Some(mut table) = table else {
+            drop(state);
+            self.changed.notify_one();
+            return;
+        };
+        let (entered, ahead) = (std::mem::take(&mut state.entered), state.backlog.take_ahead());
         drop(state);
-        if let Some(mut table) = table {
-            ahead.iter().for_each(|event| table.apply(event));
-        }
+        entered.into_iter().for_each(|process| table.enter(process));
+        ahead.iter().for_each(|event| table.apply(event));
+        drop(table);
         self.changed.notify_one();
     }
 
@@ -205,8 +221,9 @@ impl Handover {
         }
         let session = Session(state.newest);
         state.backlog.restart();
-        let ahead = state.backlog.take_ahead();
+        let (entered, ahead) = (std::mem::take(&mut state.entered), state.backlog.take_ahead());
         drop(state);
+        entered.into_iter().for_each(|process| table.enter(process));
         ahead.iter().for_each(|event| table.apply(event));
         let processes = table.snapshot();
         drop(table);

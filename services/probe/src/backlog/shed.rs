@@ -200,7 +200,7 @@ fn rewrite(batch: &mut Waiting, class: Class, payers: &HashSet<u64>) -> Removed 
         return Removed { lost, changes };
     };
     decoded.events.retain(|event| !pays(event));
-    batch.encoded = wire::batch::encode(0, &[], &decoded.events).encode_to_vec();
+    batch.encoded = wire::batch::encode(0, &decoded.processes, &decoded.events).encode_to_vec();
     batch.counts = PerKind::default();
     for share in &mut batch.shares {
         if payers.contains(&share.cgroup.id) {

@@ -26,7 +26,7 @@ impl Waiting {
     /// Encodes a complete batch. This is the only time, unless something is dropped from it.
     #[must_use]
     pub fn encode(complete: Complete) -> Self {
-        let encoded = wire::batch::encode(0, &[], &complete.events).encode_to_vec();
+        let encoded = wire::batch::encode(0, &complete.known, &complete.events).encode_to_vec();
         let oldest_ns = complete.events.iter().map(|event| event.boot_ns).min().unwrap_or(u64::MAX);
         let is_change = |event: &Event| is_lifecycle(event.kind());
         let changes: Vec<Event> = complete.events.into_iter().filter(is_change).collect();

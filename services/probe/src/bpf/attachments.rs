@@ -19,7 +19,7 @@ use super::programs::Loaded;
 /// What became of one hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookReport {
-    /// What it reports: a kind of event, `cgroup_made`, `cgroup_gone`, `snapshot` or `living`.
+    /// What it reports: a kind of event, `cgroup_made`, `cgroup_gone`, `cgroup_entered`, `snapshot` or `living`.
     pub kind: String,
     /// The program.
     pub program: String,

@@ -114,7 +114,7 @@ pub(super) static HOOKS: LazyLock<Vec<Hook>> = LazyLock::new(|| {
     cgroups().into_iter().chain(lists()).chain(lifecycle()).chain(syscalls).collect()
 });
 
-fn cgroups() -> [Hook; 2] {
+fn cgroups() -> [Hook; 3] {
     [
         Hook {
             kind: None,
@@ -129,6 +129,13 @@ fn cgroups() -> [Hook; 2] {
             alternatives: alone(at("on_cgroup_rmdir", "cgroup_rmdir")),
             is_optional: false,
             cost: "removed cgroups stay in the scope map".into(),
+        },
+        Hook {
+            kind: None,
+            name: "cgroup_entered",
+            alternatives: alone(at("on_cgroup_attach", "cgroup_attach_task")),
+            is_optional: false,
+            cost: "of a process that is moved into the scope only its pid is known".into(),
         },
     ]
 }
@@ -205,7 +212,10 @@ mod tests {
         let first = HOOKS.iter().position(Hook::needs_process).unwrap();
         assert_eq!(names(false).count(), first);
         let before: Vec<_> = names(false).map(|hook| hook.name).collect();
-        assert_eq!(before, ["cgroup_made", "cgroup_gone", "snapshot", "living", "fork", "exec"]);
+        assert_eq!(
+            before,
+            ["cgroup_made", "cgroup_gone", "cgroup_entered", "snapshot", "living", "fork", "exec"]
+        );
     }
 
     #[test]

@@ -62,6 +62,13 @@ impl Table {
         self.processes.insert(key, process);
     }
 
+    /// Adds a process that came into scope, unless it was in scope before: then more is known of it here.
+    pub fn enter(&mut self, process: KnownProcess) {
+        if !self.processes.contains_key(&process.task.process) {
+            self.insert(process);
+        }
+    }
+
     /// Follows one event. Those that are not about processes change nothing.
     pub fn apply(&mut self, event: &Event) {
         let key = event.task.process;

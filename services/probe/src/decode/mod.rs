@@ -159,7 +159,7 @@ impl Decoder {
         let parent = ProcessKey { start_ns: event.parent_start_ns, tgid: event.task.ppid };
         Ok(KnownProcess {
             task: self.task(&event.task),
-            parent: (parent.tgid != 0).then_some(parent),
+            parent: (parent.tgid != 0 && parent.start_ns != 0).then_some(parent),
             exec_ns: 0,
             exec,
         })

@@ -11,7 +11,7 @@ mod weight;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use event::{Cgroup, Event, Kind, PerKind};
+use event::{Cgroup, Event, Kind, KnownProcess, PerKind};
 use foldhash::fast::RandomState;
 use open::Open;
 use wire::batch::Lane;
@@ -31,6 +31,11 @@ pub const MAX_FLOODS: usize = 16;
 /// Events of a batch of a flood. What is more urgent waits for the batch that is being worked on, so it is short.
 const MAX_FLOOD_BATCH: usize = 512;
 
+/// Processes that came into scope and wait for a batch, some 4 KiB each at most, and how many a batch takes. Those that do nothing
+/// make no batch; of more than this the oldest are as unknown as they were.
+const MAX_KNOWN: usize = 1024;
+const MAX_KNOWN_OF_BATCH: usize = 256;
+
 /// Control groups whose events are counted; over it the quiet ones are forgotten.
 const MAX_LOADS: usize = 1024;
 
@@ -39,6 +44,8 @@ const MAX_LOADS: usize = 1024;
 pub struct Complete {
     /// Which events these are. All of a flood are of one control group.
     pub lane: Lane,
+    /// Processes that came into scope, to be known before the events.
+    pub known: Vec<KnownProcess>,
     /// The events, oldest first.
     pub events: Vec<Event>,
     /// How many of each kind.
@@ -97,6 +104,8 @@ pub struct Batcher {
     /// The control groups that have a lane of their own.
     floods: Vec<u64>,
     complete: VecDeque<Complete>,
+    /// Those that came into scope; they leave with whatever batch is the next, which is never later than their first event.
+    known: VecDeque<KnownProcess>,
     step: u64,
     now_ns: u64,
     max_events: usize,
@@ -112,6 +121,7 @@ impl Batcher {
             loads: HashMap::default(),
             floods: Vec::new(),
             complete: VecDeque::new(),
+            known: VecDeque::new(),
             step: 0,
             now_ns: 0,
             max_events: max_events.max(1),
@@ -131,6 +141,14 @@ impl Batcher {
         if self.loads.len() > MAX_LOADS {
             self.loads.retain(|_, load| load.flood.is_some());
         }
+    }
+
+    /// Adds a process that came into scope, before any of its events.
+    pub fn know(&mut self, process: KnownProcess) {
+        if self.known.len() >= MAX_KNOWN {
+            self.known.pop_front();
+        }
+        self.known.push_back(process);
     }
 
     /// Adds an event. The age of a batch is that of its first event.
@@ -173,7 +191,9 @@ impl Batcher {
 
     /// The next complete batch.
     pub fn complete(&mut self) -> Option<Complete> {
-        self.complete.pop_front()
+        let mut complete = self.complete.pop_front()?;
+        complete.known = self.known.drain(..self.known.len().min(MAX_KNOWN_OF_BATCH)).collect();
+        Some(complete)
     }
 
     /// When the waiting events must leave; `None` when nothing waits.

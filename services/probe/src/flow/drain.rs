@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use event::{
-    Cgroup, Event, Kind, KnownProcess, LossCause, Losses, PerKind, ProbeCounters, ScopeRule, Task,
+    Cgroup, Event, Kind, KnownProcess, LossCause, Losses, PerKind, ProbeCounters, ScopeRule, Strings, Task,
     WorkloadLoss,
 };
 use foldhash::fast::RandomState;
@@ -276,8 +276,7 @@ impl<S: Source> Drain<S> {
                     }
                 }
                 Decoded::CgroupGone { id, hierarchy } => self.workloads.gone(id, hierarchy, now_ns),
-                // The snapshot is taken before the loop starts.
-                Decoded::Known(_) => {}
+                Decoded::Known(process) => self.enter(process, now_ns),
             }
         }
         self.decoded = decoded;
@@ -294,6 +293,23 @@ impl<S: Source> Drain<S> {
             self.source.forget(id);
         }
         drained.records
+    }
+
+    /// A process came into scope. Its arguments and environment are in its memory, which nobody reads for it now: they
+    /// are marked as missing.
+    fn enter(&mut self, mut process: KnownProcess, now_ns: u64) {
+        let cgroup = self.resolve(process.task.cgroup.id, now_ns);
+        if !self.scope.includes(&cgroup) {
+            return;
+        }
+        process.task = self.with_cgroup(&process.task, cgroup);
+        if let Some(exec) = &mut process.exec {
+            let missing = Strings { items: Vec::new(), truncated: true };
+            let exec = Arc::make_mut(exec);
+            (exec.args, exec.envs) = (missing.clone(), missing);
+        }
+        self.metrics.entered.inc();
+        self.batcher.know(process);
     }
 
     fn pass(&mut self, mut event: Event, now_ns: u64) {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use event::{Event, ExecKind, ExitStatus, Kind, Open, PathState, ProcessKey, What};
+use event::{Event, ExecKind, ExitStatus, Kind, KnownProcess, Open, PathState, ProcessKey, What};
 
 use super::child::{
     self, CREATED, EXISTING, EXIT_CODE, MISSING, OPENED, RACE_EXIT_CODE, RACES, SCRIPT, SCRIPT_EXIT_CODE,
@@ -22,6 +22,7 @@ pub(super) fn checks(observed: &Observed) -> Vec<Check> {
     checks.extend([
         child_ended(observed),
         snapshot(observed),
+        entering(observed),
         living(observed),
         forks(observed),
         execs(observed),
@@ -61,21 +62,28 @@ fn child_ended(observed: &Observed) -> Check {
 }
 
 fn snapshot(observed: &Observed) -> Check {
-    let children: Vec<_> =
-        observed.known.iter().filter(|known| known.task.process.tgid == observed.child).collect();
-    let passed = match children.as_slice() {
-        [child] => {
-            let is_program = child.exec.as_ref().is_some_and(|exec| {
-                same_path(&exec.executable.path, &observed.program) && exec.kind == ExecKind::File
-            });
-            is_program
-                && child.parent.is_some_and(|parent| parent.tgid == std::process::id())
-                && observed.known.len() == 1
-        }
-        _ => false,
-    };
-    let found = format!("{} processes in scope, {} of them the child", observed.known.len(), children.len());
-    check("the snapshot holds the child, its program and its parent", passed, found)
+    check(
+        "the snapshot holds the child and its program, and no parent, which is outside",
+        is_the_child(&observed.known, observed),
+        format!("{} processes in scope", observed.known.len()),
+    )
+}
+
+fn entering(observed: &Observed) -> Check {
+    check(
+        "a process that joins the cgroup is told of with its program",
+        is_the_child(&observed.entered, observed),
+        format!("{} processes entered", observed.entered.len()),
+    )
+}
+
+/// Whether these are the child, alone.
+fn is_the_child(known: &[KnownProcess], observed: &Observed) -> bool {
+    let [child] = known else { return false };
+    let is_program = child.exec.as_ref().is_some_and(|exec| {
+        same_path(&exec.executable.path, &observed.program) && exec.kind == ExecKind::File
+    });
+    is_program && child.task.process.tgid == observed.child && child.parent.is_none()
 }
 
 fn living(observed: &Observed) -> Check {

@@ -98,6 +98,8 @@ pub enum SelftestError {
 struct Observed {
     hooks: Vec<HookReport>,
     known: Vec<KnownProcess>,
+    /// What was told of the child when it joined the cgroup.
+    entered: Vec<KnownProcess>,
     living: Option<Vec<ProcessKey>>,
     events: Vec<Event>,
     /// How often opens were detached and attached again meanwhile.
@@ -148,6 +150,12 @@ pub fn run() -> Result<Report, SelftestError> {
             known.push(process);
         }
     }
+    let (mut early, mut entered) = (Vec::new(), Vec::new());
+    sensor.drain(&mut |raw| match decoder.decode(raw) {
+        Ok(Some(Decoded::Known(process))) => entered.push(process),
+        Ok(Some(Decoded::Event(event))) => early.push(event),
+        _ => (),
+    });
     let living = without_capabilities(&mut sensor);
     child.go().map_err(doing("being told to go on"))?;
     let id = child.0.id();
@@ -163,8 +171,9 @@ pub fn run() -> Result<Report, SelftestError> {
     let observed = Observed {
         hooks: sensor.hooks().to_vec(),
         known,
+        entered,
         living,
-        events,
+        events: early.into_iter().chain(events).collect(),
         turns,
         counters: sensor.counters(),
         child: id,

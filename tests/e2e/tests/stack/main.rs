@@ -50,6 +50,11 @@ fn main() {
         &missing,
         accounting::nothing_is_lost_when_the_reporter_is_killed,
     );
+    add(
+        "a_process_that_enters_the_scope_without_exec_has_its_program_and_so_have_its_children",
+        &missing,
+        paths::entering,
+    );
     add("a_flipped_path_is_reported_as_the_file_that_was_opened", &missing, paths::flipped_path);
     add("events_of_a_container_carry_its_id_image_and_tag", &no_containers, containers::labels_from_podman);
     add(

@@ -56,6 +56,42 @@ pub(crate) fn flipped_path() -> anyhow::Result<()> {
     .context("flipped path")
 }
 
+/// A shell of ours that was started outside, and goes on inside without starting a program of its own.
+pub(crate) fn entering() -> anyhow::Result<()> {
+    crate::run(async {
+        let (cgroup, mut stack) = crate::scoped(StackOptions::default()).await?;
+        let file = stack.scratch().join("entered");
+        std::fs::write(&file, "x")?;
+        let script = format!(
+            "echo $$ >{}/cgroup.procs; : <{file}; (: <{file})",
+            cgroup.dir().display(),
+            file = file.display()
+        );
+        let status = Command::new("/bin/sh").args(["-c", &script]).stdin(Stdio::null()).status()?;
+        ensure!(status.success(), "{status}");
+        let is_it = |json: &Value| {
+            crate::accounting::name(json) == "open"
+                && json.pointer("/file/path").and_then(Value::as_str) == file.to_str()
+        };
+        stack
+            .intake
+            .wait_for(e2e::stack::DEADLINE, |received| {
+                received.iter().filter(|entry| is_it(&entry.json())).count() == 2
+            })
+            .await?;
+        let (accounting, received) = stack.settled(2).await?;
+        ensure!(accounting.lost().total() == 0, "{accounting:?}");
+        let shell = std::fs::canonicalize("/bin/sh")?;
+        for json in received.iter().map(|entry| entry.json()).filter(is_it) {
+            let program = json.pointer("/process/executable/path").and_then(Value::as_str);
+            ensure!(program == shell.to_str(), "{json:#}");
+            ensure!(json.pointer("/process/args_truncated") == Some(&Value::Bool(true)), "{json:#}");
+        }
+        Ok(())
+    })
+    .context("entering")
+}
+
 fn count(lines: &[&str], line: &str) -> usize {
     lines.iter().filter(|known| **known == line).count()
 }

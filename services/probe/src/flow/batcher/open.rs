@@ -64,7 +64,7 @@ impl Open {
         // The next one will have about as many.
         self.events.reserve(events.len().min(256));
         let counts = std::mem::take(&mut self.counts);
-        Some(Complete { lane, events, counts, shares: std::mem::take(&mut self.shares) })
+        Some(Complete { lane, known: Vec::new(), events, counts, shares: std::mem::take(&mut self.shares) })
     }
 
     fn share_of(&mut self, event: &Event) -> usize {

@@ -347,3 +347,34 @@ fn what_is_still_in_an_open_batch_is_not_said_to_be_sent() {
     let until: Vec<u64> = batches.iter().map(|batch| batch.news.complete_until_ns).collect();
     assert_eq!(until, [LATER + 100, LATER + 200]);
 }
+
+#[test]
+fn a_process_that_enters_the_scope_is_told_of_before_its_events_and_to_the_next_analyzer() {
+    let mut bench = bench("containers");
+    bench.source.tell(made(7, &format!("/docker/{ID}")));
+    bench.source.tell(made(8, "/init.scope"));
+    let entering = |tgid, cgroup| {
+        let task = task_in(tgid, cgroup);
+        Decoded::Known(KnownProcess { task, ..known(tgid, None, "/bin/a") })
+    };
+    bench.source.tell(entering(2, 7));
+    bench.source.tell(entering(3, 8));
+    bench.drain.step(LATER);
+    assert!(sent(&bench).is_empty());
+    bench.source.see(in_cgroup(open(2, LATER), 7));
+    bench.drain.step(3 * LATER);
+    let batches = batches(&bench);
+    let [batch] = batches.as_slice() else { panic!("{batches:?}") };
+    let [process] = batch.processes.as_slice() else { panic!("{batch:?}") };
+    assert_eq!((process.task.process.tgid, batch.events.len()), (2, 1));
+    let exec = process.exec.as_ref().unwrap();
+    assert_eq!(exec.executable.path.to_lossy(), "/bin/a");
+    assert!(exec.args.truncated && exec.envs.truncated && exec.args.items.is_empty());
+    assert_eq!(processes(&bench), [2]);
+    // What was seen to begin in the scope is known better.
+    bench.source.see(in_cgroup(crate::made::exec(2, 3 * LATER, "/bin/b"), 7));
+    bench.source.tell(entering(2, 7));
+    bench.drain.step(5 * LATER);
+    let table = bench.handover.connect(0).1;
+    assert_eq!(table.len(), 1);
+}
