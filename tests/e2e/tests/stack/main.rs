@@ -28,6 +28,7 @@ fn main() {
     let no_containers = missing.clone().or_else(e2e::container::missing_requirement);
     let no_containerd = missing.clone().or_else(e2e::containerd::missing_requirement);
     let no_python = missing.clone().or_else(subscribers::missing_python);
+    let no_go = missing.clone().or_else(subscribers::missing_go);
     let mut trials = Vec::new();
     let mut add = |name: &str, missing: &Option<String>, test: Test| {
         if let Some(reason) = missing {
@@ -103,6 +104,7 @@ fn main() {
         kinds::switched_under_load,
     );
     add("a_subscriber_in_python_gets_what_happens", &no_python, subscribers::in_python);
+    add("a_subscriber_in_go_gets_what_happens", &no_go, subscribers::in_go);
     add("a_flood_of_one_workload_hides_nothing_of_another", &missing, storm::flood);
     add("every_event_of_a_chaos_is_at_an_output_or_accounted_for", &missing, storm::chaos);
     add("nothing_is_lost_when_the_analyzer_stands_for_twelve_seconds", &missing, killed::analyzer_stopped);

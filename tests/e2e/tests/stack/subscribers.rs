@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
-use e2e::StackOptions;
 use e2e::stack::DEADLINE;
+use e2e::{Stack, StackOptions};
+use tokio::process::Command;
+use workloads::cgroup::OwnCgroup;
 
 use crate::accounting::count_events;
 
@@ -17,38 +19,67 @@ pub(crate) fn missing_python() -> Option<String> {
 
 pub(crate) fn in_python() -> anyhow::Result<()> {
     crate::run(async {
-        let (cgroup, mut stack) = crate::scoped(StackOptions::default()).await?;
-        let program = stack.scratch().join("subscriber.py");
-        std::fs::write(&program, code_block("python")?)?;
-        let subscriber = tokio::process::Command::new(environment().join("bin/python"))
-            .arg(&program)
-            .arg(stack.api())
-            .arg("10")
-            .env("PYTHONPATH", environment())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let subscribers = |status: &wire::v1::AnalyzerStatus| {
-            e2e::counts::metric(&status.analyzer, |metric| metric.name == "analyzer_api_subscribers")
-        };
-        let subscribed = tokio::time::timeout(
-            DEADLINE / 4,
-            stack.until("the program subscribes", |status| subscribers(status) == 1),
-        )
-        .await;
-        let ended = async { tokio::time::timeout(DEADLINE, subscriber.wait_with_output()).await };
-        if subscribed.is_err() {
-            anyhow::bail!("it did not subscribe: {:?}", ended.await);
-        }
-        count_events(&cgroup, 50)?;
-        let output = ended.await.context("it did not end")??;
-        let (out, err) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
-        ensure!(output.status.success(), "it failed: {out}{err}");
-        ensure!(out.lines().count() == 10 && out.lines().all(|line| line.contains(" exec ")), "{out}{err}");
-        Ok(())
+        let (cgroup, stack) = crate::scoped(StackOptions::default()).await?;
+        let path = stack.scratch().join("subscriber.py");
+        std::fs::write(&path, code_block("python")?)?;
+        let mut program = Command::new(environment().join("bin/python"));
+        program.arg(&path).env("PYTHONPATH", environment());
+        subscribe(stack, &cgroup, program).await
     })
+}
+
+/// Why the program in Go cannot be built here, if it cannot.
+pub(crate) fn missing_go() -> Option<String> {
+    let packages = [
+        ("golang-go", "/usr/bin/go"),
+        ("golang-google-grpc-dev", "/usr/share/gocode/src/google.golang.org/grpc"),
+        ("protobuf-compiler", "/usr/bin/protoc"),
+        ("protoc-gen-go-1-3", "/usr/share/doc/protoc-gen-go-1-3"),
+    ];
+    let missing = packages.into_iter().find(|(_, file)| !Path::new(file).exists());
+    missing.map(|(package, _)| format!("needs the package {package}"))
+}
+
+pub(crate) fn in_go() -> anyhow::Result<()> {
+    crate::run(async {
+        let (cgroup, stack) = crate::scoped(StackOptions::default()).await?;
+        std::fs::write(stack.scratch().join("main.go"), code_block("go")?)?;
+        let script = root().join("build/subscriber-go.sh");
+        let built = Command::new(script).arg(stack.scratch()).output().await?;
+        ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let program = Command::new(stack.scratch().join("subscriber"));
+        subscribe(stack, &cgroup, program).await
+    })
+}
+
+/// Runs a program that prints ten program starts, and starts more than that.
+async fn subscribe(mut stack: Stack, cgroup: &OwnCgroup, mut program: Command) -> anyhow::Result<()> {
+    let subscriber = program
+        .arg(stack.api())
+        .arg("10")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let subscribers = |status: &wire::v1::AnalyzerStatus| {
+        e2e::counts::metric(&status.analyzer, |metric| metric.name == "analyzer_api_subscribers")
+    };
+    let subscribed = tokio::time::timeout(
+        DEADLINE / 4,
+        stack.until("the program subscribes", |status| subscribers(status) == 1),
+    )
+    .await;
+    let ended = async { tokio::time::timeout(DEADLINE, subscriber.wait_with_output()).await };
+    if subscribed.is_err() {
+        anyhow::bail!("it did not subscribe: {:?}", ended.await);
+    }
+    count_events(cgroup, 50)?;
+    let output = ended.await.context("it did not end")??;
+    let (out, err) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    ensure!(output.status.success(), "it failed: {out}{err}");
+    ensure!(out.lines().count() == 10 && out.lines().all(|line| line.contains(" exec ")), "{out}{err}");
+    Ok(())
 }
 
 fn root() -> PathBuf {
