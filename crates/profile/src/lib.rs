@@ -4,11 +4,26 @@
 //! changes nothing; nothing becomes stable over a time with loss or that nobody observed; memory is bounded. `docs/profiles.md`
 //! says how and why, and where it differs from the original on purpose.
 
+mod completeness;
+mod file;
+mod identity;
 mod machine;
+mod observation;
+mod profile;
+mod quorum;
+mod reported;
+mod settings;
 mod state;
+mod version;
 
 #[cfg(test)]
 mod tests;
 
+pub use completeness::Completeness;
+pub use file::{FileError, number_of};
+pub use identity::Key;
 pub use machine::{Clock, Facts, Limits};
+pub use observation::{Anomaly, Known, Loss, NO_TAG, NoProfile, NotLearned, Observation, Reason, Verdict};
+pub use profile::{Evicted, Profile};
+pub use settings::Settings;
 pub use state::{Kept, State};

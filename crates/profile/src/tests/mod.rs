@@ -1,1 +1,8 @@
 //! Tests of the profile as a whole.
+
+mod files;
+mod loss;
+mod made;
+mod properties;
+mod stories;
+mod table;
