@@ -7,6 +7,7 @@
 mod completeness;
 mod file;
 mod identity;
+mod learn;
 mod machine;
 mod observation;
 mod profile;
@@ -22,6 +23,7 @@ mod tests;
 pub use completeness::Completeness;
 pub use file::{FileError, number_of};
 pub use identity::Key;
+pub use learn::{Consent, LearnError};
 pub use machine::{Clock, Facts, Limits};
 pub use observation::{Anomaly, Known, Loss, NO_TAG, NoProfile, NotLearned, Observation, Reason, Verdict};
 pub use profile::{Evicted, Profile};

@@ -1,5 +1,6 @@
 //! Tests of the profile as a whole.
 
+mod dumps;
 mod files;
 mod loss;
 mod made;
