@@ -5,6 +5,7 @@
 //! says how and why, and where it differs from the original on purpose.
 
 mod completeness;
+mod explain;
 mod file;
 mod identity;
 mod learn;
@@ -21,6 +22,7 @@ mod version;
 mod tests;
 
 pub use completeness::Completeness;
+pub use explain::{Because, Explanation, Missing, TypeExplanation};
 pub use file::{FileError, number_of};
 pub use identity::Key;
 pub use learn::{Consent, LearnError};

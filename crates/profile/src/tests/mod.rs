@@ -1,6 +1,7 @@
 //! Tests of the profile as a whole.
 
 mod dumps;
+mod explaining;
 mod files;
 mod loss;
 mod made;
