@@ -6,5 +6,6 @@ mod files;
 mod loss;
 mod made;
 mod properties;
+mod seccomp;
 mod stories;
 mod table;
