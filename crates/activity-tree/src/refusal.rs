@@ -86,7 +86,7 @@ impl Refusal {
 }
 
 /// What [`What`] is about, for masks and counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum EventType {
     /// Exec.

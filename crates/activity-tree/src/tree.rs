@@ -161,6 +161,17 @@ impl Tree {
         result
     }
 
+    /// Notes that what is known was seen, also in another version; adds nothing that is not, so a tree that may not grow
+    /// still knows what is used. A name that only its last labels made known is left as it is.
+    ///
+    /// # Errors
+    /// As [`Self::contains`], and when there are too many image tags.
+    pub fn refresh(&mut self, activity: &Activity<'_>) -> Result<Verdict, Refusal> {
+        self.check(activity)?;
+        let verdict = self.look_exactly(activity).verdict;
+        if verdict.is_new() { Ok(verdict) } else { self.try_insert(activity) }
+    }
+
     /// Every name that was asked for, sorted, once.
     #[must_use]
     pub fn dns_names(&self) -> Vec<&str> {

@@ -211,3 +211,21 @@ fn rules_stay_with_what_matched_them_once_and_survive_a_file() {
     assert_eq!(read.tree.rules.len(), 2);
     assert_eq!(read.to_json(), json);
 }
+
+#[test]
+fn a_refresh_keeps_what_another_version_uses_and_adds_nothing() {
+    let mut tree = Tree::new(Options::default());
+    insert(&mut tree, "sh", open("/a"));
+    let stats = |tree: &Tree| (tree.stats().files, tree.stats().processes);
+    let before = stats(&tree);
+    with("sh", open("/a"), |known| {
+        let verdict = tree.refresh(&Activity { image_tag: "v2", ..known.clone() });
+        assert_eq!(verdict, Ok(Verdict::Known));
+    });
+    with("sh", open("/b"), |new| assert_eq!(tree.refresh(new), Ok(Verdict::New)));
+    with("bash", What::Exec, |new| assert_eq!(tree.refresh(new), Ok(Verdict::NewProcess)));
+    assert_eq!(stats(&tree), before);
+    tree.evict("v1");
+    assert_eq!(stats(&tree), before);
+    assert_eq!(contains(&tree, "sh", open("/a")), Verdict::Known);
+}
