@@ -1,11 +1,13 @@
 //! Holds the house rules that no compiler knows: file size, headers, names, metrics, ring access, links, named tests.
 //!
 //! Reads text only and changes nothing. A rule looks at one file and knows nothing of the others, but for
-//! [`metrics`] and [`proofs`], which need all files to see that a counter counts and that a named test exists.
+//! [`metrics`], [`table`] and [`proofs`], which need all files to see that a counter counts, that it is in the table of
+//! metrics and that a named test exists.
 
 mod links;
 mod metrics;
 mod proofs;
+mod table;
 
 use std::fmt;
 use std::io::Write as _;
@@ -90,7 +92,8 @@ impl fmt::Display for Finding {
 /// When a file breaks a rule or cannot be read.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let sources = read_sources(root)?;
-    let findings = check(root, &sources);
+    let mut findings = check(root, &sources);
+    findings.extend(table::differences(bootstrap::metrics::all(), &sources));
     let mut err = std::io::stderr().lock();
     for finding in &findings {
         writeln!(err, "{finding}")?;
