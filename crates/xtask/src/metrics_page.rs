@@ -16,7 +16,8 @@ Made from the table in `crates/bootstrap/src/metrics` by `cargo run -p xtask -- 
 The reporter serves the metrics of all three services to Prometheus when `[metrics]` is in its configuration; how they come
 there is said in [reporter.md](reporter.md#metrics). `shrike status` shows the same numbers without the prefix `shrike_`.
 A counter begins again with its service. No label has a value for each container, process or file; what a `label` of the
-reporter is, its sender says: the kind of the event.
+reporter is, its sender says: the kind of the event. In [deploy/prometheus](../deploy/prometheus/README.md) are alerts and
+a dashboard.
 "
     .to_owned();
     for service in ["probe", "analyzer", "reporter"] {
