@@ -1,6 +1,6 @@
 #!/bin/bash
-# Checks the files of this folder with the tools that will read them, kubernetes-validate and systemd-analyze, and whether what
-# they give each service is what it needs.
+# Checks the files of this folder with the tools that will read them, kubernetes-validate, systemd-analyze and promtool, and
+# whether what they give each service is what it needs.
 #
 # Prints one `ok`, `FAILED` or `skipped` line for each file; the exit code is 1 when one failed. The example
 # configurations are loaded by the tests of the services themselves.
@@ -96,7 +96,30 @@ check_systemd() {
     done
 }
 
+check_prometheus() {
+    # What Grafana needs to show a panel at all. `cargo xtask tidy` knows the metrics.
+    if python3 - prometheus/dashboard.json >"$work/log" 2>&1 <<'PROGRAM'
+import json, sys
+dashboard = json.load(open(sys.argv[1]))
+panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+ids = [panel["id"] for panel in dashboard["panels"]]
+assert len(ids) == len(set(ids)), "two panels have one id"
+for panel in panels:
+    place = panel["gridPos"]
+    assert place["x"] + place["w"] <= 24, f"{panel['title']} is outside of the grid"
+    assert panel["targets"] and all("shrike_" in target["expr"] for target in panel["targets"]), panel["title"]
+PROGRAM
+    then ok prometheus/dashboard.json; else fail prometheus/dashboard.json; fi
+    if ! command -v promtool >/dev/null; then
+        skip prometheus/alerts.yaml "promtool is not installed"
+        return
+    fi
+    if promtool check rules --lint-fatal prometheus/alerts.yaml >"$work/log" 2>&1; then ok prometheus/alerts.yaml; else fail prometheus/alerts.yaml; fi
+    if promtool test rules prometheus/tests.yaml >"$work/log" 2>&1; then ok prometheus/tests.yaml; else fail prometheus/tests.yaml; fi
+}
+
 check_kubernetes
 check_systemd
+check_prometheus
 echo "deployment files: $passed passed, $failed failed, $skipped skipped"
 exit $((failed > 0))

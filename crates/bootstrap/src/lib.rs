@@ -9,6 +9,7 @@ pub mod confine;
 pub mod counters;
 pub mod log_limit;
 pub mod logging;
+pub mod metrics;
 pub mod privacy;
 pub mod readiness;
 pub mod shutdown;

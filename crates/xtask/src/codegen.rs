@@ -1,4 +1,4 @@
-//! Makes the files that follow from others: the Rust mirror of `events.h`, the pages of kinds and of rule fields,
+//! Makes the files that follow from others: the Rust mirror of `events.h`, the pages of kinds, of metrics and of rule fields,
 //! the grammar for editors, the profiles of system calls for containers.
 //!
 //! The results are committed, so that a normal build needs no libclang and readers need no build. Invariant: each
@@ -11,7 +11,7 @@ use bindgen::callbacks::{DeriveInfo, ParseCallbacks, TypeKind};
 
 use bootstrap::confine::profile::PROFILES;
 
-use crate::events_page;
+use crate::{events_page, metrics_page};
 
 const HEADER: &str = "ebpf/include/probe/events.h";
 const CONFINES: &str = "crates/bootstrap/src/confine";
@@ -24,12 +24,17 @@ struct Generated {
     make: fn() -> anyhow::Result<String>,
 }
 
-const GENERATED: [Generated; 7] = [
+const GENERATED: [Generated; 8] = [
     Generated { output: "crates/event-abi/src/generated.rs", source: HEADER, make: event_abi },
     Generated {
         output: events_page::OUTPUT,
         source: "crates/event/src/kinds",
         make: || Ok(events_page::generate()),
+    },
+    Generated {
+        output: metrics_page::OUTPUT,
+        source: "crates/bootstrap/src/metrics",
+        make: || Ok(metrics_page::generate()),
     },
     Generated {
         output: "docs/fields.md",

@@ -2,6 +2,7 @@
 
 mod codegen;
 mod events_page;
+mod metrics_page;
 mod tidy;
 
 use std::path::Path;

@@ -1,12 +1,13 @@
 //! Holds the house rules that no compiler knows: file size, headers, names, metrics, ring access, links, named tests.
 //!
 //! Reads text only and changes nothing. A rule looks at one file and knows nothing of the others, but for
-//! [`metrics`], [`proofs`] and [`unrun`], which need all files to see that a counter counts, that a named test exists and
-//! that each test is run.
+//! [`metrics`], [`table`], [`proofs`] and [`unrun`], which need all files to see that a counter counts, that it is in the table
+//! of metrics, that a named test exists and that each test is run.
 
 mod links;
 mod metrics;
 mod proofs;
+mod table;
 mod unrun;
 
 use std::fmt;
@@ -92,7 +93,8 @@ impl fmt::Display for Finding {
 /// When a file breaks a rule or cannot be read.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let sources = read_sources(root)?;
-    let findings = check(root, &sources);
+    let mut findings = check(root, &sources);
+    findings.extend(table::differences(bootstrap::metrics::all(), &sources));
     let mut err = std::io::stderr().lock();
     for finding in &findings {
         writeln!(err, "{finding}")?;

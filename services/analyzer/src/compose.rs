@@ -19,6 +19,7 @@ use crate::link::connection::{Phase, ProbeLink};
 use crate::link::ingest::{Ingest, Outlets};
 use crate::link::wanted::{Wanted, Who};
 use crate::metrics::{self, Metrics};
+use crate::output::handover::Handover;
 use crate::output::outbox::{Fixed, Outbox, OutboxParts, Queue, Reporter, Room, Tagger, ToOutbox};
 use crate::output::subscribers::{Recorders, SubscriptionManager};
 use crate::stages;
@@ -124,6 +125,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = &'static str>) -
     let (requests, api_requests) = mpsc::channel(REQUESTS);
     Arbiter::new().spawn(ingest.run(from_link, api_requests));
 
+    let handover =
+        Handover { reporter: reporter.clone(), board: board.clone(), registry: metrics.registry.clone() };
+    tokio::spawn(handover.run());
     let api = Api::new(ApiParts {
         subscriptions: subscriptions.recipient(),
         pipeline: requests,

@@ -1,6 +1,9 @@
 //! Opens the outputs and the socket, and ends them in the order in which nothing is lost.
 
+mod opening;
+
 use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,25 +11,23 @@ use std::time::Duration;
 
 use bootstrap::confine;
 use bootstrap::counters::Registry;
-use bootstrap::log_limit::LogLimit;
 use bootstrap::socket::{self, Door, PeerUids, SocketError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Endpoint, IntakeConfig, InvalidConfig, LineFormat, SpoolConfig};
-use crate::intake::labels::{LabelId, Labels};
+use crate::config::{Config, InvalidConfig, MetricsConfig};
+use crate::exposition::{self, Exposition};
+use crate::intake::handover::Neighbour;
+use crate::intake::labels::LabelId;
 use crate::intake::service::{self, Service};
 use crate::intake::stream::Phase;
-use crate::metrics::spool::SpoolMetrics;
-use crate::metrics::{self, DestinationMetrics, FileMetrics, SubmitMetrics};
+use crate::metrics::{self, SubmitMetrics};
 use crate::outputs::Outputs;
-use crate::outputs::http::{self, ClientError, Intake};
-use crate::outputs::lines::rotate::{FileError, RotatingFile};
-use crate::outputs::lines::{LineWriter, Sink, Stdout};
-use crate::outputs::output::{Output, OutputParts, Shared};
+use crate::outputs::http::ClientError;
+use crate::outputs::lines::rotate::FileError;
+use crate::outputs::output::{Output, Shared};
 use crate::spool::Spool;
-use crate::spool::keeper::{self, Keeper};
-use crate::spool::store::Disk;
+use opening::Opening;
 
 /// What a sender may have on its way before the reporter reads it: enough for a large group.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -63,6 +64,14 @@ pub enum StartError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The port of the metrics cannot be had.
+    #[error("metrics.listen: cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// Standard output is closed.
     #[error("cannot use standard output: {0}")]
     Stdout(#[source] std::io::Error),
@@ -91,6 +100,21 @@ pub fn prepare(config: &mut Config) -> Result<(), StartError> {
     }
 }
 
+/// Binds the port at which the metrics can be read, if there is to be one: a confined reporter may bind none.
+///
+/// # Errors
+/// When the address cannot be used.
+pub fn listen(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(metrics) = config.metrics else { return Ok(None) };
+    metrics.check()?;
+    let address = metrics.listen;
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map(Some).map_err(|source| StartError::Listen { address, source })
+}
+
 fn unusable(path: PathBuf, source: std::io::Error) -> StartError {
     StartError::Spool { path, uid: nix::unistd::geteuid().as_raw(), source }
 }
@@ -103,7 +127,10 @@ pub struct Reporter {
     drain_timeout: Duration,
     registry: Registry,
     outputs: Arc<Outputs>,
+    neighbour: Arc<Neighbour>,
     submit_metrics: SubmitMetrics,
+    /// Answers those who read the metrics.
+    exposition: Option<(SocketAddr, JoinHandle<()>)>,
     destinations: Vec<Running>,
     /// Lets outputs that are down for too long leave the mark.
     watch: JoinHandle<()>,
@@ -138,7 +165,16 @@ impl Reporter {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(mut config: Config) -> Result<Self, StartError> {
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let listener = listen(&config)?;
+        Self::start_on(config, listener)
+    }
+
+    /// [`Reporter::start`] with what [`listen`] gave.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start_on(mut config: Config, metrics_listener: Option<TcpListener>) -> Result<Self, StartError> {
         for correction in config.settle()? {
             tracing::warn!("{correction}");
         }
@@ -168,6 +204,11 @@ impl Reporter {
         let outputs = Arc::new(Outputs::new(list, shared, labels, submit_metrics.clone()));
         let listener = socket::bind(&config.socket, &allowed)?;
         let door = Door::new(listener, allowed, service::LIMITS, &registry, metrics::REFUSED);
+        let neighbour = Arc::<Neighbour>::default();
+        let exposition = metrics_listener.map(|listener| {
+            let page = Exposition::new(&registry, outputs.clone(), neighbour.clone());
+            serve_metrics(listener, page, config.metrics)
+        });
         let watched = outputs.clone();
         Ok(Self {
             socket: config.socket,
@@ -175,7 +216,9 @@ impl Reporter {
             drain_timeout: config.drain_timeout,
             registry,
             outputs,
+            neighbour,
             submit_metrics,
+            exposition: exposition.transpose()?,
             destinations,
             watch: tokio::spawn(async move { watched.watch().await }),
             stopping,
@@ -189,6 +232,12 @@ impl Reporter {
         self.registry.clone()
     }
 
+    /// Where the metrics can be read.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.exposition.as_ref().map(|(address, _)| *address)
+    }
+
     /// Serves until `stop` resolves, then reads nothing more and goes on delivering for at most the drain timeout.
     /// The senders get their last marks before their streams end. Returns what was left.
     ///
@@ -196,7 +245,8 @@ impl Reporter {
     /// When the socket cannot be served any more.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<Vec<Left>, tonic::transport::Error> {
         let (phases, phase) = watch::channel(Phase::Running);
-        let service = Service::new(self.outputs.clone(), self.registry, self.submit_metrics, phase);
+        let service =
+            Service::new(self.outputs.clone(), self.neighbour, self.registry, self.submit_metrics, phase);
         let (stopped, has_stopped) = tokio::sync::oneshot::channel::<()>();
         let server = socket::server(service::LIMITS)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -243,6 +293,9 @@ impl Reporter {
             tracing::debug!("a client kept its connection open until the end");
         }
         self.watch.abort();
+        if let Some((_, exposition)) = self.exposition {
+            exposition.abort();
+        }
         Ok(left)
     }
 }
@@ -270,123 +323,17 @@ impl Running {
     }
 }
 
-/// The outputs that are being opened, and what they need.
-struct Opening<'a> {
-    config: &'a Config,
-    hostname: String,
-    registry: Registry,
-    labels: Arc<Labels>,
-    shared: Arc<Shared>,
-    stopped: watch::Receiver<bool>,
-    abandoned: watch::Receiver<bool>,
-    running: Vec<Running>,
-}
-
-impl Opening<'_> {
-    fn open(&mut self) -> Result<(), StartError> {
-        let config = self.config;
-        if let Some(intake) = &config.intake {
-            for setting in intake.without_effect() {
-                tracing::warn!(
-                    setting,
-                    "has no effect: events of this product go over HTTP; a proxy is set with `proxy`"
-                );
-            }
-            for endpoint in intake.endpoints()? {
-                tracing::info!(destination = endpoint.name, "{}", http::status_line(intake, &endpoint));
-                self.open_intake(intake, &endpoint)?;
-            }
-        }
-        if let Some(file) = &config.file {
-            let output = self.output("file", file.reliable, file.queue_bytes, None);
-            let metrics = FileMetrics::new(&self.registry, "file");
-            let sink = RotatingFile::open(file, metrics.cut_bytes.clone())?;
-            self.write_lines(sink, file.format, output, metrics)?;
-        }
-        if let Some(stdout) = &config.stdout {
-            let output = self.output("stdout", stdout.reliable, stdout.queue_bytes, None);
-            let metrics = FileMetrics::new(&self.registry, "stdout");
-            let sink = Stdout::new().map_err(StartError::Stdout)?;
-            self.write_lines(sink, stdout.format, output, metrics)?;
-        }
-        Ok(())
-    }
-
-    fn open_intake(&mut self, config: &IntakeConfig, endpoint: &Endpoint) -> Result<(), StartError> {
-        let kept = self.config.spool.as_ref().filter(|_| endpoint.is_reliable);
-        let spool = kept.map(|_| Arc::<Spool>::default());
-        let output = self.output(endpoint.name, endpoint.is_reliable, config.queue_bytes, spool.clone());
-        let stopped = self.stopped.clone();
-        let intake = Intake::new(config, endpoint, &self.hostname, output.clone(), &self.registry, stopped)?;
-        let spool = match (kept, spool) {
-            (Some(kept), Some(spool)) => Some(self.keep(&output, spool, kept)?),
-            _ => None,
-        };
-        self.running.push(Running { output, task: tokio::spawn(intake.run()), spool });
-        Ok(())
-    }
-
-    /// Starts what keeps on disk what this output has not delivered.
-    fn keep(
-        &self,
-        output: &Arc<Output>,
-        spool: Arc<Spool>,
-        config: &SpoolConfig,
-    ) -> Result<(Arc<Spool>, std::thread::JoinHandle<()>), StartError> {
-        let store =
-            Disk::open(&config.path, output.name()).map_err(|error| unusable(config.path.clone(), error))?;
-        let keeper = Keeper {
-            store,
-            spool: spool.clone(),
-            output: output.clone(),
-            labels: self.labels.clone(),
-            config: config.clone(),
-            metrics: SpoolMetrics::new(&self.registry, output.name()),
-            logs: keeper::Logs::default(),
-        };
-        Ok((spool, keeper.start().map_err(StartError::Thread)?))
-    }
-
-    fn output(
-        &self,
-        name: &'static str,
-        is_reliable: bool,
-        queue_bytes: u64,
-        spool: Option<Arc<Spool>>,
-    ) -> Arc<Output> {
-        Arc::new(Output::new(OutputParts {
-            index: self.running.len(),
-            name,
-            is_reliable,
-            queue_bytes: usize::try_from(queue_bytes).unwrap_or(usize::MAX),
-            spool,
-            metrics: DestinationMetrics::new(&self.registry, self.labels.clone(), name),
-            shared: self.shared.clone(),
-        }))
-    }
-
-    fn write_lines(
-        &mut self,
-        sink: impl Sink,
-        format: LineFormat,
-        output: Arc<Output>,
-        metrics: FileMetrics,
-    ) -> Result<(), StartError> {
-        let writer = LineWriter {
-            sink,
-            output: output.clone(),
-            format,
-            hostname: self.hostname.as_str().into(),
-            metrics,
-            stopping: self.stopped.clone(),
-            errors: LogLimit::default(),
-        };
-        let finished = writer.spawn(self.abandoned.clone()).map_err(StartError::Thread)?;
-        // The sender disappears only with its thread, finished or not.
-        let task = tokio::spawn(async { drop(finished.await) });
-        self.running.push(Running { output, task, spool: None });
-        Ok(())
-    }
+fn serve_metrics(
+    listener: TcpListener,
+    page: Exposition,
+    config: Option<MetricsConfig>,
+) -> Result<(SocketAddr, JoinHandle<()>), StartError> {
+    let asked = config.map_or(SocketAddr::from(([127, 0, 0, 1], 0)), |config| config.listen);
+    let unusable = |source| StartError::Listen { address: asked, source };
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(unusable)?;
+    let address = listener.local_addr().map_err(unusable)?;
+    tracing::info!("metrics are at http://{address}{}", exposition::PATH);
+    Ok((address, tokio::spawn(exposition::serve(listener, Arc::new(page)))))
 }
 
 fn machine_name() -> String {

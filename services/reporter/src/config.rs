@@ -4,6 +4,7 @@
 //! are replaced by it and reported, the others stop the start.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Config {
     pub file: Option<FileConfig>,
     /// Write to standard output.
     pub stdout: Option<StdoutConfig>,
+    /// Let the metrics of all services be read.
+    pub metrics: Option<MetricsConfig>,
 }
 
 impl Default for Config {
@@ -62,6 +65,7 @@ impl Default for Config {
             intake: None,
             file: None,
             stdout: None,
+            metrics: None,
         }
     }
 }
@@ -140,6 +144,31 @@ impl Default for StdoutConfig {
     }
 }
 
+/// Where Prometheus reads metrics, at `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Address and port, `127.0.0.1:9464`.
+    pub listen: SocketAddr,
+    /// Whether others than this machine may read them: they say what runs here, and nobody has to show who he is. Default
+    /// false, and then only an address of this machine alone is taken.
+    #[serde(default)]
+    pub public: bool,
+}
+
+impl MetricsConfig {
+    /// Whether the address is one that may be meant.
+    ///
+    /// # Errors
+    /// When others could read and nothing says that they may.
+    pub(crate) fn check(&self) -> Result<(), InvalidConfig> {
+        if self.public || self.listen.ip().is_loopback() {
+            return Ok(());
+        }
+        Err(InvalidConfig::PublicMetrics(self.listen))
+    }
+}
+
 /// What a line of a file or of standard output holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -162,6 +191,11 @@ pub enum InvalidConfig {
     /// Nobody could say when a payload is settled.
     #[error("every output has reliable = false: payloads need one output that they wait for")]
     NoReliableOutput,
+    /// Everybody who reaches the machine could read.
+    #[error(
+        "metrics.listen: {0} can be reached by others: give an address like 127.0.0.1:9464, or set metrics.public = true"
+    )]
+    PublicMetrics(SocketAddr),
     /// The key is from before each output had a queue.
     #[error(
         "queue_max_bytes is gone, each output has a queue of its own: set queue_bytes in [intake], [file] or [stdout]"
@@ -261,6 +295,9 @@ impl Config {
         }
         if self.queue_max_bytes.is_some() {
             return Err(InvalidConfig::QueueMaxBytes);
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.check()?;
         }
         let reliable = [
             self.intake.as_ref().map(IntakeConfig::is_reliable),

@@ -8,12 +8,13 @@
 mod compose;
 pub mod config;
 pub mod confinement;
+mod exposition;
 mod intake;
 pub mod metrics;
 mod outputs;
 mod spool;
 
-pub use compose::{Left, Reporter, StartError, prepare};
+pub use compose::{Left, Reporter, StartError, listen, prepare};
 pub use intake::documents::{MAX_CONTENT_BYTES, MAX_GROUP_BYTES};
 pub use outputs::http::{ClientError, check};
 pub use outputs::lines::rotate::FileError;

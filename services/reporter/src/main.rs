@@ -63,13 +63,14 @@ async fn run() -> anyhow::Result<()> {
     if may_try {
         return Ok(confine::show_attempts(&needs, Vec::new)?);
     }
+    let metrics = if checks { None } else { reporter::listen(&config)? };
     // Before the threads of its outputs are there.
     confine::enter_and_tell(&needs)?;
     if checks {
         return check(&config).await;
     }
     let socket = config.socket.clone();
-    let reporter = Reporter::start(config)?;
+    let reporter = Reporter::start_on(config, metrics)?;
     tracing::info!(socket = %socket.display(), version = bootstrap::VERSION, "ready");
     readiness::ready();
     let left = reporter

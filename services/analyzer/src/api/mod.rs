@@ -1,6 +1,7 @@
 //! The API of the analyzer on its unix socket: subscriptions, recording, dumps, status.
 
 mod dumps;
+pub mod metrics;
 mod server;
 pub mod status;
 

@@ -124,6 +124,12 @@ impl StatusBoard {
         })
     }
 
+    /// How long ago the probe said something new of itself, or connected.
+    #[must_use]
+    pub fn report_age(&self) -> Option<Duration> {
+        self.with(|board| board.probe_heard.map(|heard| heard.elapsed()))
+    }
+
     /// There is a stream to the reporter.
     pub fn reporter_connected(&self) {
         self.with(|board| board.is_reporter_connected = true);

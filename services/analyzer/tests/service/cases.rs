@@ -1,5 +1,6 @@
 //! One case per promise of the service.
 
+mod handover;
 mod losses;
 
 use std::collections::HashSet;

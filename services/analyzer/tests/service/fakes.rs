@@ -87,12 +87,17 @@ pub(crate) struct FakeReporter(Arc<Inbox>);
 /// Where the settled marks of a stream go.
 type Marks = mpsc::Sender<Result<v1::Settled, Status>>;
 
+/// Where questions for metrics go.
+type Asks = mpsc::Sender<Result<v1::HandOverRequest, Status>>;
+
 struct Inbox {
     groups: watch::Sender<Vec<Received>>,
     streams: Mutex<Vec<Option<Marks>>>,
     settles: bool,
     failures: Mutex<u32>,
     answers: bool,
+    asks: Mutex<Option<Asks>>,
+    handed_over: watch::Sender<v1::HandedOver>,
 }
 
 impl FakeReporter {
@@ -118,8 +123,15 @@ impl FakeReporter {
 
     fn serve(dir: &Path, settles: bool, failures: u32, answers: bool) -> Self {
         let (groups, streams) = (watch::Sender::new(Vec::new()), Mutex::default());
-        let reporter =
-            Self(Arc::new(Inbox { groups, streams, settles, failures: Mutex::new(failures), answers }));
+        let reporter = Self(Arc::new(Inbox {
+            groups,
+            streams,
+            settles,
+            failures: Mutex::new(failures),
+            answers,
+            asks: Mutex::default(),
+            handed_over: watch::Sender::default(),
+        }));
         let service = v1::reporter_server::ReporterServer::new(reporter.clone());
         let incoming = listen(&dir.join("reporter.sock"));
         tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
@@ -129,6 +141,15 @@ impl FakeReporter {
     pub(crate) async fn wait_for(&self, n: usize) -> Vec<Payload> {
         self.wait_for_groups(&format!("{n} payloads"), |groups| count(groups) >= n).await;
         self.payloads()
+    }
+
+    /// What the analyzer says of itself and the probe when it is asked with this number.
+    pub(crate) async fn ask_for_metrics(&self, number: u64) -> Vec<v1::Metric> {
+        let mut answers = self.0.handed_over.subscribe();
+        let asks = eventually("the analyzer to offer metrics", async || self.0.asks.lock().unwrap().clone());
+        asks.await.send(Ok(v1::HandOverRequest { number })).await.unwrap();
+        let answered = tokio::time::timeout(PATIENCE, answers.wait_for(|answer| answer.number == number));
+        answered.await.unwrap().unwrap().metrics.clone()
     }
 
     pub(crate) async fn wait_for_groups(
@@ -208,6 +229,23 @@ impl v1::reporter_server::Reporter for FakeReporter {
             }
         });
         Ok(Response::new(ReceiverStream::new(settled)))
+    }
+
+    type HandOverStream = ReceiverStream<Result<v1::HandOverRequest, Status>>;
+
+    async fn hand_over(
+        &self,
+        request: Request<Streaming<v1::HandedOver>>,
+    ) -> Result<Response<Self::HandOverStream>, Status> {
+        let (asks, questions) = mpsc::channel(1);
+        *self.0.asks.lock().unwrap() = Some(asks);
+        let (inbox, mut answers) = (Arc::clone(&self.0), request.into_inner());
+        tokio::spawn(async move {
+            while let Ok(Some(answer)) = answers.message().await {
+                inbox.handed_over.send_replace(answer);
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(questions)))
     }
 
     async fn get_status(

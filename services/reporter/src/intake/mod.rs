@@ -3,6 +3,7 @@
 pub(crate) mod documents;
 pub(crate) mod fate;
 pub(crate) mod group;
+pub(crate) mod handover;
 pub(crate) mod invalid;
 pub(crate) mod labels;
 pub(crate) mod mark;

@@ -13,6 +13,7 @@ use wire::v1;
 use wire::v1::reporter_server::{Reporter, ReporterServer};
 
 use crate::intake::documents::MAX_GROUP_BYTES;
+use crate::intake::handover::{self, Neighbour};
 use crate::intake::stream::{Phase, Stream};
 use crate::metrics::SubmitMetrics;
 use crate::outputs::Outputs;
@@ -22,6 +23,7 @@ pub(crate) const LIMITS: Limits = Limits { connections_per_uid: 8, streams_per_c
 
 pub(crate) struct Service {
     outputs: Arc<Outputs>,
+    neighbour: Arc<Neighbour>,
     registry: Registry,
     metrics: SubmitMetrics,
     phase: watch::Receiver<Phase>,
@@ -32,11 +34,20 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(
         outputs: Arc<Outputs>,
+        neighbour: Arc<Neighbour>,
         registry: Registry,
         metrics: SubmitMetrics,
         phase: watch::Receiver<Phase>,
     ) -> Self {
-        Self { outputs, registry, metrics, phase, refusals: Arc::default(), started: Instant::now() }
+        Self {
+            outputs,
+            neighbour,
+            registry,
+            metrics,
+            phase,
+            refusals: Arc::default(),
+            started: Instant::now(),
+        }
     }
 
     /// The service as a server takes it.
@@ -65,6 +76,18 @@ impl Reporter for Service {
         // One slot: marks that settle while the sender does not read become one.
         let (marks, receiver) = mpsc::channel(1);
         tokio::spawn(stream.run(request.into_inner(), marks));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    type HandOverStream = ReceiverStream<Result<v1::HandOverRequest, Status>>;
+
+    async fn hand_over(
+        &self,
+        request: Request<Streaming<v1::HandedOver>>,
+    ) -> Result<Response<Self::HandOverStream>, Status> {
+        let (asks, receiver) = mpsc::channel(handover::QUESTIONS);
+        let questions = self.neighbour.take();
+        tokio::spawn(handover::run(questions, asks, request.into_inner(), self.phase.clone()));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 

@@ -9,6 +9,8 @@ pub(crate) struct SpoolMetrics {
     pub(crate) payloads: Counter,
     /// Bytes on disk.
     pub(crate) bytes: Counter,
+    /// Bytes that it may take.
+    pub(crate) limit_bytes: Counter,
     /// 1 while it cannot write and what comes is kept in memory.
     pub(crate) memory_up: Counter,
     /// Payloads that were written.
@@ -30,6 +32,7 @@ impl SpoolMetrics {
         Self {
             payloads: registry.counter("reporter_spool_payloads", &label),
             bytes: registry.counter("reporter_spool_bytes", &label),
+            limit_bytes: registry.counter("reporter_spool_limit_bytes", &label),
             memory_up: registry.counter("reporter_spool_memory_up", &label),
             written: registry.counter("reporter_spool_written_total", &label),
             loaded: registry.counter("reporter_spool_loaded_total", &label),

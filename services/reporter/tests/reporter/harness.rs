@@ -1,5 +1,6 @@
 //! A reporter in this process with a mock intake behind it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub(crate) struct Harness {
     pub(crate) dir: TempDir,
     pub(crate) client: ReporterClient<Channel>,
     pub(crate) counters: Registry,
+    pub(crate) metrics: Option<SocketAddr>,
     submission: Option<Submission>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Vec<Left>>,
@@ -66,12 +68,12 @@ impl Harness {
         change(&mut config);
         let socket = config.socket.clone();
         let reporter = Reporter::start(config).unwrap();
-        let counters = reporter.counters();
+        let (counters, metrics) = (reporter.counters(), reporter.metrics_address());
         let (stop, stopped) = oneshot::channel::<()>();
         let serving =
             tokio::spawn(async move { reporter.serve(async { drop(stopped.await) }).await.unwrap() });
         let client = client(&socket).await;
-        Self { dir, client, counters, submission: None, stop, serving }
+        Self { dir, client, counters, metrics, submission: None, stop, serving }
     }
 
     /// Submits a group and waits until the reporter has taken it.

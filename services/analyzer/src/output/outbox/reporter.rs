@@ -64,6 +64,19 @@ impl Reporter {
         opened.map(tonic::Response::into_inner).map_err(|status| SubmitError::Refused(Box::new(status)))
     }
 
+    /// Opens a stream on which it asks for metrics, and on which the answers go.
+    ///
+    /// # Errors
+    /// When it cannot be reached or refuses.
+    pub async fn hand_over(
+        &self,
+        answers: mpsc::Receiver<v1::HandedOver>,
+    ) -> Result<Streaming<v1::HandOverRequest>, SubmitError> {
+        let mut client = ReporterClient::new(socket::connect(&self.socket).await?);
+        let opened = client.hand_over(ReceiverStream::new(answers)).await;
+        opened.map(tonic::Response::into_inner).map_err(|status| SubmitError::Refused(Box::new(status)))
+    }
+
     /// What the reporter says of itself. It is told whether everything here `stands` until it settles something.
     ///
     /// # Errors

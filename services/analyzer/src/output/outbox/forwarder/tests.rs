@@ -75,6 +75,15 @@ impl v1::reporter_server::Reporter for Stopped {
         }
         Ok(Response::new(v1::ServiceStatus::default()))
     }
+
+    type HandOverStream = ReceiverStream<Result<v1::HandOverRequest, Status>>;
+
+    async fn hand_over(
+        &self,
+        _: Request<Streaming<v1::HandedOver>>,
+    ) -> Result<Response<Self::HandOverStream>, Status> {
+        Err(Status::unimplemented("there is no reader of metrics"))
+    }
 }
 
 struct World {

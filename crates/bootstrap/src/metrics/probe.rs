@@ -1,0 +1,88 @@
+//! What the probe counts, and what it says of itself in its status.
+
+use super::{Described, metric};
+
+pub(super) const METRICS: &[Described] = &[
+    metric("probe_uptime_seconds", &[], "Since the probe started."),
+    metric(
+        "probe_restarts_total",
+        &[],
+        "Starts of the probe after its first one, since the machine was booted.",
+    ),
+    metric("probe_analyzer_restarts_total", &[], "Other analyzers than the one before that connected."),
+    metric(
+        "probe_hook_up",
+        &["kind", "program"],
+        "1 while this program observes its kind, or is detached because nobody takes it; 0 is a blind spot.",
+    ),
+    metric(
+        "probe_events_generated_total",
+        &["kind"],
+        "Events that the hooks saw, in scope. Generated = delivered + suppressed + no_taker + lost + on their way.",
+    ),
+    metric("probe_events_delivered_total", &["kind"], "Events that are at an output."),
+    metric("probe_events_suppressed_total", &["kind"], "Events of what turned out not to be in scope."),
+    metric("probe_events_no_taker_total", &["kind"], "Events that were judged, and that nobody takes."),
+    metric("probe_events_lost_total", &["cause", "kind"], "Events that are lost, wherever that was."),
+    metric("probe_backlog_events", &[], "Events that wait in the probe for an acknowledgement."),
+    metric("probe_backlog_limit_bytes", &[], "What the backlog may hold."),
+    metric("probe_backlog_oldest_seconds", &[], "Age of the oldest event that is not acknowledged."),
+    metric(
+        "probe_backlog_holds_seconds",
+        &[],
+        "How long the rest of the backlog lasts at the present rate; 0 = nothing comes.",
+    ),
+    metric("probe_backlog_batches", &[], "Batches that wait."),
+    metric("probe_backlog_bytes", &[], "Bytes of the batches that wait."),
+    metric(
+        "probe_backlog_rewritten_batches_total",
+        &[],
+        "Batches rewritten without some of their events because the backlog was full.",
+    ),
+    metric("probe_batch_encoded_total", &[], "Batches encoded."),
+    metric("probe_batch_encoded_bytes_total", &[], "Bytes of encoded batches."),
+    metric("probe_cgroup_known", &[], "Control groups known."),
+    metric("probe_cgroup_refused_total", &[], "Control groups not remembered because there were too many."),
+    metric("probe_cgroup_scans_total", &[], "Walks through the cgroup file systems."),
+    metric("probe_process_entered_total", &[], "Processes that came into the scope from outside."),
+    metric("probe_cgroup_unresolved_total", &[], "Events whose control group could not be found."),
+    metric("probe_drain_records_total", &[], "Records taken out of the rings."),
+    metric("probe_drain_runs_total", &[], "Times that the rings were drained."),
+    metric("probe_drain_undecodable_total", &[], "Records that could not be decoded."),
+    metric("probe_kernel_lost_other_total", &[], "Records that are not events, lost in the kernel."),
+    metric("probe_kernel_missed_runs_total", &[], "Runs of a hook that the kernel skipped."),
+    metric(
+        "probe_kernel_missed_runs_unread_total",
+        &[],
+        "Times that the kernel did not say of a program how many runs it skipped.",
+    ),
+    metric(
+        "probe_ledger_overclaimed_events_total",
+        &[],
+        "Events that an acknowledgement claimed and its batches did not hold.",
+    ),
+    metric("probe_order_late_total", &[], "Events that came after newer ones had been passed on."),
+    metric(
+        "probe_scope_decisions_refused_total",
+        &[],
+        "Decisions about a control group that the kernel's filter had no room for.",
+    ),
+    metric("probe_server_refused_total", &["why"], "Connections refused."),
+    metric("probe_server_replaced_total", &[], "Connections replaced by a newer one."),
+    metric("probe_server_sessions_total", &[], "Analyzers that connected."),
+    metric("probe_server_wishes_total", &[], "Times that an analyzer said what it wants, after its hello."),
+    metric("probe_state_damaged_total", &[], "Records of the state that could not be read or made no sense."),
+    metric("probe_state_unwritten_total", &[], "Records of the state that could not be written."),
+    metric("probe_table_processes", &[], "Processes in the table."),
+    metric(
+        "probe_table_reconciled_total",
+        &[],
+        "Processes removed from the table because they had ended unseen.",
+    ),
+    metric("probe_table_refused_total", &[], "Processes not kept because the table was full."),
+    metric(
+        "probe_table_stripped_total",
+        &[],
+        "Programs kept without arguments because the table was too heavy.",
+    ),
+];
