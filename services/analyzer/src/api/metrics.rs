@@ -119,7 +119,8 @@ mod tests {
             let mut expected =
                 row.unwrap_or_else(|| panic!("{} is in no table", metric.name)).labels.to_vec();
             let mut labels = labels;
-            (labels.sort_unstable(), expected.sort_unstable());
+            labels.sort_unstable();
+            expected.sort_unstable();
             assert_eq!(labels, expected, "{}", metric.name);
         }
     }

@@ -37,10 +37,8 @@ impl Handover {
                 Ok(()) => AWAY,
                 Err(error) => {
                     tracing::debug!(%error, "the reporter does not ask for metrics");
-                    match error {
-                        SubmitError::Refused(status) if status.code() == Code::Unimplemented => UNABLE,
-                        _ => AWAY,
-                    }
+                    let is_unable = matches!(&error, SubmitError::Refused(status) if status.code() == Code::Unimplemented);
+                    if is_unable { UNABLE } else { AWAY }
                 }
             };
             tokio::time::sleep(pause).await;
